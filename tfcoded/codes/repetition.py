@@ -1,0 +1,75 @@
+"""The repetition code."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfcoded.codes.code import Code
+
+
+class Repetition(Code):
+    """Every information bit is sent L = D/M times, the copies side by side.
+
+    Bit k is copied to columns L k, ..., L (k+1) - 1 (equation 7). Soft decoding multiplies the probabilities
+    of the copies and normalises (equation 11); in logits that is their sum, and it is the exact posterior.
+    Soft encoding copies the logits.
+
+    Attributes:
+      repetitions: `int`, L.
+
+    Example:
+
+    ```python
+    code = Repetition(information_bits=3, code_bits=6)
+    code.generator_matrix
+    # [[1, 1, 0, 0, 0, 0],
+    #  [0, 0, 1, 1, 0, 0],
+    #  [0, 0, 0, 0, 1, 1]]
+    ```
+
+    #### References
+
+    Martinez-Garcia et al., Improved Variational Inference in Discrete VAEs using Error Correcting Codes, UAI
+    2025, section 4.
+    """
+
+    def __init__(self, information_bits, code_bits):
+        """Creates the code.
+
+        Args:
+          information_bits: positive `int`, M.
+          code_bits: positive `int`, D, a multiple of M.
+
+        Raises:
+          ValueError: if either is not a positive integer, or D is not a multiple of M.
+        """
+        super().__init__(information_bits, code_bits)
+        if self.code_bits % self.information_bits:
+            raise ValueError(
+                f"code_bits must be a multiple of information_bits (the same number of copies of every bit),"
+                f" got {self.code_bits} and {self.information_bits}"
+            )
+        self.repetitions = self.code_bits // self.information_bits
+
+    @property
+    def minimum_distance(self):
+        """`int`, the number of copies L."""
+        return self.repetitions
+
+    def get_config(self):
+        return {"information_bits": self.information_bits, "code_bits": self.code_bits}
+
+    def _encode(self, bits):
+        # tf.repeat would need to know the rank.
+        shape = tf.shape(bits)
+        copies = tf.broadcast_to(bits[..., tf.newaxis], tf.concat([shape, [self.repetitions]], axis=0))
+        return tf.reshape(copies, tf.concat([shape[:-1], [self.code_bits]], axis=0))
+
+    def _soft_encode(self, logits):
+        return self._encode(logits)
+
+    def _soft_decode(self, logits):
+        copies = [self.information_bits, self.repetitions]
+        return tf.reduce_sum(tf.reshape(logits, tf.concat([tf.shape(logits)[:-1], copies], axis=0)), axis=-1)
+
+    def _generator_matrix(self):
+        return np.repeat(np.eye(self.information_bits, dtype=np.uint8), self.repetitions, axis=1)
