@@ -1,0 +1,333 @@
+"""tfcoded.zoo: the 68 published configurations, where they are looked for, and the command line."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tfcoded import config, zoo
+from tfcoded.errors import UserError
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+PUBLISHED = """
+    uncoded_5 coded_5_50 coded_5_80 coded_5_100 uncoded_8 coded_8_80 coded_8_160 coded_8_240 uncoded_10
+    coded_10_100 coded_10_200 coded_10_300 uncoded_5_mnist coded_5_50_mnist coded_5_80_mnist
+    coded_5_100_mnist uncoded_8_mnist coded_8_80_mnist coded_8_160_mnist coded_8_240_mnist
+    uncoded_10_mnist coded_10_100_mnist coded_10_200_mnist coded_10_300_mnist uncoded_70_cifar10
+    coded_70_700_cifar10 coded_70_1400_cifar10 coded_70_2100_cifar10 uncoded_100_cifar10
+    coded_100_1000_cifar10 coded_100_2000_cifar10 coded_100_3000_cifar10 uncoded_130_cifar10
+    coded_130_1300_cifar10 coded_130_2600_cifar10 coded_130_3900_cifar10 uncoded_70_tiny_imagenet
+    coded_70_700_tiny_imagenet coded_70_1400_tiny_imagenet coded_70_2100_tiny_imagenet
+    uncoded_100_tiny_imagenet coded_100_1000_tiny_imagenet coded_100_2000_tiny_imagenet
+    coded_100_3000_tiny_imagenet uncoded_130_tiny_imagenet coded_130_1300_tiny_imagenet
+    coded_130_2600_tiny_imagenet coded_130_3900_tiny_imagenet uncoded_8_iwae_10 uncoded_8_iwae_20
+    uncoded_8_iwae_30 uncoded_8_iwae_100 uncoded_8_vriwae_10 uncoded_8_vriwae_20 uncoded_8_vriwae_30
+    uncoded_8_vriwae_dr_10 uncoded_8_vriwae_dr_20 uncoded_8_vriwae_dr_30 hier_5_50 hier_5_100
+    uncoded_8_adjusted coded_8_240_adjusted coded_8_240_beta_5 coded_8_240_beta_10 coded_8_240_beta_20
+    uncoded_8_beta_5 uncoded_8_beta_10 uncoded_8_beta_20
+""".split()
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    monkeypatch.delenv(zoo.ENVIRONMENT, raising=False)
+
+
+def command(*arguments, **environment):
+    """Runs `python -m tfcoded.zoo` in the clone."""
+    return subprocess.run(
+        [sys.executable, "-m", "tfcoded.zoo", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def add_weights(folder, name):
+    """Puts what looks like a SavedModel into a folder of entries."""
+    version = folder / name / "1"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").write_bytes(b"not a SavedModel")
+    return version
+
+
+def test_all_published_names():
+    assert len(PUBLISHED) == len(set(PUBLISHED)) == 68
+    assert set(PUBLISHED) <= set(zoo.list())
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_entry_is_what_its_name_says(name):
+    entry = zoo.config(name)
+    assert entry.name == name
+    suffixes = ("mnist", "cifar10", "tiny_imagenet")
+    assert entry.dataset == next((each for each in suffixes if name.endswith(f"_{each}")), "fashion_mnist")
+    grey = entry.dataset in ("fashion_mnist", "mnist")
+    assert entry.likelihood == ("bernoulli" if grey else "gaussian")
+    epochs = {"fashion_mnist": 200, "mnist": 100, "cifar10": 300, "tiny_imagenet": 300}[entry.dataset]
+    assert entry.training == config.Training(epochs, 128, 1e-4, 1e-4)
+    assert entry.beta == (float(name.rpartition("_")[2]) if "_beta_" in name else 15)
+    family, first, *rest = name.split("_")
+    if family == "uncoded":
+        assert entry.code == config.Code("uncoded", int(first), int(first))
+    elif family == "coded":
+        assert entry.code == config.Code("repetition", int(first), int(rest[0]))
+    else:  # each of the two branches is a 5/50 or 5/100 code
+        assert entry.code == config.Code("hierarchical", (int(first),) * 2, (int(rest[0]),) * 2, True)
+    if "iwae" in name:
+        vr = "vriwae" in name
+        kind, alpha = ("vriwae", 0.5) if vr else ("iwae", 0.0)
+        assert entry.objective == config.Objective(kind, int(rest[-1]), alpha, "_dr_" in name)
+    else:
+        assert entry.objective == config.Objective()
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_entry_carries_what_the_paper_reports(name):
+    entry = zoo.config(name)
+    assert 10 < entry.published["psnr"] < 22
+    assert entry.tables
+    assert set(entry.parameters) == {"encoder", "decoder"}
+    assert config.from_yaml(config.to_yaml(entry)) == entry
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_entry_says_how_to_train_it(name):
+    lines = (ROOT / "zoo" / name / "config.yaml").read_text().splitlines()
+    header = [line for line in lines if line.startswith("#")]
+    assert header[-1] == f"# Train it: python -m tfcoded.train --model={name}"
+    assert f"psnr {zoo.config(name).published['psnr']}" in " ".join(header)
+
+
+@pytest.mark.parametrize(
+    "name, widths",
+    [
+        ("uncoded_8", (512, 1024)),
+        ("uncoded_8_adjusted", (522, 1050)),
+        ("coded_8_240", (512, 1024)),
+        ("coded_8_240_adjusted", (502, 998)),
+    ],
+)
+def test_parameters_of_table_18(name, widths):
+    entry = zoo.config(name)
+    assert (entry.network.encoder_width, entry.network.decoder_width) == widths
+    published = {part: entry.published[f"{part}_parameters"] for part in ("encoder", "decoder")}
+    assert entry.parameters == published
+
+
+def test_values_from_several_tables():
+    entry = zoo.config("coded_8_240")
+    assert entry.published["log_likelihood"] == -238.459
+    assert entry.published["entropy"] == 4.0
+    assert entry.conflicts == {"entropy": {"Table 19": 4.609}}
+    assert zoo.config("hier_5_100").published["wer_m2"] == 0.287
+    assert zoo.config("coded_130_3900_cifar10").published["fid"] == 108.561
+    assert "psnr_train" in zoo.config("uncoded_8_beta_20").published
+
+
+def test_list_sorts_numbers_by_value():
+    names = [name for name in zoo.list() if name in PUBLISHED]
+    assert names[:4] == ["coded_5_50", "coded_5_50_mnist", "coded_5_80", "coded_5_80_mnist"]
+    assert names.index("uncoded_8_iwae_30") < names.index("uncoded_8_iwae_100")
+
+
+@pytest.mark.parametrize("call", [zoo.config, zoo.saved_model_path, zoo.load])
+def test_unknown_names(call):
+    with pytest.raises(UserError) as error:
+        call("coded_10_30")
+    assert str(error.value) == (
+        "unknown model 'coded_10_30'; did you mean 'coded_10_300'? python -m tfcoded.zoo lists all"
+    )
+    with pytest.raises(UserError, match="unknown model 'zzzzzzzz'; python -m tfcoded.zoo lists all"):
+        call("zzzzzzzz")
+
+
+def test_directory_order(tmp_path, monkeypatch):
+    assert zoo.directory() == ROOT / "zoo"
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    monkeypatch.setenv(zoo.ENVIRONMENT, str(first))
+    assert zoo.directory() == first
+    assert zoo.directory(second) == second
+    with pytest.raises(UserError, match="zoo_dir is .*nowhere', which is no folder"):
+        zoo.directory(tmp_path / "nowhere")
+    monkeypatch.setenv(zoo.ENVIRONMENT, str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="TFCODED_ZOO is"):
+        zoo.list()
+
+
+def test_folder_of_weights_only(tmp_path):
+    version = add_weights(tmp_path, "coded_10_300")
+    assert zoo.has_weights("coded_10_300", tmp_path)
+    assert zoo.saved_model_path("coded_10_300", tmp_path) == version
+    assert zoo.config("coded_10_300", tmp_path) == zoo.config("coded_10_300")
+
+
+def test_entry_without_weights(tmp_path):
+    (tmp_path / "mine").mkdir()
+    shutil.copy(ROOT / "zoo/coded_10_300/config.yaml", tmp_path / "mine")
+    assert not zoo.has_weights("mine", tmp_path)
+    with pytest.raises(UserError, match="no weights for 'mine'.*python -m tfcoded.train --model=mine"):
+        zoo.saved_model_path("mine", tmp_path)
+
+
+def test_entries_of_the_users_own_come_first(tmp_path):
+    text = (ROOT / "zoo/coded_10_300/config.yaml").read_text()
+    for name in ("mine", "coded_10_300", "classifier_mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(text.replace("epochs: 200", "epochs: 7"))
+    (tmp_path / "empty").mkdir()
+    assert set(zoo.list(tmp_path)) == set(zoo.list()) | {"mine"}
+    assert zoo.config("coded_10_300", tmp_path).training.epochs == 7
+    assert zoo.config("mine", tmp_path).training.epochs == 7
+
+
+def test_find(tmp_path):
+    (tmp_path / "classifier_mine").mkdir()
+    assert zoo.find("classifier_mine", tmp_path) == tmp_path / "classifier_mine"
+    assert zoo.find("coded_10_300", tmp_path) == ROOT / "zoo/coded_10_300"
+    assert zoo.find("classifier_mine") is None
+    assert zoo.find("coded_10_300/nothing", tmp_path) is None
+
+
+def test_measured_metrics(tmp_path):
+    entry = tmp_path / "coded_5_50_mnist"
+    entry.mkdir()
+    metrics = {
+        "psnr": {"value": 18.1, "standard_error": 0.02},
+        "entropy": 5,
+        "ber": {"value": 0.03},
+        "wer": {"value": 0.3, "standard_error": None},
+        "later": {"value": None, "standard_error": None},
+        "odd": "text",
+        "flag": True,
+    }
+    (entry / "metrics.json").write_text(json.dumps({"name": "x", "metrics": metrics}))
+    assert zoo.measured("coded_5_50_mnist", tmp_path) == {
+        "psnr": zoo.Measurement(18.1, 0.02),
+        "entropy": zoo.Measurement(5.0, None),
+        "ber": zoo.Measurement(0.03, None),
+        "wer": zoo.Measurement(0.3, None),
+    }
+    assert zoo.measured("nothing", tmp_path) == {}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"metrics": 3}', ""])
+def test_damaged_metrics(tmp_path, text):
+    (tmp_path / "coded_5_50_mnist").mkdir()
+    (tmp_path / "coded_5_50_mnist/metrics.json").write_text(text)
+    with pytest.raises(UserError, match="metrics.json is damaged"):
+        zoo.measured("coded_5_50_mnist", tmp_path)
+    result = command(f"--zoo_dir={tmp_path}", "--dataset=mnist")
+    assert result.returncode == 0
+    assert result.stderr.startswith("warning: ") and result.stderr.count("\n") == 1
+    assert "coded_5_50_mnist" in result.stdout
+
+
+def test_metrics_of_other_weights_are_not_shown(tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    add_weights(ours, "mine")
+    for folder in (ours, theirs):
+        (folder / "mine").mkdir(parents=True, exist_ok=True)
+    (theirs / "mine/metrics.json").write_text('{"metrics": {"psnr": 18.1}}')
+    assert zoo.measured("mine", theirs) == {"psnr": zoo.Measurement(18.1, None)}
+    assert zoo.measured("mine", ours) == {}
+
+
+def test_load(tmp_path):
+    with pytest.raises(UserError, match="damaged"):
+        add_weights(tmp_path, "coded_5_50")
+        zoo.load("coded_5_50", tmp_path)
+
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.double = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec([None], tf.float32)])
+    tf.saved_model.save(module, str(tmp_path / "coded_10_300" / "1"))
+    assert zoo.load("coded_10_300", tmp_path).double([1.5]).numpy().tolist() == [3.0]
+
+
+def test_table():
+    result = command()
+    assert (result.returncode, result.stderr) == (0, "")
+    rows = {line.split()[0]: line.split() for line in result.stdout.splitlines()[2:]}
+    assert set(rows) == set(zoo.list())
+    assert rows["coded_10_300"][1:6] == ["fashion_mnist", "10/300", "0.0333", "26.38", "18.111"]
+    assert rows["uncoded_70_cifar10"][7] == "-"  # no accuracy is reported on CIFAR-10
+    widths = {len(line) for line in result.stdout.splitlines()[1:]}
+    assert len(widths) == 1
+
+
+def test_table_of_one_data_set(tmp_path):
+    add_weights(tmp_path, "coded_5_50_mnist")
+    metrics = {"psnr": {"value": 14.5}, "ber": 0.25}
+    (tmp_path / "coded_5_50_mnist/metrics.json").write_text(json.dumps({"metrics": metrics}))
+    result = command("--dataset=mnist", TFCODED_ZOO=str(tmp_path))
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()[2:]}
+    assert set(rows) == {name for name in zoo.list() if zoo.config(name).dataset == "mnist"}
+    assert rows["coded_5_50_mnist"] == (
+        "mnist 5/50 0.1 26.00 14.888 14.500 0.887 - 2.073 - 0.007 0.250 0.034 - yes".split()
+    )
+
+
+def test_one_entry_in_full(tmp_path):
+    version = add_weights(tmp_path, "coded_5_50_mnist")
+    metrics = {"psnr": {"value": 14.5, "standard_error": 0.012}, "elbo": -120.25}
+    (tmp_path / "coded_5_50_mnist/metrics.json").write_text(json.dumps({"metrics": metrics}))
+    result = command("coded_5_50_mnist", f"--zoo_dir={tmp_path}")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (ROOT / "zoo/coded_5_50_mnist/config.yaml").read_text().strip() in result.stdout
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["psnr", "14.888", "14.5", "0.012"] in rows
+    assert ["ber", "0.007", "-", "-"] in rows
+    assert ["elbo", "-", "-120.25", "-"] in rows
+    assert ["weights:", str(version)] in rows
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["coded_10_30"], "unknown model 'coded_10_30'; did you mean 'coded_10_300'?"),
+        (["--dataset=minst"], "no entry for data set 'minst'; did you mean 'mnist'?"),
+        (["--dataset=zzzzzz"], "expected one of cifar10, fashion_mnist, mnist, tiny_imagenet"),
+        (["--zoo_dir=/does/not/exist"], "zoo_dir is '/does/not/exist', which is no folder"),
+        (["coded_5_50", "coded_5_80"], "unexpected argument 'coded_5_80'"),
+    ],
+)
+def test_command_line_mistakes(arguments, message):
+    result = command(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert message in result.stderr
+
+
+def test_broken_configuration_names_the_file(tmp_path):
+    shutil.copytree(ROOT / "zoo/coded_5_50", tmp_path / "coded_5_50")
+    path = tmp_path / "coded_5_50/config.yaml"
+    path.write_text(path.read_text().replace("epochs:", "epoch:"))
+    result = command(f"--zoo_dir={tmp_path}")
+    assert result.returncode == 2
+    assert result.stderr == f"error: {path}: unknown key 'epoch' in training; did you mean 'epochs'?\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["coded_10_300"], ["--help"]])
+def test_command_line_does_not_import_tensorflow(arguments):
+    script = (
+        "import runpy, sys\n"
+        f"sys.argv = ['zoo', *{arguments!r}]\n"
+        "try:\n    runpy.run_module('tfcoded.zoo', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit:\n    print('\\nimported:', {'tensorflow', 'keras', 'numpy'} & set(sys.modules))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "coded_10_300" in result.stdout
+    assert result.stdout.splitlines()[-1] == "imported: set()"

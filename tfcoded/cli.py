@@ -1,0 +1,48 @@
+"""What every command line shares: flags parsed once, a user's mistake printed as one line."""
+
+import sys
+
+from absl import app, flags
+
+from tfcoded.errors import UserError
+
+
+def run(main):
+    """Parses the flags, calls `main()` and turns a user's mistake into `error: ...` and exit status 2.
+
+    Args:
+      main: function whose return value is the exit status (`None` is success). Positional arguments are refused
+        unless it has an attribute `positional`, an `int`: the largest number of them; it is called with them.
+
+    Example:
+
+    ```python
+    if __name__ == "__main__":
+        cli.run(main)
+    ```
+    """
+
+    def parse(argv):
+        try:
+            return flags.FLAGS(argv)
+        except flags.Error as error:
+            sys.exit(_report(f"{error}; --help lists the flags"))
+
+    def guarded(argv):
+        allowed = getattr(main, "positional", 0)
+        arguments = argv[1:]
+        if len(arguments) > allowed:
+            sys.exit(_report(f"unexpected argument {arguments[allowed]!r}; options start with --, see --help"))
+        try:
+            sys.exit(main(*arguments))
+        except UserError as error:
+            sys.exit(_report(error))
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    app.run(guarded, flags_parser=parse)
+
+
+def _report(error):
+    print(f"error: {error}", file=sys.stderr)
+    return 2

@@ -1,0 +1,376 @@
+"""The model zoo: every configuration of the paper, with trained models where there are any.
+
+Without an argument it lists all entries: information and code bits, rate, parameters, and the metrics on the
+test images as the paper reports them beside those measured here. With a name it prints that entry in full.
+
+    python -m tfcoded.zoo
+    python -m tfcoded.zoo --dataset=mnist
+    python -m tfcoded.zoo coded_10_300
+
+An entry is a folder `<name>` with a `config.yaml`, and possibly `metrics.json` (measured) and `1/` (the
+SavedModel). These folders are looked into, in this order, and the first that has what is wanted is used:
+
+  1. the argument `zoo_dir`, which command lines take from `--zoo_dir`; without it, the environment
+     variable TFCODED_ZOO;
+  2. `zoo/` of the clone that this package is imported from;
+  3. the configurations inside the installed package.
+
+So a folder that holds nothing but SavedModels is enough for 1. From Python:
+
+```python
+from tfcoded import zoo
+
+model = zoo.load("coded_10_300")
+model.encode(images)["bits"]
+```
+
+TensorFlow is imported by `load` only.
+"""
+
+import difflib
+import json
+import os
+import pathlib
+import re
+import sys
+import typing
+
+from tfcoded import config as configuration
+from tfcoded.errors import UserError
+
+ENVIRONMENT = "TFCODED_ZOO"
+
+_PACKAGE = pathlib.Path(__file__).resolve().parent
+_SAVED_MODEL = "1/saved_model.pb"
+_DATASETS = ("fashion_mnist", "mnist", "cifar10", "tiny_imagenet")
+_TABLE_METRICS = ("psnr", "accuracy", "entropy", "ber", "wer")
+
+
+class Measurement(typing.NamedTuple):
+    """A measured metric.
+
+    Attributes:
+      value: `float`.
+      standard_error: `float`, or `None` where the metric was not sampled.
+    """
+
+    value: float
+    standard_error: float | None
+
+
+def directory(zoo_dir=None):
+    """The folder of zoo entries that is looked into first.
+
+    Args:
+      zoo_dir: `str` or `os.PathLike`; default: `TFCODED_ZOO`, then the clone, then the installed package.
+
+    Returns:
+      `pathlib.Path` of a folder.
+
+    Raises:
+      UserError: if there is no such folder.
+    """
+    return _directories(zoo_dir)[0]
+
+
+def list(zoo_dir=None):  # pylint: disable=redefined-builtin  (read as zoo.list)
+    """Names of all entries, whether or not there are weights for them.
+
+    Args:
+      zoo_dir: as in `directory`.
+
+    Returns:
+      list of `str`, sorted, numbers by value.
+
+    Raises:
+      UserError: if `zoo_dir` is no folder.
+    """
+    return sorted(_configuration_paths(zoo_dir), key=_natural)
+
+
+def config(name, zoo_dir=None):
+    """Loads the configuration of an entry.
+
+    Args:
+      name: `str`, an entry's name.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      A `tfcoded.config.Config`.
+
+    Raises:
+      UserError: if there is no such entry (with the nearest name), or its configuration is wrong.
+
+    Example:
+
+    ```python
+    zoo.config("coded_10_300").code_bits   # 300
+    ```
+    """
+    return configuration.load(_configuration_path(name, zoo_dir))
+
+
+def measured(name, zoo_dir=None):
+    """Reads what was measured of an entry's SavedModel.
+
+    `metrics.json` is `{"metrics": {"psnr": {"value": 18.1, "standard_error": 0.01}, "entropy": 5.1}}`.
+    A metric may be a plain number; whatever else the file holds is ignored.
+
+    Args:
+      name: `str`, an entry's name.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      dict from metric to `Measurement`; empty if nothing was measured.
+
+    Raises:
+      UserError: if `metrics.json` is not JSON.
+    """
+    # Numbers belong to weights: those of another folder's model would say nothing about the one in use.
+    for folder in _directories(zoo_dir):
+        path = folder / name / "metrics.json"
+        if path.is_file():
+            return _read_metrics(path)
+        if (folder / name / _SAVED_MODEL).is_file():
+            break
+    return {}
+
+
+def find(relative, zoo_dir=None):
+    """Finds a file or folder of the zoo.
+
+    Args:
+      relative: `str`, its path inside a folder of entries, such as 'classifier_mnist'.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      `pathlib.Path` in the first folder of entries that has it, or `None`.
+
+    Raises:
+      UserError: if `zoo_dir` is no folder.
+    """
+    paths = (folder / relative for folder in _directories(zoo_dir))
+    return next((path for path in paths if path.exists()), None)
+
+
+def has_weights(name, zoo_dir=None):
+    """Whether there is a SavedModel of an entry.
+
+    Args:
+      name: `str`, an entry's name.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      `bool`.
+    """
+    return find(f"{name}/{_SAVED_MODEL}", zoo_dir) is not None
+
+
+def saved_model_path(name, zoo_dir=None):
+    """Finds the SavedModel of an entry.
+
+    Args:
+      name: `str`, an entry's name.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      `pathlib.Path` of the version folder `<name>/1`, which `tf.saved_model.load` takes.
+
+    Raises:
+      UserError: if there is no such entry, or it has no weights.
+    """
+    _configuration_path(name, zoo_dir)  # an unknown name deserves its own message
+    found = find(f"{name}/{_SAVED_MODEL}", zoo_dir)
+    if found is None:
+        folders = ", ".join(map(str, _directories(zoo_dir)))
+        raise UserError(
+            f"the zoo has no weights for {name!r} (looked in {folders}); train it with "
+            f"python -m tfcoded.train --model={name}, or name a folder that holds {name}/1 with --zoo_dir or "
+            f"{ENVIRONMENT}"
+        )
+    return found.parent
+
+
+def load(name, zoo_dir=None):
+    """Loads the SavedModel of an entry.
+
+    Args:
+      name: `str`, an entry's name.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      What `tf.saved_model.load` returns, with the methods `encode`, `decode`, `reconstruct`, `generate` and
+      `elbo`.
+
+    Raises:
+      UserError: if there is no such entry, it has no weights, or the files are damaged.
+
+    Example:
+
+    ```python
+    model = zoo.load("coded_10_300")
+    model.generate(16, [0, 1])["images"]   # float32[16, 28, 28, 1]
+    ```
+    """
+    path = saved_model_path(name, zoo_dir)
+    import tensorflow as tf  # here, so that all other functions are fast
+
+    try:
+        return tf.saved_model.load(str(path))
+    except (OSError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"the SavedModel in {path} is damaged ({reason}); export it again") from error
+
+
+def _directories(zoo_dir):
+    """Existing folders of entries, in the order of the module's docstring."""
+    folders = []
+    named, origin = (zoo_dir, "zoo_dir") if zoo_dir else (os.environ.get(ENVIRONMENT), ENVIRONMENT)
+    if named:
+        folders.append(pathlib.Path(named).expanduser())
+        if not folders[0].is_dir():
+            raise UserError(f"{origin} is {str(named)!r}, which is no folder; expected one of zoo entries")
+    # setup.py tells a clone from site-packages, where a folder `zoo` would be somebody else's.
+    if (_PACKAGE.parent / "setup.py").is_file():
+        folders.append(_PACKAGE.parent / "zoo")
+    folders.append(_PACKAGE / "_zoo")
+    found = [folder for folder in folders if folder.is_dir()]
+    if not found:
+        raise UserError(f"this installation of tfcoded has no zoo; name one with --zoo_dir or {ENVIRONMENT}")
+    return found
+
+
+def _configuration_paths(zoo_dir):
+    """Name -> path of its config.yaml, for every entry."""
+    paths = {}
+    for folder in _directories(zoo_dir):
+        for path in folder.glob("*/config.yaml"):
+            # classifier_* are what evaluation labels reconstructions with, not models of the paper.
+            if not path.parent.name.startswith("classifier_"):
+                paths.setdefault(path.parent.name, path)
+    return paths
+
+
+def _configuration_path(name, zoo_dir):
+    paths = _configuration_paths(zoo_dir)
+    if name in paths:
+        return paths[name]
+    near = difflib.get_close_matches(name, paths, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UserError(f"unknown model {name!r}; {hint}python -m tfcoded.zoo lists all")
+
+
+def _read_metrics(path):
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f'{path} is damaged; expected JSON such as {{"metrics": {{"psnr": 18.1}}}}') from None
+    found = {}
+    for name, entry in metrics:
+        entry = entry if isinstance(entry, dict) else {"value": entry}
+        value, error = entry.get("value"), entry.get("standard_error")
+        if _is_number(value):
+            found[name] = Measurement(float(value), float(error) if _is_number(error) else None)
+    return found
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _natural(name):
+    """Sorting key under which 'coded_5_80' precedes 'coded_5_100'."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def _table_order(item):
+    name, entry = item
+    dataset = _DATASETS.index(entry.dataset) if entry.dataset in _DATASETS else len(_DATASETS)
+    return dataset, entry.dataset, entry.information_bits, entry.code_bits, _natural(name)
+
+
+def _table(entries, zoo_dir):
+    """The table of `entries` (a dict from name to `Config`) as text."""
+    rows = [
+        ["", "", "bits", "", "parameters"] + [part for each in _TABLE_METRICS for part in (each, "")] + [""],
+        ["name", "dataset", "M/D", "rate", "million"] + ["paper", "here"] * len(_TABLE_METRICS) + ["weights"],
+    ]
+    for name, entry in sorted(entries.items(), key=_table_order):
+        try:
+            here = measured(name, zoo_dir)
+        except UserError as error:  # one damaged file should not hide the other entries
+            print(f"warning: {error}", file=sys.stderr)
+            here = {}
+        row = [name, entry.dataset, f"{entry.information_bits}/{entry.code_bits}", f"{entry.rate:.3g}"]
+        row.append(f"{sum(entry.parameters.values()) / 1e6:.2f}" if entry.parameters else "-")
+        for metric in _TABLE_METRICS:
+            found = here[metric].value if metric in here else None
+            row += [_number(entry.published.get(metric)), _number(found)]
+        rows.append(row + ["yes" if has_weights(name, zoo_dir) else "-"])
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    left = (0, 1)
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if index in left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _number(value):
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _entry(name, zoo_dir):
+    """One entry in full, as text: its file, its metrics and where its weights are."""
+    path = _configuration_path(name, zoo_dir)
+    published = configuration.load(path).published
+    here = measured(name, zoo_dir)
+    rows = [("metric", "paper", "here", "standard error")]
+    for metric in dict.fromkeys((*published, *here)):
+        found = here.get(metric)
+        rows.append(
+            (
+                metric,
+                f"{published[metric]:.10g}" if metric in published else "-",
+                f"{found.value:.10g}" if found else "-",
+                f"{found.standard_error:.2g}" if found and found.standard_error is not None else "-",
+            )
+        )
+    width = max(len(row[0]) for row in rows)
+    lines = [f"# {path}", path.read_text(encoding="utf-8").rstrip(), ""]
+    lines += [f"{row[0]:<{width}}  {row[1]:>12}  {row[2]:>12}  {row[3]:>14}" for row in rows]
+    weights = saved_model_path(name, zoo_dir) if has_weights(name, zoo_dir) else "none"
+    return "\n".join([*lines, "", f"weights: {weights}"])
+
+
+def _main(name=None):
+    from absl import flags
+
+    zoo_dir, dataset = flags.FLAGS.zoo_dir, flags.FLAGS.dataset
+    if name is not None:
+        print(_entry(name, zoo_dir))
+        return
+    entries = {each: config(each, zoo_dir) for each in list(zoo_dir)}
+    if dataset:
+        known = sorted({entry.dataset for entry in entries.values()})
+        entries = {each: entry for each, entry in entries.items() if entry.dataset == dataset}
+        if not entries:
+            near = difflib.get_close_matches(dataset, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+            raise UserError(f"no entry for data set {dataset!r}; {hint}")
+    print(_table(entries, zoo_dir))
+
+
+_main.positional = 1
+
+
+if __name__ == "__main__":
+    from absl import flags
+
+    from tfcoded import cli
+
+    flags.DEFINE_string("zoo_dir", None, f"Folder of zoo entries; default: ${ENVIRONMENT}, the clone's zoo/.")
+    flags.DEFINE_string("dataset", None, "List the entries of this data set only.")
+    cli.run(_main)
