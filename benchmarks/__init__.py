@@ -1,0 +1,1 @@
+"""Measurements of speed; each command prints ratios measured in one run."""

@@ -1,0 +1,202 @@
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcoded import codes, zoo
+from tfcoded.models import AdamL2, CodedDVAE
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def build(code, **settings):
+    return CodedDVAE(code, (28, 28, 1), encoder_width=16, decoder_width=16, **settings)
+
+
+def images(count, shape=(28, 28, 1)):
+    return np.random.default_rng(0).integers(0, 256, size=(count, *shape), dtype=np.uint8)
+
+
+def batches(count, batch_size):
+    return tf.data.Dataset.from_tensor_slices(images(count)).batch(batch_size)
+
+
+@pytest.mark.parametrize(
+    "code", [codes.Uncoded(3), codes.Repetition(3, 12), codes.Hierarchical((3, 2), (6, 4))], ids=lambda c: type(c).__name__
+)
+def test_bound_by_hand(code):
+    """The evidence from its parts, with probabilities rather than logits, in float64."""
+    model = build(code)
+    model.encoder.head.kernel.assign(300.0 * model.encoder.head.kernel.numpy())  # posteriors away from 1/2
+    x = images(4)
+    terms = model.evidence(x, [1, 2])
+    p = np.clip(tf.sigmoid(model.encoder(x / np.float32(255.0))).numpy().astype(np.float64), 0.001, 0.999)
+    start, posteriors = 0, []
+    for bits, length in zip(code.branches, (code.code_bits,) if len(code.branches) == 1 else (6, 4)):
+        copies = p[:, start : start + length].reshape(4, bits, -1)
+        one, zero = copies.prod(-1), (1 - copies).prod(-1)
+        posteriors.append(one / (one + zero))
+        start += length
+    if len(posteriors) == 2:
+        first, second = posteriors[0][:, :2], posteriors[1]
+        posteriors[1] = first * (1 - second) + (1 - first) * second
+    q = np.concatenate(posteriors, axis=1)
+    np.testing.assert_allclose(tf.sigmoid(model.information_logits(x)), q, rtol=1e-3, atol=1e-5)
+    kl = (q * np.log(2 * q) + (1 - q) * np.log(2 * (1 - q)))
+    np.testing.assert_allclose(terms["kl"], kl.sum(1), rtol=1e-3, atol=1e-4)
+    assert kl.sum() > 1.0
+    np.testing.assert_allclose(tf.reduce_sum(terms["kl_branches"], -1), terms["kl"], rtol=1e-5)
+    z = model.sample(model.information_logits(x), [1, 2])
+    y = np.clip(model.decode(z).numpy().astype(np.float64), 1e-12, 1 - 1e-7)
+    target = x / 255.0
+    cross_entropy = (target * np.log(y) + (1 - target) * np.log1p(-y)).sum((1, 2, 3))
+    np.testing.assert_allclose(terms["reconstruction"], cross_entropy, rtol=1e-4)
+    np.testing.assert_allclose(terms["elbo"], cross_entropy - kl.sum(1), rtol=1e-4)
+
+
+def test_gaussian_likelihood_by_hand():
+    model = CodedDVAE(codes.Repetition(3, 6), (32, 32, 3), "gaussian", encoder_width=8, decoder_width=8)
+    x = images(2, (32, 32, 3))
+    z = model.sample(model.information_logits(x), [1, 2])
+    mean = model.outputs(z).numpy().astype(np.float64)
+    target = x / 127.5 - 1.0
+    density = -0.5 * ((target - mean) ** 2 / 0.1 + np.log(2 * np.pi * 0.1)).sum((1, 2, 3))
+    np.testing.assert_allclose(model.evidence(x, [1, 2])["reconstruction"], density, rtol=1e-5)
+    np.testing.assert_allclose(model.decode(z), np.clip((mean + 1) / 2, 0, 1), atol=1e-6)
+
+
+def test_uint8_and_float_images_are_the_same():
+    model = build(codes.Repetition(3, 6))
+    x = images(2)
+    as_float = tf.constant(x / 255.0, tf.float32)
+    np.testing.assert_allclose(model.information_logits(x), model.information_logits(as_float), rtol=1e-5, atol=1e-6)
+
+
+def test_modulation_lies_at_the_codeword():
+    model = build(codes.Hierarchical((2, 2), (4, 4)), beta=40.0)
+    bits = tf.constant([[0, 0, 0, 0], [1, 0, 1, 1], [1, 1, 1, 1]])
+    z = model.modulate(bits, [0, 1]).numpy()
+    # P(|z - c| > 1/2) = e^-20 / (1 + e^-20): false failures below 1e-7.
+    np.testing.assert_array_equal(z > 0.5, model.code.encode(bits).numpy().astype(bool))
+    # The smoothed copies of a bit are drawn independently.
+    assert len(np.unique(z)) == z.size
+
+
+def test_same_seed_same_run_and_other_seed_other_run():
+    def losses(seed):
+        model = build(codes.Repetition(3, 6), seed=seed)
+        model.compile(AdamL2(1e-3))
+        history = model.fit(batches(20, 8), epochs=2, verbose=0, validation_data=batches(12, 8)).history
+        return history["loss"] + history["val_loss"]
+
+    assert losses(0) == pytest.approx(losses(0), rel=1e-6)
+    assert losses(0) != pytest.approx(losses(1), rel=1e-6)
+
+
+def test_noise_differs_between_steps_and_between_batches_of_a_test():
+    model = build(codes.Repetition(3, 60))
+    x = np.repeat(images(1), 16, axis=0)
+    model.compile(AdamL2(0.0, l2=0.0))
+    once = model.fit(x, batch_size=16, epochs=2, shuffle=False, verbose=0).history["reconstruction"]
+    assert once[0] != once[1]  # the same images and weights, another step
+    first = model.evaluate(x[:8], batch_size=8, verbose=0, return_dict=True)["reconstruction"]
+    both = model.evaluate(x, batch_size=8, verbose=0, return_dict=True)["reconstruction"]
+    assert first != both  # the second batch repeats the images but not the noise
+    assert model.evaluate(x, batch_size=8, verbose=0, return_dict=True)["reconstruction"] == both
+
+
+def test_every_weight_learns():
+    model = build(codes.Hierarchical((3, 2), (6, 4)))
+    with tf.GradientTape() as tape:
+        loss = -tf.reduce_sum(model.evidence(images(4), [0, 1])["elbo"])
+    for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights)):
+        assert gradient is not None and np.abs(gradient).max() > 0, weight.path
+
+
+def test_densities_are_float32_in_mixed_precision():
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build(codes.Repetition(3, 6))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    terms = model.evidence(images(2), [0, 1])
+    assert all(value.dtype == tf.float32 for value in terms.values())
+    assert model.decoder.block_1.convolution.compute_dtype == "bfloat16"
+    exact = build(codes.Repetition(3, 6)).evidence(images(2), [0, 1])
+    np.testing.assert_allclose(terms["elbo"], exact["elbo"], rtol=2e-2)
+    assert (terms["elbo"].numpy() != exact["elbo"].numpy()).any()
+
+
+def test_objectives_of_later_are_refused():
+    with pytest.raises(ValueError, match="'iwae' is not implemented yet"):
+        CodedDVAE.from_configuration(zoo.config("uncoded_8_iwae_10"))
+
+
+REPLICAS = """
+import json, sys
+import keras, numpy as np, tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+from tfcoded import codes, hardware, seeds
+from tfcoded.models import AdamL2, CodedDVAE
+
+strategy = hardware.strategy(sys.argv[1])
+images = np.random.default_rng(0).integers(0, 256, size=(23, 28, 28, 1), dtype=np.uint8)
+with strategy.scope():
+    model = CodedDVAE(codes.Repetition(4, 40), (28, 28, 1), encoder_width=16, decoder_width=16)
+
+@tf.function
+def noise():
+    def replica():
+        context = tf.distribute.get_replica_context()
+        return model.sample(tf.zeros([1, 4]), seeds.derive(0, seeds.TRAIN, 0, context.replica_id_in_sync_group))
+    return strategy.experimental_local_results(strategy.run(replica))
+
+def moved(optimizer, count):
+    \"\"\"How far one epoch on `count` images, in batches of 16, moves the weights; and its loss.\"\"\"
+    before = [weight.numpy() for weight in model.trainable_weights]
+    with strategy.scope():
+        model.compile(optimizer())
+    loss = model.fit(tf.data.Dataset.from_tensor_slices(images[:count]).batch(16), verbose=0).history["loss"][0]
+    change = sum(float(np.sum((w.numpy() - b) ** 2)) for w, b in zip(model.trainable_weights, before)) ** 0.5
+    replicas = strategy.experimental_local_results(model.decoder.head[0].bias.value)
+    for weight, value in zip(model.trainable_weights, before):
+        weight.assign(value)
+    return {"change": change, "loss": loss, "replicas_agree": bool(np.ptp([r.numpy() for r in replicas]) == 0)}
+
+print(json.dumps({
+    "replicas": strategy.num_replicas_in_sync,
+    "noise": [z.numpy().tolist() for z in noise()],
+    "sgd": moved(lambda: keras.optimizers.SGD(1e-5), 16),
+    "uneven": moved(lambda: keras.optimizers.SGD(1e-5), 7),  # 4 + 3 images on two replicas
+    "adam": moved(lambda: AdamL2(1e-4), 23),
+}))
+"""
+
+
+def test_two_replicas_draw_different_noise_and_train_like_one():
+    def run(strategy):
+        done = subprocess.run(
+            [sys.executable, "-c", REPLICAS, strategy], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    two, one = run("mirrored"), run("one")
+    assert (two["replicas"], one["replicas"]) == (2, 1)
+    first, second = np.array(two["noise"])
+    assert (first != second).all()
+    np.testing.assert_allclose(first, one["noise"][0], rtol=1e-6)  # replica 0 is the single device
+    for kind in ("sgd", "uneven", "adam"):
+        # Only the noise of z differs, which moves loss and gradient by far less than these bounds at the initial
+        # weights; a sum in place of a mean, or a replica counted twice, would double the change of SGD.
+        assert two[kind]["change"] == pytest.approx(one[kind]["change"], rel=0.05)
+        assert two[kind]["loss"] == pytest.approx(one[kind]["loss"], rel=5e-3)
+        assert two[kind]["loss"] != one[kind]["loss"]
+        assert two[kind]["replicas_agree"]

@@ -1,0 +1,170 @@
+"""The semantic classifier: layers, folding, stored form, training batches, the shipped artefacts."""
+
+import gzip
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcoded import train_classifier
+from tfcoded.data import Dataset
+from tfcoded.networks.classifier import Classifier
+
+ZOO = pathlib.Path(__file__).resolve().parents[2] / "zoo"
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, [6, 28, 28, 1]).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def trained(images):
+    """A classifier whose batch norms have seen statistics of their own."""
+    classifier = Classifier(seed=3)
+    classifier(images / np.float32(255))
+    rng = np.random.default_rng(1)
+    for layer in (classifier.normalization_1, classifier.normalization_2):
+        gamma, beta, mean, variance = layer.get_weights()
+        layer.set_weights(
+            [
+                gamma + rng.normal(0, 0.3, gamma.shape),
+                beta + rng.normal(0, 0.3, beta.shape),
+                mean + rng.normal(0, 0.3, mean.shape),
+                variance * rng.uniform(0.2, 2, variance.shape),
+            ]
+        )
+    for layer in (classifier.convolution_1, classifier.convolution_2, classifier.dense_1, classifier.dense_3):
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel, bias + rng.normal(0, 0.3, bias.shape)])
+    return classifier
+
+
+def test_parameters(trained):
+    batch_norms = 4 * (32 + 64)
+    convolutions = 9 * 32 + 32 + 9 * 32 * 64 + 64
+    dense = 6 * 6 * 64 * 1024 + 1024 + 1024 * 128 + 128 + 128 * 10 + 10
+    assert trained.count_params() == batch_norms + convolutions + dense
+
+
+def test_dropout_is_active_in_training_only(trained, images):
+    x = images / np.float32(255)
+    np.testing.assert_array_equal(trained(x), trained(x))
+    assert not np.allclose(trained(x, training=True), trained(x, training=True))
+
+
+def test_same_seed_same_weights():
+    x = np.ones([1, 28, 28, 1], np.float32)
+    first, again, other = (Classifier(seed=seed)(x).numpy() for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+
+
+def test_configuration_round_trip():
+    copy = Classifier.from_config(Classifier(classes=7, seed=5).get_config())
+    assert (copy.classes, copy.seed) == (7, 5)
+
+
+def test_folding_changes_nothing(trained, images):
+    x = images / np.float32(255)
+    folded = trained.folded((28, 28, 1))
+    np.testing.assert_allclose(folded.classify(tf.constant(x)), trained(x), atol=1e-4, rtol=1e-5)
+    assert sum(v.shape.num_elements() for v in folded.variables) == 41_866
+
+
+def test_stored_form(trained, images, tmp_path):
+    folded = trained.folded((28, 28, 1))
+    folded.save(str(tmp_path / "1"))
+    size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    assert size < 4 * 41_866 + 150_000  # the numbers once, and the graph
+
+    # A process that knows nothing of this package loads it.
+    np.save(tmp_path / "images.npy", images)
+    script = (
+        "import sys, numpy as np, tensorflow as tf; m = tf.saved_model.load('1'); x = np.load('images.npy');"
+        "a = m.classify(tf.constant(x)); b = m.classify(tf.constant(x / np.float32(255)));"
+        "c = m.signatures['classify'](images=tf.constant(x / np.float32(255)))['logits'];"
+        "d = m.signatures['classify_uint8'](images=tf.constant(x))['logits'];"
+        "e = m.signatures['serving_default'](images=tf.constant(x[:1] / np.float32(255)))['logits'];"
+        "assert m.classify(tf.constant(x[:0])).shape == (0, 10);"
+        "assert 'tfcoded' not in sys.modules;"
+        "np.savez('logits.npz', a=a, b=b, c=c, d=d, e=e)"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=120, capture_output=True)
+    expected = folded.classify(tf.constant(images)).numpy()
+    with np.load(tmp_path / "logits.npz") as logits:
+        for name in "abcd":
+            np.testing.assert_allclose(logits[name], expected, atol=1e-5)
+        np.testing.assert_allclose(logits["e"], expected[:1], atol=1e-5)
+
+
+def test_training_batches():
+    images = np.zeros([10, 8, 8, 1], np.uint8)
+    images[:, 3, 5] = 51 * np.arange(1, 6).repeat(2)[:, None]  # one bright pixel tells its image
+    labels = np.arange(1, 6).repeat(2)
+    batches = train_classifier.training_batches(images, labels, batch_size=4, seed=0, flip=False, shift=1)
+    epochs = [list(batches.as_numpy_iterator()) for _ in range(30)]
+    assert [len(y) for _, y in epochs[0]] == [4, 4, 2]
+    places = set()
+    for epoch in epochs:
+        x, y = (np.concatenate(part) for part in zip(*epoch))
+        assert x.dtype == np.float32 and sorted(y) == sorted(labels)
+        np.testing.assert_allclose(x.max(axis=(1, 2, 3)), y / 5, rtol=1e-6)  # images keep their labels
+        places |= {tuple(np.argwhere(image)[0][:2]) for image in x}
+    # 300 shifts: a given one of the nine is missing with probability (8/9)^300 < 1e-15.
+    assert places == {(3 + i, 5 + j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    assert len({b"".join(x.tobytes() for x, _ in epoch) for epoch in epochs}) == 30  # no epoch twice
+
+    again = train_classifier.training_batches(images, labels, batch_size=4, seed=0, flip=False, shift=1)
+    np.testing.assert_array_equal(next(again.as_numpy_iterator())[0], epochs[0][0][0])
+
+
+def test_flipped_training_batches():
+    images = np.zeros([100, 8, 8, 1], np.uint8)
+    images[:, 4, 1] = 255
+    batches = train_classifier.training_batches(images, np.zeros(100), batch_size=100, seed=0, flip=True, shift=0)
+    x, _ = next(batches.as_numpy_iterator())
+    mirrored = (x[:, :, 4:].max(axis=(1, 2, 3)) > 0).mean()
+    assert 0.25 < mirrored < 0.75  # 5 standard deviations of the mean of 100 fair coins, both sides: 6e-7
+
+
+def test_training_learns():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 256)
+    pictures = rng.integers(0, 128, [256, 28, 28, 1])
+    pictures[labels == 1, 8:20, 8:20] += 100
+    pictures = pictures.astype(np.uint8)
+    dataset = Dataset("squares", pictures, labels, pictures, labels)
+    classifier = train_classifier.train(dataset, epochs=4, batch_size=32, learning_rate=1e-3, seed=0)
+    folded = classifier.folded((28, 28, 1))
+    accuracy = np.mean(tf.argmax(folded.classify(tf.constant(pictures)), -1).numpy() == labels)
+    assert accuracy > 0.95
+
+
+@pytest.mark.parametrize("name, target", [("classifier_fashion_mnist", 0.91), ("classifier_mnist", 0.99)])
+def test_shipped_classifier(name, target):
+    content = json.loads((ZOO / name / "metrics.json").read_text())
+    assert target <= content["metrics"]["accuracy"]["value"] < 1
+    assert "train_classifier" in content["command"] and content["epochs"] >= 1
+    model = tf.saved_model.load(str(ZOO / name / "1"))
+    logits = model.classify(tf.zeros([2, 28, 28, 1]))
+    assert logits.shape == (2, 10) and np.all(np.isfinite(logits))
+
+
+def test_shipped_classifier_on_the_embedded_test_images():
+    """The number in metrics.json is what the shipped SavedModel reaches on the images in the repository."""
+    folder = ZOO.parent / "data" / "fashion_mnist"
+    images = gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes())
+    labels = gzip.decompress((folder / "t10k-labels-idx1-ubyte.gz").read_bytes())
+    x = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28, 1)
+    y = np.frombuffer(labels, np.uint8, offset=8)
+    model = tf.saved_model.load(str(ZOO / "classifier_fashion_mnist" / "1"))
+    batches = (tf.constant(x[start : start + 1000]) for start in range(0, 10_000, 1000))
+    predicted = np.concatenate([tf.argmax(model.classify(batch), axis=-1) for batch in batches])
+    content = json.loads((ZOO / "classifier_fashion_mnist" / "metrics.json").read_text())
+    stated = content["metrics"]["accuracy"]["value"]
+    assert np.mean(predicted == y) == pytest.approx(stated, abs=5e-4)  # other kernels may turn a tie

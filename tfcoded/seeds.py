@@ -1,0 +1,32 @@
+"""Stateless seeds: every draw is a pure function of (run seed, purpose, step, replica)."""
+
+import tensorflow as tf
+
+# Purposes. Two draws that must be independent never share one.
+TRAIN = 1
+TEST = 2
+EVALUATE = 3
+GENERATE = 4
+
+
+def derive(seed, *data):
+    """A seed `int32 [2]` that depends on `seed` and on every number in `data`.
+
+    Args:
+      seed: `int`, or seed tensor `int32 [2]`.
+      *data: `int`s or integer scalars, such as purpose, step and replica.
+
+    Returns:
+      `int32 [2]`, for `tf.random.stateless_*` and the `seed` of TFP.
+
+    Example:
+
+    ```python
+    noise = tf.random.stateless_uniform([3], derive(0, TRAIN, step, replica))
+    ```
+    """
+    if isinstance(seed, int):
+        seed = tf.constant([seed & 0x7FFFFFFF, seed >> 31 & 0x7FFFFFFF], tf.int32)
+    for number in data:
+        seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))
+    return seed
