@@ -1,0 +1,226 @@
+"""Images in memory as uint8, and the input pipelines of training and testing.
+
+```python
+dataset = data.load("fashion_mnist")                 # or "images/", "scans.npz", ...
+batches = data.training_pipeline(dataset.train_images, batch_size=128, seed=1, epochs=3)
+```
+"""
+
+import dataclasses
+import difflib
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from tfcoded.errors import UserError
+
+NAMES = ("fashion_mnist", "mnist", "cifar10", "tiny_imagenet")
+
+_PURPOSE = 0x5B0F  # keeps the shuffling of a scalar seed apart from other uses of the same number
+
+
+class DataError(UserError):
+    """The data asked for is missing, damaged or of the wrong kind."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set of images, whole and in memory.
+
+    Attributes:
+      name: `str`.
+      train_images: `[N, H, W, C]`, `np.uint8`, C = 1 (grey) or 3 (RGB).
+      train_labels: `[N]`, `np.int64`, or `None` if there are none.
+      test_images: `[N', H, W, C]`, `np.uint8`, of the same H, W, C.
+      test_labels: `[N']`, `np.int64`, or `None`.
+
+    Raises:
+      DataError: if an array has another dtype or shape; the message names it.
+    """
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray | None
+    test_images: np.ndarray
+    test_labels: np.ndarray | None
+
+    def __post_init__(self):
+        _check_images(self.train_images, f"{self.name}: training images")
+        _check_images(self.test_images, f"{self.name}: test images")
+        if self.train_images.shape[1:] != self.test_images.shape[1:]:
+            raise DataError(
+                f"{self.name}: training images are {_size(self.train_images)} but test images are "
+                f"{_size(self.test_images)}; both must have one size and one number of channels"
+            )
+        _check_labels(self.train_labels, self.train_images, f"{self.name}: training labels")
+        _check_labels(self.test_labels, self.test_images, f"{self.name}: test labels")
+
+    @property
+    def image_shape(self):
+        """`(height, width, channels)`."""
+        return self.train_images.shape[1:]
+
+
+def load(name_or_path, data_dir=None):
+    """Loads a data set by name, or the user's own images by path.
+
+    Args:
+      name_or_path: one of `NAMES`; or the path of a `.npy` or `.npz` file or of a folder of images, see
+        `tfcoded.data_files.load`. A name wins over a path of the same spelling.
+      data_dir: `str` or `os.PathLike`, where tensorflow-datasets keeps its prepared data and downloads;
+        `None` is its own default (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`). Not used for a path.
+
+    Returns:
+      A `Dataset`. The named data sets are prepared at the first use (a message says so); after that, loading
+      takes seconds.
+
+    Raises:
+      DataError: unknown name, missing or damaged archive, no network, unwritable `data_dir`, unreadable
+        images.
+    """
+    name = str(name_or_path)
+    if name in NAMES:
+        from tfcoded import data_prepared  # imports tensorflow-datasets, which only the named data sets need
+
+        return data_prepared.load(name, data_dir)
+    path = pathlib.Path(name).expanduser()
+    if path.exists():
+        from tfcoded import data_files
+
+        return data_files.load(path)
+    close = difflib.get_close_matches(name.lower(), NAMES, n=1)
+    raise DataError(
+        f"unknown data set {name!r}: neither a known name nor an existing path"
+        + (f"; did you mean {close[0]!r}?" if close else "")
+        + f" Known names: {', '.join(NAMES)}; or give a .npy or .npz file or a folder of images"
+    )
+
+
+def steps_per_epoch(images_count, batch_size):
+    """Number of batches (`int`) into which the pipelines divide `images_count` images."""
+    _check_batch_size(batch_size)
+    return -(-images_count // batch_size)
+
+
+def training_pipeline(images, batch_size, seed, first_epoch=0, epochs=1):
+    """Shuffled batches, epoch after epoch; every image once per epoch.
+
+    The order of an epoch is a function of `seed` and the epoch's number alone, so a run that resumes at epoch
+    `k` with `first_epoch=k` reads exactly the batches which the uninterrupted run reads from there.
+    The images are held once, as one tensor in host memory from which each batch is gathered: `tf.distribute`
+    hands every replica its part of a batch, not a copy of the data (but takes a second copy for a moment when
+    it starts). Between workers the batches are split (`AutoShardPolicy.DATA`); every worker must be given the
+    same images in the same order. Where a last batch has fewer images than there are replicas, some of them
+    get none.
+
+    Args:
+      images: `[N, H, W, C]`, `uint8`, `np.ndarray` or `tf.Tensor`.
+      batch_size: `int`, images per global batch. The last batch of an epoch holds what remains.
+      seed: `int`, or a stateless seed, integers of shape `[2]`.
+      first_epoch: `int`, number of the first epoch, counted from 0.
+      epochs: `int`, how many epochs follow from `first_epoch` on.
+
+    Returns:
+      A `tf.data.Dataset` of `[b, H, W, C]`, `tf.uint8`, with
+      `epochs * steps_per_epoch(N, batch_size)` elements (its cardinality is known).
+
+    Raises:
+      DataError: if the images are not uint8 `[N, H, W, C]` or a number is out of range.
+
+    Example:
+
+    ```python
+    whole = training_pipeline(images, 128, seed=7, epochs=3)
+    rest = training_pipeline(images, 128, seed=7, first_epoch=1, epochs=2)  # whole, without its first epoch
+    ```
+    """
+    _check_images(images, "training images")
+    if first_epoch < 0 or epochs < 0:
+        raise DataError(f"first_epoch and epochs must not be negative, got {first_epoch} and {epochs}")
+    count = int(images.shape[0])
+    steps = steps_per_epoch(count, batch_size)
+    seed = tf.constant(_seed_pair(seed), tf.int64)
+    images = _in_host_memory(images)
+
+    def one_epoch(epoch):
+        key = tf.random.experimental.stateless_fold_in(seed, epoch, alg="philox")
+        # The algorithm is named because "auto_select" may differ between kinds of device.
+        order = tf.random.experimental.stateless_shuffle(tf.range(count), seed=key, alg="philox")
+        starts = tf.data.Dataset.range(0, count, batch_size)
+        return starts.map(lambda start: tf.gather(images, order[start : start + batch_size]))
+
+    numbers = tf.data.Dataset.range(first_epoch, first_epoch + epochs)
+    batches = numbers.flat_map(one_epoch)
+    batches = batches.apply(tf.data.experimental.assert_cardinality(epochs * steps))  # unknown to flat_map
+    return _finish(batches)
+
+
+def test_pipeline(images, batch_size):
+    """Batches in the order of `images`, once; the last batch holds what remains.
+
+    Args:
+      images: `[N, H, W, C]`, `uint8`, `np.ndarray` or `tf.Tensor`; held once, as in `training_pipeline`.
+      batch_size: `int`, images per global batch.
+
+    Returns:
+      A `tf.data.Dataset` of `[b, H, W, C]`, `tf.uint8`, with `steps_per_epoch(N, batch_size)` elements.
+
+    Raises:
+      DataError: if the images are not uint8 `[N, H, W, C]` or `batch_size` is not positive.
+    """
+    _check_images(images, "test images")
+    _check_batch_size(batch_size)
+    images = _in_host_memory(images)
+    starts = tf.data.Dataset.range(0, int(images.shape[0]), batch_size)
+    return _finish(starts.map(lambda start: images[start : start + batch_size]))
+
+
+test_pipeline.__test__ = False  # not a test: keeps pytest from collecting it where it is imported
+
+
+def _finish(batches):
+    options = tf.data.Options()
+    # There are no files to share out, so workers share the batches.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    # Rewriting the graph would copy the captured images while an iterator is made, and has nothing to gain.
+    options.experimental_optimization.apply_default_optimizations = False
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _in_host_memory(images):
+    with tf.device("CPU:0"):  # else a GPU would get the whole data set, and each batch would travel back
+        return tf.convert_to_tensor(images)
+
+
+def _seed_pair(seed):
+    pair = np.asarray(seed)
+    if pair.dtype.kind not in "iu" or pair.shape not in ((), (2,)):
+        raise DataError(f"seed must be an integer or two of them, got {seed!r}")
+    return (int(pair), _PURPOSE) if pair.shape == () else tuple(int(part) for part in pair)
+
+
+def _check_batch_size(batch_size):
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise DataError(f"batch_size must be a positive integer, got {batch_size!r}")
+
+
+def _check_images(images, what):
+    dtype, shape = getattr(images, "dtype", None), tuple(getattr(images, "shape", ()))
+    if dtype not in (np.uint8, tf.uint8) or len(shape) != 4 or shape[3] not in (1, 3) or 0 in shape:
+        raise DataError(
+            f"{what} must be uint8 of shape [N, height, width, 1 or 3], none of them 0; got "
+            f"{getattr(dtype, 'name', type(images).__name__)} of shape {list(shape)}"
+        )
+
+
+def _check_labels(labels, images, what):
+    if labels is not None and (labels.dtype != np.int64 or labels.shape != images.shape[:1]):
+        raise DataError(
+            f"{what} must be int64 of shape [{len(images)}], one per image; got {labels.dtype.name} of shape "
+            f"{list(labels.shape)}"
+        )
+
+
+def _size(images):
+    return "x".join(str(side) for side in images.shape[1:])
