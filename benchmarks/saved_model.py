@@ -22,7 +22,7 @@ def define_flags():
     flags.DEFINE_string("model", "coded_8_240", "Name of a zoo entry; its weights are random here.")
     flags.DEFINE_enum("storage", "float32", STORAGES, "Storage of the SavedModel.")
     flags.DEFINE_integer("batch_size", 128, "Images or words per call.", lower_bound=1)
-    flags.DEFINE_integer("turns", 40, "Measured turns.", lower_bound=1)
+    flags.DEFINE_integer("turns", 20, "Measured turns.", lower_bound=1)
 
 
 def main():

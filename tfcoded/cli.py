@@ -1,5 +1,6 @@
 """What every command line shares: flags parsed once, a user's mistake printed as one line."""
 
+import os
 import sys
 
 from absl import app, flags
@@ -39,6 +40,9 @@ def run(main):
             sys.exit(_report(error))
         except KeyboardInterrupt:
             sys.exit(130)
+        except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(141)
 
     app.run(guarded, flags_parser=parse)
 

@@ -4,6 +4,8 @@ import os
 import pathlib
 import tempfile
 
+from tfcoded.errors import UserError
+
 
 def write_atomically(path, content):
     """Writes `content` to `path` through a temporary file in the same folder and a rename.
@@ -37,3 +39,35 @@ def write_atomically(path, content):
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def writable_folder(path):
+    """Makes the folder `path` if it is missing and finds out whether files can be written into it.
+
+    Called before long work whose results go there.
+
+    Args:
+      path: `str` or `os.PathLike`.
+
+    Returns:
+      `pathlib.Path` of the folder.
+
+    Raises:
+      UserError: if it is a file, cannot be made, or cannot be written to.
+
+    Example:
+
+    ```python
+    out = writable_folder("pictures")
+    ```
+    """
+    path = pathlib.Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except FileExistsError:
+        raise UserError(f"{path} is a file; expected a folder") from None
+    except OSError as error:
+        raise UserError(f"cannot write into the folder {path}: {error.strerror}") from error
+    return path

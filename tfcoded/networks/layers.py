@@ -1,9 +1,11 @@
 """Dense and convolutional layers, written as the matrix products that CPUs and GPUs do fastest.
 
-TensorFlow's CPU kernels for transposed convolutions are several times slower than one matrix product followed by an
-overlap-add, and strided 2x2 convolutions are matrix products already; `benchmarks/training_step.py` measures the
+TensorFlow's CPU kernels for transposed convolutions are several times slower than matrix products whose results are
+shifted and added, and strided 2x2 convolutions are matrix products already; `benchmarks/training_step.py` measures the
 difference against stock Keras layers. The results agree with the stock operations (`tests/networks/test_layers.py`).
 """
+
+import itertools
 
 import keras
 import tensorflow as tf
@@ -118,8 +120,10 @@ class PatchConv2D(_Convolution):
 class Conv2DTranspose(_Convolution):
     """Transposed convolution, `x : [b, h, w, c]` to `[b, o, o', filters]`, `o = (h - 1) stride - 2 padding + size`.
 
-    One matrix product gives every input pixel's contribution to every output pixel under its kernel; the
-    contributions are then added up one axis at a time.
+    Tap (r, s) of the kernel carries input (i, j) to output `(stride i + r - padding, stride j + s - padding)`. Taps that
+    reach the output from the same inputs share one matrix product, so nothing is computed that the padding would crop;
+    the outputs of one phase (position modulo stride) are then sums of shifted products, and interleaving the phases
+    gives the image.
 
     Args:
       in_channels: `int`.
@@ -139,43 +143,79 @@ class Conv2DTranspose(_Convolution):
         self.padding = padding
 
     def call(self, x):
-        height, width = x.shape[1], x.shape[2]
-        y = tf.reshape(x, [-1, self.in_channels]) @ tf.reshape(self.kernel, [self.in_channels, -1])
-        if self.size > 1:
-            y = tf.reshape(y, [-1, height, width, self.size, self.size * self.filters])
-            y = self._overlap_add(tf.unstack(y, axis=3), axis=1)
-            y = self._overlap_add(tf.split(y, self.size, axis=3), axis=2)
-        else:
-            y = tf.reshape(y, [-1, height, width, self.filters])
+        row_groups, rows = self._groups(x.shape[1])
+        column_groups, columns = self._groups(x.shape[2])
+        phases = [[[] for _ in range(self.stride)] for _ in range(self.stride)]
+        for row_taps, top, bottom in row_groups:
+            for column_taps, left, right in column_groups:
+                products = self._products(x, (row_taps, top, bottom), (column_taps, left, right))
+                for product, (row, column) in zip(products, itertools.product(row_taps, column_taps)):
+                    below, row_phase = divmod(row - self.padding, self.stride)
+                    beside, column_phase = divmod(column - self.padding, self.stride)
+                    placed = _place(_place(product, top + below, rows, axis=1), left + beside, columns, axis=2)
+                    phases[row_phase][column_phase].append(placed)
+        lines = [_interleave([_sum(terms) for terms in line], axis=2) for line in phases]
+        y = _interleave(lines, axis=1)
+        height, width = self._length(x.shape[1]), self._length(x.shape[2])
+        if y.shape[1] > height or y.shape[2] > width:  # phases are of unequal length: the last one or more are short
+            y = tf.slice(y, [0, 0, 0, 0], [-1, height, width, -1])
         return tf.nn.bias_add(y, self.bias)
 
-    def _overlap_add(self, taps, axis):
-        """Adds the `size` taps of one axis, each a shift of `stride` apart, and crops the padding.
+    def _length(self, inputs):
+        """Number of outputs along an axis of `inputs` inputs."""
+        return (inputs - 1) * self.stride + self.size - 2 * self.padding
 
-        Tap r of input i lands on output `stride * i + r`; the outputs of one phase (`r mod stride`) are shifted copies
-        of the input grid, and interleaving the phases gives the output. Padding and slicing are used rather than
-        strided slices, whose gradients are slow scatters.
+    def _groups(self, inputs):
+        """Taps of one axis by the range of inputs that they carry into the output, and outputs per phase.
+
+        Returns:
+          A list of (taps, first input, last input + 1), taps being consecutive, and the length of a phase.
         """
-        shape = taps[0].shape
-        length = shape[axis]
-        out = (length - 1) * self.stride + self.size - 2 * self.padding
-        grid = length + -(-self.size // self.stride) - 1
-        phases = []
-        for phase in range(self.stride):
-            shifted = []
-            for shift, tap in enumerate(range(phase, self.size, self.stride)):
-                pad = [[0, 0]] * len(shape)
-                pad[axis] = [shift, grid - length - shift]
-                shifted.append(tf.pad(taps[tap], pad) if grid > length else taps[tap])
-            phases.append(tf.add_n(shifted) if len(shifted) > 1 else shifted[0])
-        if self.stride > 1:
-            y = tf.stack(phases, axis=axis + 1)
-            y = tf.reshape(y, [-1, *shape[1:axis], grid * self.stride, *shape[axis + 1 :]])
-        else:
-            y = phases[0]
-        begin, size = [0] * len(shape), [-1] * len(shape)
-        begin[axis], size[axis] = self.padding, out
-        return tf.slice(y, begin, size)
+        outputs = self._length(inputs)
+        groups = []
+        for tap in range(self.size):
+            reached = [i for i in range(inputs) if 0 <= self.stride * i + tap - self.padding < outputs]
+            span = reached[0], reached[-1] + 1
+            if groups and groups[-1][1:] == span:
+                groups[-1][0].append(tap)
+            else:
+                groups.append(([tap], *span))
+        return groups, -(-outputs // self.stride)
+
+    def _products(self, x, rows, columns):
+        """Inputs in a range of rows and columns times the taps of this range: one `[b, rows, columns, f]` per tap."""
+        (row_taps, top, bottom), (column_taps, left, right) = rows, columns
+        height, width, count = bottom - top, right - left, len(row_taps) * len(column_taps)
+        if (height, width) != (x.shape[1], x.shape[2]):
+            x = tf.slice(x, [0, top, left, 0], [-1, height, width, -1])
+        kernel = tf.convert_to_tensor(self.kernel)
+        if count < self.size**2:
+            kernel = tf.slice(kernel, [0, row_taps[0], column_taps[0], 0], [-1, len(row_taps), len(column_taps), -1])
+        y = tf.reshape(x, [-1, self.in_channels]) @ tf.reshape(kernel, [self.in_channels, -1])
+        return tf.split(tf.reshape(y, [-1, height, width, count * self.filters]), count, axis=3)
+
+
+def _place(x, start, length, axis):
+    """Pads `x` with zeros along `axis`, so that it starts at `start` within `length`."""
+    end = length - start - x.shape[axis]
+    if start == end == 0:
+        return x
+    pad = [[0, 0]] * len(x.shape)
+    pad[axis] = [start, end]
+    return tf.pad(x, pad)
+
+
+def _sum(terms):
+    return tf.add_n(terms) if len(terms) > 1 else terms[0]
+
+
+def _interleave(phases, axis):
+    """Tensors of one shape, interleaved along `axis`."""
+    if len(phases) == 1:
+        return phases[0]
+    shape = phases[0].shape.as_list()
+    y = tf.stack(phases, axis=axis + 1)
+    return tf.reshape(y, [-1, *shape[1:axis], shape[axis] * len(phases), *shape[axis + 1 :]])
 
 
 class SqueezeExcitation(keras.layers.Layer):

@@ -1,0 +1,34 @@
+"""Start-up time of the commands that need no TensorFlow, against importing TensorFlow.
+
+    python -m benchmarks.start_up
+"""
+
+import subprocess
+import sys
+import time
+
+from tfcoded import cli
+
+COMMANDS = {
+    "python -m tfcoded.train --help": ["-m", "tfcoded.train", "--help"],
+    "python -m tfcoded.zoo": ["-m", "tfcoded.zoo"],
+    "import tensorflow": ["-c", "import tensorflow"],
+}
+
+
+def main():
+    seconds = {}
+    for name, arguments in COMMANDS.items():
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], capture_output=True, check=False)
+            times.append(time.perf_counter() - start)
+        seconds[name] = min(times)
+    whole = seconds["import tensorflow"]
+    for name, best in seconds.items():
+        print(f"{name:32} {best:6.2f} s, {best / whole:.2f} of the import of TensorFlow (best of 3)")
+
+
+if __name__ == "__main__":
+    cli.run(main)

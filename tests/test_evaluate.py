@@ -1,0 +1,140 @@
+"""python -m tfcoded.evaluate, in processes of its own, on a small SavedModel and the user's images."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import fake_codec
+import numpy as np
+import pytest
+
+from tfcoded import evaluate
+from tfcoded.metrics import Estimate
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def run(*arguments, cwd):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment.pop("TFCODED_ZOO", None)
+    command = [sys.executable, "-m", "tfcoded.evaluate", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder of versions 2 and 10 of a SavedModel; 2 is damaged, so that taking it would be noticed."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    rng = np.random.default_rng(0)
+    np.savez(
+        folder / "images.npz",
+        train_images=rng.integers(0, 256, [30, 28, 28, 1]).astype(np.uint8),
+        test_images=rng.integers(0, 256, [20, 28, 28, 1]).astype(np.uint8),
+    )
+    fake_codec.save(folder / "model" / "10", str(folder / "images.npz"))
+    (folder / "model" / "2").mkdir()
+    (folder / "model" / "2" / "saved_model.pb").write_bytes(b"not a model")
+    return folder
+
+
+def test_a_saved_model_is_measured_and_recorded(saved, tmp_path):
+    result = run("--saved_model", saved / "model", "--runs=2", "--words=50", "--images=12", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    lines = {line.split()[0]: line.split() for line in result.stdout.splitlines()}
+    assert lines["metric"] == ["metric", "measured", "s.e.", "published"]
+    assert lines["psnr"][-1] == "18.1" and lines["fid"] == ["fid", "-", "-", "90"]
+
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["name"] == "fake" and content["split"] == "test"
+    assert (content["images"], content["runs"], content["words"], content["seed"]) == (12, 2, 50, 0)
+    assert content["published"] == {"psnr": 18.1, "ber": 0.25, "fid": 90.0}
+    assert content["command"].startswith("python -m tfcoded.evaluate --saved_model ")
+    assert {"python", "tensorflow", "tfcoded"} <= set(content["versions"])
+    assert content["hardware"] and len(content["date"]) == len("2025-01-31")
+    assert content["notes"] == ["no accuracy: the images have no labels"]
+    rates = ("ber", "wer", "ber_map", "wer_map")
+    expected = {f"{rate}{part}" for rate in rates for part in ("", "_m1", "_m2")}
+    expected |= {"psnr", "ssim", "entropy", "elbo", "kl", "reconstruction", "kl_m1", "kl_m2"}
+    assert set(content["metrics"]) == expected
+    assert content["metrics"]["wer_map"] == {"value": 0.0, "standard_error": 0.0}
+    # x / 2 for x uniform on 0..255: MSE = mean(x^2) / 4 over 12 * 784 pixels.
+    assert content["metrics"]["psnr"]["value"] == pytest.approx(10 * np.log10(12), abs=0.1)
+    assert content["metrics"]["psnr"]["standard_error"] is None  # one batch
+
+
+def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
+    model = saved / "model" / "10"
+    arguments = ("--saved_model", model, "--split=train", "--runs=1", "--words=5", "--out=m.json")
+    assert run(*arguments, cwd=tmp_path).returncode == 0
+    content = json.loads((tmp_path / "m.json").read_text())
+    assert content["split"] == "train" and content["images"] == 30
+    assert content["published"] == {"psnr": 19.2, "ber": 0.25}
+
+    before = (tmp_path / "m.json").read_bytes()
+    refused = run(*arguments, cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "error: m.json exists; give another --out or --overwrite\n"
+    assert (tmp_path / "m.json").read_bytes() == before
+    assert run(*arguments, "--overwrite", "--seed=1", cwd=tmp_path).returncode == 0
+    assert json.loads((tmp_path / "m.json").read_text())["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "expected exactly one of --model, --saved_model and --workdir, got none"),
+        (["--model=coded_8_240", "--workdir=x"], "got --model and --workdir"),
+        (["--model=coded_8_24"], "unknown model 'coded_8_24'; did you mean 'coded_8_240'?"),
+        (["--saved_model=missing"], "--saved_model missing is not a folder"),
+        (["--saved_model=empty"], "neither saved_model.pb nor a version folder"),
+        (["--workdir=missing"], "--workdir missing is not a folder"),
+        (["--saved_model=damaged"], "damaged"),
+        (["--saved_model=damaged", "--out=empty"], "--out empty is a folder"),
+        (["--saved_model=damaged", "--out=file/m.json"], "file is a file; expected a folder"),
+        (["--saved_model=damaged", "--runs=0"], "runs"),
+        (["--saved_model=foreign"], "without encode"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, message, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    if "--saved_model=damaged" in arguments:
+        (tmp_path / "damaged").mkdir()
+        (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"not a model")
+    if arguments == ["--saved_model=foreign"]:
+        import tensorflow as tf
+
+        tf.saved_model.save(tf.Module(), str(tmp_path / "foreign"))
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    # TensorFlow says on some machines that it found no GPU driver, before it reads its log level.
+    errors = [line for line in result.stderr.splitlines() if "cuda" not in line and "absl::" not in line]
+    assert len(errors) == 1 and errors[0].startswith("error: ") and message in errors[0], result.stderr
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_published_numbers_of_each_split():
+    published = {"psnr": 17.9, "psnr_train": 19.3, "ber": 0.037, "wer_m1": 0.2, "entropy": 4.0}
+    test = {"psnr": 17.9, "ber": 0.037, "wer_m1": 0.2, "entropy": 4.0}
+    assert evaluate.published_on(published, "test") == test
+    assert evaluate.published_on(published, "train") == {"psnr": 19.3, "ber": 0.037, "wer_m1": 0.2}
+
+
+def test_table():
+    measured = {"psnr": Estimate(17.5, 0.01), "elbo": Estimate(-231.456, None)}
+    text = evaluate.table(measured, {"psnr": 17.9, "fid": 80})
+    assert [line.split() for line in text.splitlines()] == [
+        ["metric", "measured", "s.e.", "published"],
+        ["psnr", "17.5000", "±", "0.0100", "17.9"],
+        ["elbo", "-231.46", "-", "-"],
+        ["fid", "-", "-", "80"],
+    ]
+    assert len({len(line) for line in text.splitlines()}) == 1  # columns are aligned
+
+
+def test_notes():
+    assert "no classifier for cifar10" in evaluate.notes_on({}, "cifar10", [1], None)[0]
+    assert "no confident accuracy" in evaluate.notes_on({"accuracy": 1}, "mnist", [1], object())[0]
+    assert evaluate.notes_on({"confident_accuracy": 1}, "mnist", [1], object()) == []

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfcoded import pictures
+
+
+def read(path):
+    return np.asarray(Image.open(path))
+
+
+def test_plain_sheet_is_exact(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, [5, 28, 28, 1]).astype(np.uint8)
+    size = pictures.sheet(images, 3, tmp_path / "sheet.png")
+    side = 4 * 28
+    assert size == (2 * 16 + 3 * side + 2 * 6, 2 * 16 + 2 * side + 6)
+    found = read(tmp_path / "sheet.png")
+    assert found.shape == (size[1], size[0], 3)
+    for index, image in enumerate(images):
+        row, column = divmod(index, 3)
+        y, x = 16 + row * (side + 6), 16 + column * (side + 6)
+        cell = found[y : y + side, x : x + side]
+        expected = np.kron(image[..., 0], np.ones((4, 4), np.uint8))
+        np.testing.assert_array_equal(cell, np.repeat(expected[..., None], 3, axis=-1))
+    assert np.all(found[-16 - side :, -16 - side :] == 255)  # the sixth cell stays empty
+
+
+def test_colour_and_floating_point(tmp_path):
+    images = np.zeros([1, 32, 32, 3])
+    images[..., 0], images[..., 1] = 0.5, 2.0  # beyond 1: clipped, not wrapped around
+    assert pictures.sheet(images, 8, tmp_path / "sheet.png") == (32 + 96, 32 + 96)
+    assert tuple(read(tmp_path / "sheet.png")[40, 40]) == (128, 255, 0)
+
+
+def test_long_titles_widen_their_column_only(tmp_path):
+    images = np.zeros([4, 28, 28], np.uint8)
+    plain = pictures.sheet(images, 2, tmp_path / "a.png", titles=["a"] * 4)
+    titles = ["a", "a", "a title much wider than its image", "a"]
+    long = pictures.sheet(images, 2, tmp_path / "b.png", titles)
+    assert long[0] > plain[0] and long[1] == plain[1]
+    two_lines = pictures.sheet(images, 2, tmp_path / "c.png", titles=["a\nb"] * 4)
+    assert two_lines == (plain[0], plain[1] + 2 * pictures.LINE)
+
+
+def test_row_and_column_titles_and_heading_add_room_and_ink(tmp_path):
+    images = np.full([4, 28, 28], 255, np.uint8)
+    plain = pictures.sheet(images, 2, tmp_path / "a.png")
+    assert read(tmp_path / "a.png").min() == 255
+    size = pictures.sheet(
+        images,
+        2,
+        tmp_path / "b.png",
+        column_titles=["x", "y"],
+        row_titles=["first", "second"],
+        heading="Heading",
+    )
+    assert size[0] > plain[0] and size[1] == plain[1] + 2 * (pictures.LINE + pictures.GAP)
+    found = read(tmp_path / "b.png")
+    assert found[:, : pictures.MARGIN].min() == 255  # nothing is written into the margin
+    assert found[pictures.MARGIN : pictures.MARGIN + pictures.LINE].min() < 100
+
+
+@pytest.mark.parametrize(
+    "images, columns, titles, message",
+    [
+        (np.zeros([0, 8, 8, 1]), 2, None, "nothing to draw"),
+        (np.zeros([2, 8, 8, 1]), 0, None, "nothing to draw"),
+        (np.zeros([2, 8, 8, 2]), 2, None, "got shape"),
+        (np.zeros([2, 8, 8, 1]), 2, ["one"], "titles: expected 2"),
+    ],
+)
+def test_bad_input(images, columns, titles, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        pictures.sheet(images, columns, tmp_path / "sheet.png", titles)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("epochs", [1, 5, 60])
+def test_learning_curves(tmp_path, epochs):
+    names = ("elbo", "val_elbo", "kl", "only_training")
+    history = {name: list(np.linspace(-300, -200, epochs)) for name in names}
+    history["kl"][0] = None
+    pictures.learning_curves(history, tmp_path / "curves.png")
+    found = read(tmp_path / "curves.png")
+    assert found.shape[1] == int(3 * 4.2 * 120)
+    colours = {tuple(colour) for colour in found[..., :3].reshape(-1, 3)}
+    assert {(0x1F, 0x5F, 0xA8), (0xD9, 0x73, 0x1A)} <= colours  # both curves are there
+
+
+def test_learning_curves_without_metrics(tmp_path):
+    with pytest.raises(ValueError, match="no metric"):
+        pictures.learning_curves({}, tmp_path / "curves.png")

@@ -1,0 +1,44 @@
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+from tfcoded import provenance
+
+
+def test_record_is_json():
+    metrics = {"psnr": (math.inf, None), "ber": (0.25, 0.01)}
+    content = provenance.record("mine", metrics, {"ber": 0.2}, seed=3, notes=["a note"], epochs=5)
+    assert json.loads(provenance.to_json(content)) == content
+    assert content["metrics"] == {
+        "psnr": {"value": None, "standard_error": None},
+        "ber": {"value": 0.25, "standard_error": 0.01},
+    }
+    assert (content["name"], content["split"], content["seed"], content["epochs"]) == ("mine", "test", 3, 5)
+    assert content["published"] == {"ber": 0.2} and content["notes"] == ["a note"]
+    assert content["versions"]["tfcoded"] and content["hardware"]
+
+
+def test_json_refuses_what_json_cannot_hold():
+    with pytest.raises(ValueError):
+        provenance.to_json({"value": math.nan})
+
+
+def test_command_of_a_module(tmp_path):
+    (tmp_path / "tool.py").write_text("from tfcoded import provenance\nprint(provenance.command())\n")
+    found = subprocess.run(
+        [sys.executable, "-m", "tool", "--a=1", "two words"],
+        env={"PYTHONPATH": f"{tmp_path}:{provenance.__file__.rpartition('/tfcoded/')[0]}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "python -m tool --a=1 'two words'\n"
+
+
+def test_no_tensorflow_is_imported():
+    script = "import sys, tfcoded.provenance as p; p.hardware(); print('tensorflow' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout == "False\n"

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcoded import sources
+from tfcoded.errors import UserError
+from tfcoded.networks.folded_classifier import FoldedClassifier
+
+
+def touch(path):
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+
+
+def test_the_largest_version_is_taken(tmp_path):
+    for version in ("2", "10", "9", "11x", "v12"):
+        touch(tmp_path / version / "saved_model.pb")
+    (tmp_path / "30").mkdir()  # not yet copied in whole
+    assert sources.saved_model_folder(tmp_path) == tmp_path / "10"
+    assert sources.saved_model_folder(tmp_path / "2") == tmp_path / "2"
+
+
+def test_folders_without_a_model(tmp_path):
+    with pytest.raises(UserError, match="neither saved_model.pb nor a version folder"):
+        sources.saved_model_folder(tmp_path)
+    with pytest.raises(UserError, match="is not a folder"):
+        sources.saved_model_folder(tmp_path / "absent")
+
+
+def test_epochs_are_told_where_they_are_recorded(tmp_path):
+    version = tmp_path / "run" / "saved_model" / "1"
+    touch(version / "saved_model.pb")
+    assert sources._recorded_epochs(version) is None
+    (tmp_path / "run" / "metrics.json").write_text('{"epochs": 7}')
+    assert sources._recorded_epochs(version) == 7
+    (tmp_path / "run" / "saved_model" / "metrics.json").write_text("damaged")
+    assert sources._recorded_epochs(version) == 7
+
+
+def test_classifier_of_the_zoo(tmp_path):
+    rng = np.random.default_rng(0)
+    kernels = [rng.normal(size=shape) for shape in ([3, 3, 1, 32], [3, 3, 32, 64], [2304, 10])]
+    folded = FoldedClassifier(kernels, [np.zeros(32), np.zeros(64), np.arange(10.0)], (28, 28, 1))
+    folded.save(str(tmp_path / "classifier_mine" / "1"))
+    classify = sources.load_classifier("mine", tmp_path)
+    x = tf.zeros([3, 28, 28, 1])
+    np.testing.assert_allclose(classify(x), [np.arange(10.0)] * 3)
+    np.testing.assert_allclose(classify(tf.zeros([1, 28, 28, 1], tf.uint8)), [np.arange(10.0)])
+    assert sources.load_classifier("another", tmp_path) is None

@@ -1,0 +1,239 @@
+"""The training command as a user meets it, with narrow networks on a few images."""
+
+import ctypes
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+CONFIG = """
+name: tiny
+dataset: {dataset}
+likelihood: bernoulli
+beta: 15.0
+code: {{kind: repetition, information_bits: 4, code_bits: 20}}
+network: {{image_shape: [28, 28, 1], encoder_width: 16, decoder_width: 16}}
+training: {{epochs: 3, batch_size: 16, learning_rate: 0.001}}
+"""
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "tfcoded.train", *map(str, arguments)]
+
+
+def train(*arguments, check=True):
+    done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    if check:
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done
+
+
+def refused(*arguments):
+    """The error message of a command that must fail with one line and no traceback."""
+    done = train(*arguments, check=False)
+    assert done.returncode == 2, done.stdout[-2000:] + done.stderr[-4000:]
+    assert "Traceback" not in done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    return errors[0]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A configuration file over forty blurred images, and its flags."""
+    folder = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 2, size=(60, 4, 4)).repeat(7, 1).repeat(7, 2) * 255
+    np.savez(folder / "images.npz", train=coarse[:40, ..., None].astype(np.uint8), test=coarse[40:, ..., None].astype(np.uint8))
+    (folder / "tiny.yaml").write_text(CONFIG.format(dataset=folder / "images.npz"))
+    return ["--config", folder / "tiny.yaml", "--runs=2", "--words=20"]
+
+
+@pytest.fixture(scope="module")
+def finished(tiny, tmp_path_factory):
+    """A run of three epochs without interruption, and what it printed."""
+    workdir = tmp_path_factory.mktemp("finished") / "run"
+    return workdir, train(*tiny, "--workdir", workdir)
+
+
+def test_a_run_leaves_numbers_pictures_and_a_saved_model(finished):
+    workdir, done = finished
+    for name in ("learning_curves.png", "reconstructions.png", "samples.png"):
+        assert (workdir / name).read_bytes().startswith(b"\x89PNG")
+    content = json.loads((workdir / "metrics.json").read_text())
+    assert {"psnr", "ssim", "elbo", "kl", "entropy", "ber", "wer", "ber_map", "wer_map"} <= set(content["metrics"])
+    assert content["epochs"] == 3 and content["training"]["train_images"] == 40
+    assert content["command"].startswith("python -m tfcoded.train --config")
+    history = json.loads((workdir / "history.json").read_text())
+    assert history["epoch"] == [1, 2, 3] and len(history["val_elbo"]) == 3
+    assert (workdir / "saved_model" / "1" / "saved_model.pb").exists()
+    assert list((workdir / "logs").rglob("events*"))
+    assert "psnr" in done.stdout and "about" in done.stdout and str(workdir) in done.stdout
+
+
+def test_the_final_bound_is_that_of_the_last_epoch(finished):
+    workdir, _ = finished
+    history = json.loads((workdir / "history.json").read_text())
+    measured = json.loads((workdir / "metrics.json").read_text())["metrics"]["elbo"]
+    # Same weights and images, other noise: within five standard errors of the two means together.
+    assert abs(measured["value"] - history["val_elbo"][-1]) < 5 * 2**0.5 * measured["standard_error"] + 0.5
+
+
+def test_a_finished_run_is_not_trained_again(finished, tiny):
+    workdir, _ = finished
+    before = (workdir / "history.json").read_bytes()
+    done = train(*tiny, "--workdir", workdir)
+    assert "trained for 3 epochs already" in done.stdout
+    assert (workdir / "history.json").read_bytes() == before
+    assert (workdir / "saved_model" / "1").exists() and (workdir / "saved_model" / "2").exists()
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(finished, tiny, tmp_path):
+    workdir = tmp_path / "killed"
+    process = subprocess.Popen(
+        command(*tiny, "--workdir", workdir), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.time() + 200
+    while not list(workdir.glob("checkpoints/epoch-1.index")) and process.poll() is None and time.time() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(workdir.glob("checkpoints/epoch-1.index")) and not (workdir / "metrics.json").exists()
+    done = train(*tiny, "--workdir", workdir)
+    assert re.search("going on after epoch [12] of 3", done.stdout)
+    resumed, whole = (json.loads((path / "history.json").read_text()) for path in (workdir, finished[0]))
+    for name in set(whole) - {"seconds"}:
+        # The order of additions within a matrix product may differ between processes.
+        np.testing.assert_allclose(resumed[name], whole[name], rtol=1e-4, err_msg=name)
+    again, once = (json.loads((path / "metrics.json").read_text())["metrics"] for path in (workdir, finished[0]))
+    assert again["psnr"]["value"] == pytest.approx(once["psnr"]["value"], rel=1e-3)
+
+
+def test_more_epochs_go_on_and_other_settings_are_refused(finished, tiny, tmp_path):
+    import shutil
+
+    workdir = tmp_path / "copy"
+    shutil.copytree(finished[0], workdir)
+    message = refused(*tiny, "--workdir", workdir, "--override", "beta=10")
+    assert "holds another run (beta: 15.0 there, 10.0 here)" in message
+    assert "seed: 0 there, 3 here" in refused(*tiny, "--workdir", workdir, "--seed=3")
+    done = train(*tiny, "--workdir", workdir, "--epochs=4", "--noexport")
+    assert "going on after epoch 3 of 4" in done.stdout
+    history = json.loads((workdir / "history.json").read_text())
+    assert history["epoch"] == [1, 2, 3, 4]
+    assert not (workdir / "saved_model" / "2").exists()
+
+
+def test_a_damaged_checkpoint_is_named(finished, tiny, tmp_path):
+    import shutil
+
+    workdir = tmp_path / "copy"
+    shutil.copytree(finished[0], workdir)
+    data = next(workdir.glob("checkpoints/epoch-3.data*"))
+    data.write_bytes(data.read_bytes()[:1000])
+    message = refused(*tiny, "--workdir", workdir, "--epochs=4")
+    assert "cannot restore checkpoint" in message and "epoch-3" in message and "delete epoch-3.*" in message
+    # The advice works.
+    for path in workdir.glob("checkpoints/epoch-3.*"):
+        path.unlink()
+    state = workdir / "checkpoints" / "checkpoint"
+    state.write_text('model_checkpoint_path: "epoch-2"\n')
+    assert "going on after epoch 2 of 3" in train(*tiny, "--workdir", workdir, "--noexport").stdout
+
+
+@pytest.mark.slow
+def test_two_workers_train_one_model(finished, tiny, tmp_path):
+    workdir = tmp_path / "run"
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("localhost", 0))
+        hosts = [f"localhost:{probe.getsockname()[1]}" for probe in (first, second)]
+    workers = []
+    for index in range(2):
+        cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+        environment = {**os.environ, "TF_CONFIG": json.dumps(cluster)}
+        workers.append(
+            subprocess.Popen(
+                command(*tiny, "--workdir", workdir), cwd=ROOT, env=environment, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )
+        )
+    outputs = [worker.communicate(timeout=300) for worker in workers]
+    for worker, (_, errors) in zip(workers, outputs):
+        assert worker.returncode == 0, errors[-3000:]
+    assert "2 device(s)" in outputs[0][0] and "epoch" not in outputs[1][0]
+    together, alone = (json.loads((path / "history.json").read_text()) for path in (workdir, finished[0]))
+    # Same weights, order of images and steps, other noise: the bound, about -540 nats, falls alike.
+    np.testing.assert_allclose(together["elbo"], alone["elbo"], rtol=0.03)
+    assert together["elbo"] != alone["elbo"]
+    assert (workdir / "saved_model" / "1" / "saved_model.pb").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tiny, tmp_path):
+    message = refused(*tiny, "--workdir", tmp_path / "run", "--override", "training.learning_rate=1e30")
+    assert "is not finite" in message and "learning_rate" in message
+    assert not list(tmp_path.glob("run/checkpoints/epoch-*"))
+
+
+def test_wrong_image_shape(tiny, tmp_path):
+    np.save(tmp_path / "colour.npy", np.zeros((20, 32, 32, 3), np.uint8))
+    message = refused(*tiny, "--workdir", tmp_path / "run", "--override", f"dataset={tmp_path / 'colour.npy'}")
+    assert "32x32x3" in message and "28x28x1" in message
+
+
+def test_mistakes_are_found_before_anything_is_loaded(tmp_path):
+    message = refused("--model=coded_10_30", "--workdir", tmp_path)
+    assert "coded_10_300" in message
+    assert "epochs" in refused("--model=coded_10_300", "--override", "training.epoch=3", "--workdir", tmp_path)
+    assert "'iwae' is not implemented yet" in refused("--model=uncoded_8_iwae_10", "--workdir", tmp_path)
+    assert "--model" in refused("--workdir", tmp_path)
+    assert "strateg" in refused("--model=coded_10_300", "--strategy=two")
+    assert "unexpected argument 'coded_10_300'" in refused("coded_10_300")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_something_else_is_refused(tiny, tmp_path):
+    (tmp_path / "thesis.tex").write_text("...")
+    assert "not empty and holds no training run" in refused(*tiny, "--workdir", tmp_path)
+
+
+def test_a_workdir_that_cannot_be_written(tiny, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot write to --workdir" in refused(*tiny, "--workdir", tmp_path / "file" / "run")
+
+
+def test_a_read_only_workdir(tiny, tmp_path):
+    tmp_path.chmod(0o500)
+    drop_dac_override = lambda: ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)  # else root could write all the same
+    done = subprocess.run(
+        command(*tiny, "--workdir", tmp_path / "run"), cwd=ROOT, capture_output=True, text=True, check=False,
+        preexec_fn=drop_dac_override,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert f"error: cannot write to --workdir {tmp_path / 'run'}: Permission denied" in done.stderr
+
+
+def test_help_is_quick_and_needs_no_tensorflow():
+    script = """
+import runpy, sys
+sys.argv = ["train", "--help"]
+try:
+    runpy.run_module("tfcoded.train", run_name="__main__")
+except SystemExit:
+    pass
+assert "tensorflow" not in sys.modules, "TensorFlow was imported"
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--epochs" in done.stdout and "--strategy" in done.stdout

@@ -1,0 +1,101 @@
+"""Keras callbacks of a training run."""
+
+import math
+import time
+
+import keras
+
+from tfcoded.errors import UserError
+from tfcoded.progress import Meter, clock
+
+
+class StopUnlessFinite(keras.callbacks.Callback):
+    """Ends a training whose loss becomes infinite or NaN, before anything is saved of it.
+
+    Args:
+      checkpoints: `tfcoded.checkpoints.Checkpoints`, to name the last good one.
+    """
+
+    def __init__(self, checkpoints):
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._check(logs, f"in step {batch + 1} of epoch {self._epoch + 1}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check(logs, f"after epoch {epoch + 1}")
+
+    def _check(self, logs, when):
+        broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        if broken:
+            latest = self._checkpoints.latest()
+            kept = f"the last good checkpoint is {latest}" if latest else "no epoch was finished before"
+            raise UserError(
+                f"training stopped: {broken[0]} is not finite {when}; {kept}. "
+                "A smaller training.learning_rate or --dtype_policy=float32 may help, in a new --workdir"
+            )
+
+
+class EpochProgress(keras.callbacks.Callback):
+    """Steps of the epoch with the bound so far and the time left; a line of results after each epoch.
+
+    Args:
+      epochs: `int`, number of the last epoch.
+    """
+
+    def __init__(self, epochs):
+        super().__init__()
+        self._epochs = epochs
+        self._durations = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.monotonic()
+        self._meter = Meter(f"epoch {epoch + 1} of {self._epochs}", self.params["steps"])
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._meter.update(batch + 1, f"elbo {logs['elbo']:.2f}")
+
+    def on_test_begin(self, logs=None):
+        self._meter.close()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.monotonic() - self._start
+        self._durations.append(seconds)
+        left = (self._epochs - epoch - 1) * sum(self._durations) / len(self._durations)
+        results = "  ".join(f"{name} {value:.2f}" for name, value in logs.items() if not name.endswith("loss"))
+        ahead = f"; about {clock(left)} left" if left else ""
+        print(f"epoch {epoch + 1} of {self._epochs}: {results}  ({clock(seconds)}{ahead})", flush=True)
+
+
+class EpochRecord(keras.callbacks.Callback):
+    """After each epoch: history, then checkpoint.
+
+    The history is written first: a run killed in between finds a history that is one epoch too long, which it cuts,
+    rather than one that lacks an epoch.
+
+    Args:
+      checkpoints: `tfcoded.checkpoints.Checkpoints`.
+      workdir: `tfcoded.workdir.Workdir`.
+      history: `dict` of lists, the metrics of the epochs before this process; extended in place.
+    """
+
+    def __init__(self, checkpoints, workdir, history):
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._workdir = workdir
+        self._history = history
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = round(time.monotonic() - self._start, 3)
+        for name, value in {"epoch": epoch + 1, **logs, "seconds": seconds}.items():
+            self._history.setdefault(name, []).append(value)
+        self._workdir.write_history(self._history)
+        self._checkpoints.save(epoch + 1)

@@ -1,0 +1,23 @@
+"""Image quality, bit and word errors, posterior entropy, and the protocol that measures a whole model."""
+
+from tfcoded.metrics.bits import bit_errors, entropy, entropy_from_logits, word_errors
+from tfcoded.metrics.image_quality import psnr, ssim
+from tfcoded.metrics.protocol import as_float, error_metrics, evaluate, reconstruction_metrics
+from tfcoded.metrics.summary import Estimate, estimate
+from tfcoded.metrics.words import most_probable_words
+
+__all__ = [
+    "Estimate",
+    "as_float",
+    "bit_errors",
+    "entropy",
+    "entropy_from_logits",
+    "error_metrics",
+    "estimate",
+    "evaluate",
+    "most_probable_words",
+    "psnr",
+    "reconstruction_metrics",
+    "ssim",
+    "word_errors",
+]

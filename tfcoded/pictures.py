@@ -1,0 +1,196 @@
+"""Sheets of images and learning curves as PNG files.
+
+Sheets are drawn pixel by pixel: every image pixel becomes a square of whole pixels, and every column is as
+wide as its widest title, so that nothing is blurred and no texts meet.
+"""
+
+import functools
+import io
+import math
+import os
+
+import numpy as np
+
+from tfcoded.files import write_atomically
+
+CELL = 112  # an image is magnified by the largest whole number that keeps its height within this many pixels
+GAP = 6
+MARGIN = 16
+TEXT = 13  # height of the letters' em square, in pixels
+LINE = 17
+INK = (32, 32, 32)
+PAPER = (255, 255, 255)
+
+
+def sheet(images, columns, path, titles=None, *, column_titles=None, row_titles=None, heading=None):
+    """Draws images in a grid, row by row from the top left.
+
+    Args:
+      images: `[N, H, W, C]` or `[N, H, W]` with C 1 or 3; uint8, or floating point in [0, 1] (clipped to it).
+      columns: `int`, number of images in a row.
+      path: `str` or `os.PathLike` of the PNG, written atomically.
+      titles: `N` `str`s or `None`: written below each image, lines separated by newlines.
+      column_titles: `columns` `str`s or `None`: written above the columns.
+      row_titles: one `str` per row or `None`: written to the left of the rows.
+      heading: `str` or `None`: written above everything.
+
+    Returns:
+      `(width, height)` of the sheet in pixels.
+
+    Raises:
+      ValueError: if there is nothing to draw, or the numbers of images and titles do not fit.
+
+    Example:
+
+    ```python
+    sheet(model.generate(64, [0, 1])["images"], 8, "samples.png", heading="64 samples")
+    ```
+    """
+    from PIL import Image, ImageDraw
+
+    pixels = _pixels(images)
+    count = len(pixels)
+    if count == 0 or columns < 1:
+        raise ValueError(f"nothing to draw: {count} images in {columns} columns")
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    for name, texts, expected in (
+        ("titles", titles, count),
+        ("column_titles", column_titles, columns),
+        ("row_titles", row_titles, rows),
+    ):
+        if texts is not None and len(texts) != expected:
+            raise ValueError(
+                f"{name}: expected {expected} for {count} images in {columns} columns, got {len(texts)}"
+            )
+
+    scale = max(1, CELL // pixels.shape[1])
+    height, width = pixels.shape[1] * scale, pixels.shape[2] * scale
+    widths = [width] * columns
+    for index, title in enumerate(titles or ()):
+        widths[index % columns] = max(widths[index % columns], _text_width(title))
+    for column, title in enumerate(column_titles or ()):
+        widths[column] = max(widths[column], _text_width(title))
+    title_lines = max((_lines(title) for title in titles or ()), default=0)
+    column_lines = max((_lines(title) for title in column_titles or ()), default=0)
+    heading_lines = _lines(heading) if heading else 0
+
+    left = MARGIN + (max(map(_text_width, row_titles)) + 2 * GAP if row_titles else 0)
+    top = MARGIN + sum(lines * LINE + GAP for lines in (heading_lines, column_lines) if lines)
+    pitch = height + GAP + (title_lines * LINE + GAP if title_lines else 0)
+    lefts = [left + sum(widths[:column]) + column * GAP for column in range(columns)]
+    total_width = max(lefts[-1] + widths[-1], MARGIN + (_text_width(heading) if heading else 0)) + MARGIN
+    total_height = top + rows * pitch - GAP + MARGIN
+
+    canvas = Image.new("RGB", (total_width, total_height), PAPER)
+    draw = ImageDraw.Draw(canvas)
+
+    def write(x, y, text, align):
+        for number, line in enumerate(text.split("\n")):
+            offset = {"left": 0, "centre": 0.5, "right": 1}[align] * _text_width(line)
+            draw.text((x - round(offset), y + number * LINE), line, font=_font(), fill=INK)
+
+    if heading:
+        write(MARGIN, MARGIN, heading, "left")
+    for column, title in enumerate(column_titles or ()):
+        lines = _lines(title)
+        write(lefts[column] + widths[column] // 2, top - GAP - lines * LINE, title, "centre")
+    for row, title in enumerate(row_titles or ()):
+        write(left - 2 * GAP, top + row * pitch + (height - _lines(title) * LINE) // 2, title, "right")
+    for index, image in enumerate(pixels):
+        row, column = divmod(index, columns)
+        x = lefts[column] + (widths[column] - width) // 2
+        y = top + row * pitch
+        canvas.paste(Image.fromarray(image.repeat(scale, axis=0).repeat(scale, axis=1)), (x, y))
+        if titles:
+            write(lefts[column] + widths[column] // 2, y + height + GAP // 2, titles[index], "centre")
+
+    buffer = io.BytesIO()
+    canvas.save(buffer, format="PNG", optimize=True)
+    write_atomically(path, buffer.getvalue())
+    return canvas.size
+
+
+def learning_curves(history, path):
+    """Draws each metric over the epochs, the validation curve with the training curve.
+
+    Args:
+      history: `dict` from a metric's name to its values, one per epoch, as Keras' `History.history`; names of
+        validation metrics begin with `val_`. `None` and NaN leave a gap.
+      path: `str` or `os.PathLike` of the PNG, written atomically.
+
+    Raises:
+      ValueError: if there is no metric.
+
+    Example:
+
+    ```python
+    learning_curves({"elbo": [-310.0, -270.0], "val_elbo": [-280.0, -268.0]}, "learning_curves.png")
+    ```
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    names = list(dict.fromkeys(name.removeprefix("val_") for name in history))
+    if not names:
+        raise ValueError("history holds no metric, nothing to draw")
+    columns = min(3, len(names))
+    rows = math.ceil(len(names) / columns)
+    figure = Figure(figsize=(4.2 * columns, 3.2 * rows), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, name in zip(panels, names):
+        longest = 0
+        for key, label, colour in ((name, "training", "#1f5fa8"), (f"val_{name}", "validation", "#d9731a")):
+            if key in history:
+                values = np.array([np.nan if value is None else value for value in history[key]], np.float64)
+                longest = max(longest, len(values))
+                marker = "o" if len(values) <= 20 else None  # one epoch alone would draw no line
+                epochs = np.arange(1, len(values) + 1)
+                panel.plot(epochs, values, label=label, color=colour, marker=marker, markersize=3.5)
+        panel.set_title(name.replace("_", " "), fontsize=11)
+        panel.set_xlabel("epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if longest == 1:
+            panel.set_xlim(0.5, 1.5)
+            panel.set_xticks([1])
+        panel.ticklabel_format(axis="y", useOffset=False)
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.legend(frameon=False, fontsize=9)
+    for panel in panels[len(names) :]:
+        panel.set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_atomically(path, buffer.getvalue())
+
+
+def _pixels(images):
+    """`images` as uint8 `[N, H, W]` or `[N, H, W, 3]`."""
+    images = np.asarray(images)
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(f"expected images [N, H, W, 1] or [N, H, W, 3], got shape {images.shape}")
+    if images.dtype != np.uint8:
+        images = np.round(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return images[..., 0] if images.shape[-1] == 1 else images
+
+
+@functools.cache
+def _font():
+    import matplotlib
+    from PIL import ImageFont
+
+    # matplotlib carries this font in its wheel; fonts of the system may not be there.
+    path = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    return ImageFont.truetype(path, TEXT)
+
+
+def _text_width(text):
+    return max(math.ceil(_font().getlength(line)) for line in text.split("\n"))
+
+
+def _lines(text):
+    return text.count("\n") + 1

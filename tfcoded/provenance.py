@@ -1,0 +1,108 @@
+"""Where a measured number comes from: command, seed, hardware, versions, date."""
+
+import datetime
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shlex
+import sys
+
+import tfcoded
+
+PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
+
+
+def record(name, metrics, published, *, seed, split="test", notes=(), **facts):
+    """The content of a metrics.json.
+
+    Args:
+      name: `str`, what was measured.
+      metrics: `dict` from a metric's name to a `tfcoded.metrics.Estimate`.
+      published: `dict` from a metric's name to the published `float`.
+      seed: `int`, the seed of the measurement.
+      split: `str`, `test` or `train`.
+      notes: `str`s, what a reader must know, for instance why a metric is missing.
+      **facts: anything more that JSON can hold, such as `epochs`.
+
+    Returns:
+      `dict`: name, split, metrics (each `{"value", "standard_error"}`), published, notes, the facts, and
+      where the numbers come from: command, seed, hardware, versions, date. Numbers that are not finite become
+      `None`.
+
+    Example:
+
+    ```python
+    write_atomically("metrics.json", to_json(record("coded_8_240", measured, config.published, seed=0)))
+    ```
+    """
+    return {
+        "name": name,
+        "split": split,
+        "metrics": {
+            key: {"value": _finite(value), "standard_error": _finite(error)}
+            for key, (value, error) in metrics.items()
+        },
+        "published": dict(published),
+        "notes": list(notes),
+        **facts,
+        "command": command(),
+        "seed": seed,
+        "hardware": hardware(),
+        "versions": versions(),
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+    }
+
+
+def to_json(content):
+    """`content` as indented JSON text with a final newline; refuses NaN and infinities (`ValueError`)."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def command():
+    """The command that started this process, such as `python -m tfcoded.evaluate --model=coded_8_240`."""
+    specification = getattr(sys.modules["__main__"], "__spec__", None)
+    if specification is None:
+        return shlex.join(["python", *sys.argv])
+    module = specification.name.removesuffix(".__main__")
+    return shlex.join(["python", "-m", module, *sys.argv[1:]])
+
+
+def hardware():
+    """The processor, the number of cores this process may use, and the accelerators TensorFlow sees."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parts = [f"{_processor()}, {cores} core" + ("" if cores == 1 else "s")]
+    if "tensorflow" in sys.modules:
+        devices = sys.modules["tensorflow"].config
+        for device in devices.list_physical_devices():
+            if device.device_type != "CPU":
+                details = devices.experimental.get_device_details(device)
+                parts.append(details.get("device_name", device.device_type))
+    return "; ".join(parts)
+
+
+def versions():
+    """`dict` from package to version, with Python's own, for what the numbers depend on."""
+    found = {"python": platform.python_version(), "tfcoded": tfcoded.__version__}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # tensorflow may be installed as tensorflow-cpu
+            continue
+    return found
+
+
+def _processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+def _finite(number):
+    return number if number is not None and math.isfinite(number) else None

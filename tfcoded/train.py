@@ -1,0 +1,85 @@
+"""Trains a model and leaves numbers, pictures and a SavedModel.
+
+    python -m tfcoded.train --model=coded_10_300
+    python -m tfcoded.train --model=hier_5_50 --epochs=20 --workdir=runs/mine --override beta=10
+    python -m tfcoded.train --config=mine.yaml --strategy=mirrored
+
+The same command goes on where an interrupted run stopped: same order of the images, same noise, same curve.
+What the work directory holds: tfcoded/workdir.py.
+"""
+
+import pathlib
+
+from absl import flags
+
+import export
+from tfcoded import cli, hardware, zoo
+from tfcoded import config as configuration
+from tfcoded.errors import UserError
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    flags.DEFINE_string("model", None, "Name of a configuration; python -m tfcoded.zoo lists them.")
+    flags.DEFINE_string("config", None, "A configuration file of your own, in place of --model.")
+    flags.DEFINE_multi_string("override", [], "Changes one setting, such as beta=10 or training.l2=0; may be repeated.")
+    flags.DEFINE_integer("epochs", None, "Number of epochs, in place of the configuration's.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", None, "Images per step, of all devices together.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Seed of weights, order and noise.", lower_bound=0, upper_bound=2**31 - 1)
+    flags.DEFINE_integer("train_images", None, "Train on the first so many images only.", lower_bound=1)
+    flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/NAME.")
+    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    flags.DEFINE_enum("strategy", "auto", hardware.STRATEGIES, "Devices to train on.")
+    flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks.")
+    flags.DEFINE_integer("runs", 50, "Runs of the final bit and word error rates.", lower_bound=1)
+    flags.DEFINE_integer("words", 1000, "Words in each of these runs.", lower_bound=1)
+    flags.DEFINE_bool("export", True, "Export the SavedModel at the end.")
+    flags.DEFINE_enum("storage", "float32", export.STORAGES, "Storage of the exported weights.")
+    flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo; also {zoo.ENVIRONMENT}.")
+
+
+def chosen_config(values):
+    """The configuration that the flags describe.
+
+    Raises:
+      UserError: if they name none, two, or an impossible one.
+    """
+    if (values.model is None) == (values.config is None):
+        raise UserError("expected --model=NAME (python -m tfcoded.zoo lists them) or --config=FILE")
+    config = zoo.config(values.model, values.zoo_dir) if values.model else configuration.load(values.config)
+    changes = list(values.override)
+    if values.epochs is not None:
+        changes.append(f"training.epochs={values.epochs}")
+    if values.batch_size is not None:
+        changes.append(f"training.batch_size={values.batch_size}")
+    config = configuration.override(config, changes)
+    if config.objective.kind != "elbo":
+        raise UserError(f"{config.name}: the objective {config.objective.kind!r} is not implemented yet")
+    return config
+
+
+def main():
+    config = chosen_config(FLAGS)
+    workdir = pathlib.Path(FLAGS.workdir or f"runs/{config.name}")
+
+    from tfcoded import training
+
+    training.run(
+        config,
+        workdir,
+        seed=FLAGS.seed,
+        data_dir=FLAGS.data_dir,
+        train_images=FLAGS.train_images,
+        strategy=FLAGS.strategy,
+        dtype_policy=FLAGS.dtype_policy,
+        runs=FLAGS.runs,
+        words=FLAGS.words,
+        storage=FLAGS.storage if FLAGS.export else None,
+        zoo_dir=FLAGS.zoo_dir,
+    )
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

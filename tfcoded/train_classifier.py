@@ -1,0 +1,189 @@
+"""Trains the classifier that measures semantic accuracy and stores it in the zoo.
+
+    python -m tfcoded.train_classifier --dataset=fashion_mnist --out=zoo/classifier_fashion_mnist
+
+writes OUT/1 (a SavedModel, see tfcoded/networks/folded_classifier.py), OUT/metrics.json and OUT/README.md.
+The test accuracy is measured on the stored SavedModel.
+"""
+
+import shutil
+
+from absl import flags
+
+from tfcoded import cli, provenance
+from tfcoded.errors import UserError
+from tfcoded.files import writable_folder, write_atomically
+
+FLAGS = flags.FLAGS
+
+DATASETS = {
+    "fashion_mnist": "T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, boot",
+    "mnist": "digits 0 to 9",
+}
+
+README = """# {name}
+
+Says what an image of {dataset} shows: {labels}.
+Trained on the true images, it measures the semantic accuracy of reconstructions (`accuracy` and
+`confident_accuracy` of `python -m tfcoded.evaluate`).
+
+| | |
+| --- | --- |
+| test accuracy of the stored model | {accuracy:.4f} ± {error:.4f} (10,000 images) |
+| training | {epochs} epochs, seed {seed} |
+| stored numbers | {parameters:,}, float32 |
+
+Network: conv 3x3 same 32, batch norm, ReLU, max-pool 2; conv 3x3 valid 64, batch norm, ReLU, max-pool 2;
+flatten; dense 1024; dropout 0.25; dense 128; dense 10, with no activation between the dense layers. For use,
+the batch norms are folded into the convolutions and the dense layers into one: the same function in 0.2 MB.
+
+    classifier = tf.saved_model.load("{name}/1")
+    logits = classifier.classify(images)  # [N, 28, 28, 1], uint8, or float32 in [0, 1] -> [N, 10]
+
+Signatures: `classify` (float32; also `serving_default`) and `classify_uint8`, `images` -> `logits`, any batch
+size.
+
+Made by
+
+    {command}
+
+on the hardware, with the versions and on the date in metrics.json.
+"""
+
+
+def define_flags():
+    flags.DEFINE_enum("dataset", "fashion_mnist", sorted(DATASETS), "Data set.")
+    flags.DEFINE_string("out", None, "Folder to write, such as zoo/classifier_mnist.", required=True)
+    flags.DEFINE_integer("epochs", 8, "Epochs.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", 128, "Images per step.", lower_bound=1)
+    flags.DEFINE_float("learning_rate", 5e-4, "Adam's; it decays to zero along a cosine.", lower_bound=0)
+    flags.DEFINE_integer(
+        "seed", 0, "Seed of weights, order, augmentation and dropout.", lower_bound=0, upper_bound=10**8
+    )
+    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    flags.DEFINE_bool("overwrite", False, "Replace an existing OUT.")
+
+
+def main():
+    out = writable_folder(FLAGS.out)
+    if any(out.iterdir()) and not FLAGS.overwrite:
+        raise UserError(f"{out} is not empty; give another --out or --overwrite")
+
+    import tensorflow as tf
+
+    from tfcoded import data
+    from tfcoded.metrics import estimate
+
+    tf.config.experimental.enable_op_determinism()
+    dataset = data.load(FLAGS.dataset, FLAGS.data_dir)
+    classifier = train(
+        dataset,
+        epochs=FLAGS.epochs,
+        batch_size=FLAGS.batch_size,
+        learning_rate=FLAGS.learning_rate,
+        seed=FLAGS.seed,
+    )
+    folded = classifier.folded(dataset.train_images.shape[1:])
+    shutil.rmtree(out / "1", ignore_errors=True)
+    folded.save(str(out / "1"))
+
+    stored = tf.saved_model.load(str(out / "1"))
+    correct = []
+    for start in range(0, len(dataset.test_images), 1000):
+        logits = stored.classify(tf.constant(dataset.test_images[start : start + 1000]))
+        correct.extend(tf.argmax(logits, axis=-1).numpy() == dataset.test_labels[start : start + 1000])
+    accuracy = estimate(correct)
+
+    name = f"classifier_{FLAGS.dataset}"
+    content = provenance.record(name, {"accuracy": accuracy}, {}, seed=FLAGS.seed, epochs=FLAGS.epochs)
+    readme = README.format(
+        name=name,
+        dataset=FLAGS.dataset,
+        labels=DATASETS[FLAGS.dataset],
+        accuracy=accuracy.value,
+        error=accuracy.standard_error,
+        epochs=FLAGS.epochs,
+        seed=FLAGS.seed,
+        parameters=sum(variable.shape.num_elements() for variable in folded.variables),
+        command=content["command"],
+    )
+    write_atomically(out / "README.md", readme)
+    write_atomically(out / "metrics.json", provenance.to_json(content))
+    print(f"test accuracy {accuracy.value:.4f} ± {accuracy.standard_error:.4f}; written to {out}")
+
+
+def train(dataset, *, epochs, batch_size, learning_rate, seed):
+    """Trains a `Classifier` with Adam, its learning rate decaying to zero along a cosine.
+
+    Args:
+      dataset: `tfcoded.data.Dataset` with labels.
+      epochs: `int`.
+      batch_size: `int`.
+      learning_rate: `float`, at the first step.
+      seed: `int`.
+
+    Returns:
+      `tfcoded.networks.Classifier`.
+    """
+    import keras
+
+    from tfcoded.networks.classifier import Classifier
+
+    classifier = Classifier(len(set(dataset.train_labels.tolist())), seed=seed)
+    steps = epochs * -(-len(dataset.train_images) // batch_size)
+    classifier.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,  # these small convolutions gain nothing from it on a CPU
+    )
+    # A mirrored shoe is a shoe, and clothes fill their images; a mirrored digit is none, but digits lie about.
+    clothes = dataset.name == "fashion_mnist"
+    batches = training_batches(
+        dataset.train_images, dataset.train_labels, batch_size, seed, flip=clothes, shift=0 if clothes else 1
+    )
+    classifier.fit(batches, epochs=epochs, shuffle=False, verbose=2)
+    return classifier
+
+
+def training_batches(images, labels, batch_size, seed, flip, shift):
+    """One epoch's batches, in a new order and with new random shifts at every iteration.
+
+    Args:
+      images: uint8 `[N, H, W, C]`.
+      labels: int64 `[N]`.
+      batch_size: `int`.
+      seed: `int`; the same seed gives the same sequence of epochs.
+      flip: `bool`, mirror half of the images.
+      shift: `int`, largest shift in pixels up, down, left and right; zeros come in at the edges.
+
+    Returns:
+      `tf.data.Dataset` of (float32 `[n, H, W, C]` in [0, 1], int64 `[n]`).
+    """
+    import tensorflow as tf
+
+    height, width = images.shape[1:3]
+    images, labels = tf.constant(images), tf.constant(labels)
+
+    def augmented(indices, seeds):
+        seeds = tf.cast(seeds, tf.int32)
+        count = tf.shape(indices)[0]
+        batch = tf.pad(tf.gather(images, indices), [[0, 0], [shift, shift], [shift, shift], [0, 0]])
+        offsets = tf.random.stateless_uniform([2, count, 1], seeds, 0, 2 * shift + 1, tf.int32)
+        batch = tf.gather(batch, offsets[0] + tf.range(height), axis=1, batch_dims=1)
+        columns = tf.range(width)[tf.newaxis]
+        if flip:
+            mirrored = tf.random.stateless_uniform([count, 1], seeds + 1) < 0.5
+            columns = tf.where(mirrored, columns[:, ::-1], columns)
+        batch = tf.gather(batch, offsets[1] + columns, axis=2, batch_dims=1)
+        return tf.cast(batch, tf.float32) / 255.0, tf.gather(labels, indices)
+
+    order = tf.data.Dataset.range(len(images)).shuffle(len(images), seed=seed, reshuffle_each_iteration=True)
+    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+    batches = tf.data.Dataset.zip(order.batch(batch_size), seeds)
+    return batches.map(augmented, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)
