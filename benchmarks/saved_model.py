@@ -2,8 +2,8 @@
 
     python -m benchmarks.saved_model --model=coded_8_240 --storage=int8
 
-Prints milliseconds per batch and the ratio SavedModel / in memory, 1 being no overhead. The two take turns; a ratio is
-the median over the turns, so that slow spells of the machine hit both.
+Prints milliseconds per batch and the ratio SavedModel / in memory, 1 being no overhead. The two take turns; a
+ratio is the median over the turns, so that slow spells of the machine hit both.
 """
 
 import statistics
@@ -62,7 +62,7 @@ def main():
 
 
 def compare(first, second, turns):
-    """Median seconds of two functions that return tensors, called in turns, and the median ratio second / first."""
+    """Median seconds of two functions of no arguments, called in turns, and the median of second / first."""
     pair = (first, second)
     for function in pair * 3:  # tracing, and the first calls' allocations
         function().numpy()

@@ -9,21 +9,24 @@ import time
 
 from tfcoded import cli
 
+# Command line, its arguments, and what it must print to count.
 COMMANDS = {
-    "python -m tfcoded.train --help": ["-m", "tfcoded.train", "--help"],
-    "python -m tfcoded.zoo": ["-m", "tfcoded.zoo"],
-    "import tensorflow": ["-c", "import tensorflow"],
+    "python -m tfcoded.train --help": (["-m", "tfcoded.train", "--help"], "--epochs"),
+    "python -m tfcoded.zoo": (["-m", "tfcoded.zoo"], "coded_10_300"),
+    "import tensorflow": (["-c", "import tensorflow; print('imported')"], "imported"),
 }
 
 
 def main():
     seconds = {}
-    for name, arguments in COMMANDS.items():
+    for name, (arguments, expected) in COMMANDS.items():
         times = []
         for _ in range(3):
             start = time.perf_counter()
-            subprocess.run([sys.executable, *arguments], capture_output=True, check=False)
+            done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
             times.append(time.perf_counter() - start)
+            if expected not in done.stdout:
+                raise RuntimeError(f"{name} failed: {done.stderr}")
         seconds[name] = min(times)
     whole = seconds["import tensorflow"]
     for name, best in seconds.items():

@@ -1,0 +1,57 @@
+"""Exports the newest checkpoint of a training run as a SavedModel.
+
+    python -m export --workdir=runs/mine
+    python -m export --workdir=runs/mine --out=models/mine --storage=int8
+
+writes OUT/<n>, n being the next free version number, as TensorFlow Serving wants it.
+"""
+
+import pathlib
+
+from absl import flags
+
+from export import STORAGES
+from tfcoded import cli
+from tfcoded.errors import UserError
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    flags.DEFINE_string("workdir", None, "Folder of the training run.", required=True)
+    flags.DEFINE_string("out", None, "Folder of the version folders; WORKDIR/saved_model if not given.")
+    flags.DEFINE_enum(
+        "storage",
+        "float32",
+        STORAGES,
+        "How kernels are stored: exactly, in half the size, or in a quarter (one scale per output channel).",
+    )
+
+
+def main():
+    workdir = pathlib.Path(FLAGS.workdir)
+    if not workdir.is_dir():
+        raise UserError(
+            f"--workdir {workdir} is not a folder; expected the --workdir of python -m tfcoded.train"
+        )
+    out = workdir / "saved_model" if FLAGS.out is None else pathlib.Path(FLAGS.out)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file; expected a folder")
+
+    from export.savedmodel import export_saved_model, restored_model
+
+    model, config = restored_model(workdir)
+    folder = export_saved_model(model, config, out, FLAGS.storage)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    print(f"{folder}  {size / 1e6:.1f} MB, {FLAGS.storage}")
+    # In two lines: a loaded model lives only as long as it is referred to, its methods do not keep it.
+    print(f"load it:  model = tf.saved_model.load({str(folder)!r})\n          model.encode(images)")
+    print(
+        f"serve it: docker run -p 8501:8501 -v {out.resolve()}:/models/{config.name}"
+        f" -e MODEL_NAME={config.name} tensorflow/serving"
+    )
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

@@ -1,0 +1,65 @@
+"""A Coded-DVAE for use only: float32, stored weights, each network traced once."""
+
+import keras
+import tensorflow as tf
+
+from export.weights import Weights
+from tfcoded.models import CodedDVAE
+
+
+class Inference(CodedDVAE):
+    """A `CodedDVAE` whose networks compute with an `export.weights.Weights`, set as the attribute `stored`.
+
+    All other methods build on the two below. Being functions of their own, the networks are stored once in a
+    SavedModel however many signatures call them.
+    """
+
+    stored = None
+
+    @tf.function(autograph=False)
+    def information_logits(self, images):
+        with self.stored.used_by(self.encoder):
+            return super().information_logits(images)
+
+    @tf.function(autograph=False)
+    def outputs(self, z):
+        with self.stored.used_by(self.decoder):
+            return super().outputs(z)
+
+
+def inference_copy(model, config, storage="float32"):
+    """A copy of a trained model for inference.
+
+    Args:
+      model: a built `tfcoded.models.CodedDVAE`, of any dtype policy. Training it further does not change the
+        copy.
+      config: its `tfcoded.config.Config`.
+      storage: see `export.weights.Weights`.
+
+    Returns:
+      `Inference`, computing in float32.
+
+    Raises:
+      ValueError: if the storage is unknown, a weight is not finite, or the configuration describes another
+        model.
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        copy = Inference.from_configuration(config)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    _check_alike(model, copy, config)
+    copy.stored = Weights(model, storage)
+    return copy
+
+
+def _check_alike(model, copy, config):
+    facts = {"code": lambda m: m.code, "likelihood": lambda m: type(m.likelihood), "beta": lambda m: m.beta}
+    facts["weights"] = lambda m: [tuple(weight.shape) for weight in m.weights]
+    for name, fact in facts.items():
+        if fact(model) != fact(copy):
+            raise ValueError(
+                f"the configuration {config.name!r} describes a model with other {name};"
+                " pass the configuration that the model was built from"
+            )

@@ -1,0 +1,199 @@
+"""A trained Coded-DVAE as functions of tensors, which is what a SavedModel holds."""
+
+import types
+
+import tensorflow as tf
+
+from export.inference import inference_copy
+from tfcoded import seeds
+from tfcoded.config import to_yaml
+
+# Purposes of the seed of `generate`: the word and its smoothing are independent.
+_BITS, _SMOOTHING = 1, 2
+
+
+class CodedDVAEModule(tf.Module):
+    """Encodes, decodes, reconstructs, generates and scores; the same object before saving and after loading.
+
+    Everything is computed in float32, whatever the model was trained in. The weights are a copy: training the
+    model further changes nothing here. Shapes: N images of `[h, w, c]`, M information bits. Images are
+    tf.uint8 in 0..255, or tf.float32 in [0, 1]; anything outside is refused. A seed is `int32 [2]`: the same
+    seed gives the same result, and rows of one call are independent. N may be 0.
+
+    Args:
+      model: a built `tfcoded.models.CodedDVAE`.
+      config: its `tfcoded.config.Config`.
+      storage: `"float32"`, `"bfloat16"` or `"int8"`, how a SavedModel stores the kernels; see
+        `export.weights.Weights`.
+
+    Raises:
+      ValueError: if the storage is unknown, a weight is not finite, or the configuration describes another
+        model.
+
+    Example:
+
+    ```python
+    module = CodedDVAEModule(model, config)
+    word = module.encode(images_uint8)["bits"]
+    images = module.decode(word, seed=tf.constant([0, 1]))["images"]
+    ```
+    """
+
+    def __init__(self, model, config, storage="float32"):
+        super().__init__(name="coded_dvae")
+        inference = inference_copy(model, config, storage)
+        self._yaml = to_yaml(config)
+        # All that is to be saved. The Keras model's own variables are not, so it is put where tf.Module does
+        # not look: into a namespace.
+        self._weights = inference.stored
+        self._untracked = types.SimpleNamespace(model=inference)
+
+    @tf.function(autograph=False)
+    def encode(self, images):
+        """The posterior over words.
+
+        Args:
+          images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+
+        Returns:
+          `dict` of
+            `bit_probabilities`: `[N, M]`, tf.float32, q(m_k = 1 | x).
+            `bits`: `[N, M]`, tf.int32, the most probable word.
+            `word_probability`: `[N]`, tf.float32, its probability, the product over its bits.
+        """
+        logits = self._model.information_logits(self._checked(images))
+        return {
+            "bit_probabilities": tf.sigmoid(logits),
+            "bits": tf.cast(logits > 0, tf.int32),
+            # max(q, 1 - q) = sigmoid(|l|), and the product over bits is a sum of logarithms.
+            "word_probability": tf.exp(-tf.reduce_sum(tf.math.softplus(-tf.abs(logits)), axis=-1)),
+        }
+
+    @tf.function(autograph=False)
+    def decode(self, bits, seed):
+        """Images of given words: hard encoding, smoothing drawn with the seed, decoder.
+
+        Args:
+          bits: `[N, M]`, tf.int32, 0 or 1.
+          seed: `[2]`, tf.int32.
+
+        Returns:
+          `dict` of `images`: `[N, h, w, c]`, tf.float32 in [0, 1].
+        """
+        binary = tf.debugging.Assert(
+            tf.reduce_all((bits == 0) | (bits == 1)), ["bits must be 0 or 1, got", bits], summarize=16
+        )
+        with tf.control_dependencies([binary]):
+            bits = tf.identity(bits)
+        return {"images": self._model.decode(self._model.modulate(bits, seed))}
+
+    @tf.function(autograph=False)
+    def reconstruct(self, images, seed):
+        """Images decoded from one sample of the softly encoded posterior.
+
+        `elbo` with the same seed uses the same sample.
+
+        Args:
+          images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+          seed: `[2]`, tf.int32.
+
+        Returns:
+          `dict` of `images`: `[N, h, w, c]`, tf.float32 in [0, 1].
+        """
+        logits = self._model.information_logits(self._checked(images))
+        return {"images": self._model.decode(self._model.sample(logits, seed))}
+
+    @tf.function(autograph=False)
+    def generate(self, n, seed):
+        """Images of uniformly random words.
+
+        Args:
+          n: `[]`, tf.int32, number of images, at least 0.
+          seed: `[2]`, tf.int32.
+
+        Returns:
+          `dict` of
+            `images`: `[n, h, w, c]`, tf.float32 in [0, 1].
+            `bits`: `[n, M]`, tf.int32, their words.
+        """
+        allowed = tf.debugging.Assert(n >= 0, ["n must be at least 0, got", n])
+        with tf.control_dependencies([allowed]):
+            shape = tf.stack([n, self._model.code.information_bits])
+        bits = tf.random.stateless_uniform(shape, seeds.derive(seed, _BITS), 0, 2, tf.int32)
+        z = self._model.modulate(bits, seeds.derive(seed, _SMOOTHING))
+        return {"images": self._model.decode(z), "bits": bits}
+
+    @tf.function(autograph=False)
+    def elbo(self, images, seed):
+        """The evidence lower bound and its parts, with one sample per image, in nats.
+
+        Args:
+          images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+          seed: `[2]`, tf.int32.
+
+        Returns:
+          `dict` of tf.float32: `elbo`, `kl`, `reconstruction` `[N]`, with `elbo = reconstruction - kl`, and
+          `kl_branches` `[N, branches]`, which sums to `kl`.
+        """
+        return self._model.evidence(self._checked(images), seed)
+
+    @tf.function(input_signature=[], autograph=False)
+    def configuration(self):
+        """The configuration as YAML (`tfcoded.config.from_yaml` reads it), a tf.string scalar."""
+        return tf.constant(self._yaml)
+
+    def signatures(self):
+        """The signatures of TensorFlow Serving, and with them every trace of the methods that is to be saved.
+
+        Returns:
+          `dict` of `str` to `tf.function`. A signature has one type of images: `encode`, `reconstruct` and
+          `elbo` take tf.uint8, and with `_float` at the end of their name tf.float32. `serving_default` is
+          `encode`.
+        """
+        bits = tf.TensorSpec([None, self._model.code.information_bits], tf.int32, name="bits")
+        n = tf.TensorSpec([], tf.int32, name="n")
+        seed = tf.TensorSpec([2], tf.int32, name="seed")
+        named = {
+            "decode": _signature(self.decode, bits, seed),
+            "generate": _signature(self.generate, n, seed),
+        }
+        # uint8 first: a loaded model converts a nested list to the first type that fits; 0..255 fit float32.
+        for suffix, dtype in (("", tf.uint8), ("_float", tf.float32)):
+            images = tf.TensorSpec([None, *self._model.image_shape], dtype, name="images")
+            named[f"encode{suffix}"] = _signature(self.encode, images)
+            named[f"reconstruct{suffix}"] = _signature(self.reconstruct, images, seed)
+            named[f"elbo{suffix}"] = _signature(self.elbo, images, seed)
+        named["serving_default"] = named["encode"]
+        return named
+
+    @property
+    def _model(self):
+        return self._untracked.model
+
+    def _checked(self, images):
+        """The images, if their type, shape and range are right."""
+        if images.dtype not in (tf.uint8, tf.float32):
+            raise ValueError(
+                f"images are {images.dtype.name}; expected uint8 in 0..255, or float32 in [0, 1]"
+            )
+        shape = self._model.image_shape
+        if images.shape.rank != 4 or not images.shape[1:].is_compatible_with(shape):
+            raise ValueError(f"images have shape {images.shape}; expected [N, {', '.join(map(str, shape))}]")
+        if images.dtype == tf.uint8:
+            return images
+        inside = tf.reduce_all((images >= 0) & (images <= 1))  # false for NaN
+        message = "float32 images must lie in [0, 1]; send those in 0..255 as uint8"
+        with tf.control_dependencies([tf.debugging.Assert(inside, [message])]):
+            return tf.identity(images)
+
+
+def _signature(method, *specs):
+    """`method` for one type of arguments, as a function that tf.saved_model.save is to trace.
+
+    Traced any earlier, or from the outside by a plain call, it would be traced again, and be stored twice.
+    """
+
+    def signature(*arguments):
+        return method.get_concrete_function(*specs)(*arguments)
+
+    return tf.function(signature, input_signature=specs, autograph=False)

@@ -1,0 +1,131 @@
+"""SavedModels of trained models: from a work directory or a model in memory to a version folder."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+
+import tensorflow as tf
+
+from export.module import CodedDVAEModule
+from tfcoded import config as configuration
+from tfcoded.checkpoints import Checkpoints
+from tfcoded.errors import UserError
+from tfcoded.models import CodedDVAE
+
+__all__ = ["CodedDVAEModule", "export_saved_model", "load_workdir"]
+
+
+def export_saved_model(model, config, out, storage="float32"):
+    """Writes a SavedModel with named signatures into the next free version folder, `<out>/1` at first.
+
+    A process that loads it needs TensorFlow and nothing else. The folder appears under its name only once it
+    is complete, as TensorFlow Serving, which may be watching `out`, expects; an existing version is never
+    touched.
+
+    Args:
+      model: a built `tfcoded.models.CodedDVAE`.
+      config: its `tfcoded.config.Config`.
+      out: `str` or path: the folder of the version folders; created if missing.
+      storage: `"float32"`, `"bfloat16"` or `"int8"`; see `export.weights.Weights`.
+
+    Returns:
+      `pathlib.Path` of the version folder.
+
+    Raises:
+      ValueError: if the storage is unknown, a weight is not finite, or the configuration describes another
+        model.
+      UserError: if the folder cannot be written.
+
+    Example:
+
+    ```python
+    folder = export_saved_model(model, config, "exported/coded_8_240", storage="int8")
+    loaded = tf.saved_model.load(str(folder))
+    loaded.encode(images_uint8)["bits"]
+    loaded.signatures["encode_float"](images=images_float)
+    ```
+    """
+    module = CodedDVAEModule(model, config, storage)
+    out = pathlib.Path(out)
+    try:
+        with _temporary_folder(out) as temporary:
+            tf.saved_model.save(module, str(temporary), signatures=module.signatures())
+            return _publish(temporary, out)
+    except (OSError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"cannot write a SavedModel into {out}: {reason}; choose another folder") from error
+
+
+def load_workdir(workdir):
+    """The model of a training run's newest checkpoint.
+
+    Args:
+      workdir: `str` or path, the `--workdir` of `python -m tfcoded.train`.
+
+    Returns:
+      `CodedDVAEModule`.
+
+    Raises:
+      UserError: if the folder is no work directory, or its checkpoint is missing or damaged.
+    """
+    return CodedDVAEModule(*restored_model(workdir))
+
+
+def restored_model(workdir):
+    """The model of a work directory and its configuration.
+
+    Args:
+      workdir: `str` or path, the `--workdir` of `python -m tfcoded.train`.
+
+    Returns:
+      `tfcoded.models.CodedDVAE` and `tfcoded.config.Config`.
+
+    Raises:
+      UserError: if the folder is no work directory, or its checkpoint is missing or damaged.
+    """
+    path = pathlib.Path(workdir)
+    if not (path / "config.yaml").is_file():
+        raise UserError(
+            f"{workdir} is not a work directory: it has no config.yaml; expected the --workdir of"
+            " python -m tfcoded.train"
+        )
+    config = configuration.load(path / "config.yaml")
+    model = CodedDVAE.from_configuration(config)
+    checkpoints = Checkpoints(path, model)
+    if checkpoints.latest() is None:
+        raise UserError(
+            f"{workdir} has no complete checkpoint; python -m tfcoded.train saves one after each epoch"
+        )
+    checkpoints.restore()
+    return model, config
+
+
+@contextlib.contextmanager
+def _temporary_folder(out):
+    """A new folder inside `out`, removed at the end if it is still there."""
+    out.mkdir(parents=True, exist_ok=True)
+    temporary = pathlib.Path(tempfile.mkdtemp(dir=out, prefix=".exporting-"))
+    try:
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)  # mkdtemp makes private folders; a server is another user
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _publish(temporary, out):
+    """Renames a folder to the next free version number; another export may take that number first."""
+    taken = [int(child.name) for child in out.iterdir() if child.name.isdecimal()]
+    version = max(taken, default=0) + 1
+    while True:
+        target = out / str(version)
+        try:
+            if not target.exists():  # a rename would replace an empty folder
+                return temporary.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+        version += 1

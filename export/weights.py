@@ -1,0 +1,78 @@
+"""The weights of an exported model, in the storage that was asked for."""
+
+import difflib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from export import STORAGES
+from export.compact import BFloat16, Int8
+from export.derived import Derived
+from tfcoded.errors import UserError
+
+# Kernels smaller than this, and all biases, stay float32: together they are far below 1% of a model.
+_SMALL = 1024
+
+
+class Weights(tf.Module):
+    """A copy of a Keras model's weights, from which the model's layers can be run.
+
+    Args:
+      model: a built `keras.Model`. Training it further does not change the copy.
+      storage: `"float32"`, `"bfloat16"`, or `"int8"`: symmetric, with a float32 scale per output channel. The
+        last two concern kernels of at least 1,024 numbers; they are rounded now, and computed back to float32
+        once per load.
+
+    Raises:
+      ValueError: if the storage is unknown, or a weight is not finite (a `tfcoded.errors.UserError`).
+
+    Example:
+
+    ```python
+    weights = Weights(model, storage="int8")
+    with weights.used_by(model.decoder):
+        images = model.decoder(z)  # with the rounded weights
+    ```
+    """
+
+    def __init__(self, model, storage="float32"):
+        super().__init__(name="weights")
+        if storage not in STORAGES:
+            close = difflib.get_close_matches(str(storage), STORAGES, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise UserError(f"unknown storage {storage!r}; {hint}choose one of {', '.join(STORAGES)}")
+        self._stored = {_key(variable): _store(variable, storage) for variable in model.weights}
+
+    def used_by(self, *layers):
+        """A context in which the given layers compute with these weights instead of their own variables.
+
+        Args:
+          *layers: layers of the model that the weights were copied from, or of one like it.
+
+        Returns:
+          A `keras.StatelessScope`.
+        """
+        variables = [variable for layer in layers for variable in layer.weights]
+        return keras.StatelessScope([(variable, self._read(_key(variable))) for variable in variables])
+
+    def _read(self, key):
+        stored = self._stored[key]
+        return stored.read() if isinstance(stored, Derived) else stored.read_value()
+
+
+def _key(variable):
+    """The variable's path below the model, whose name may vary; dots, as a checkpoint escapes slashes."""
+    return variable.path.split("/", 1)[1].replace("/", ".")
+
+
+def _store(variable, storage):
+    value = keras.ops.convert_to_numpy(variable)
+    if not np.isfinite(value).all():
+        raise UserError(
+            f"weight {variable.path} holds numbers that are not finite: the training diverged;"
+            " export an earlier checkpoint"
+        )
+    if storage == "float32" or value.ndim < 2 or value.size < _SMALL:
+        return tf.Variable(value, trainable=False, dtype=tf.float32, name=variable.path)
+    return Derived(BFloat16(value) if storage == "bfloat16" else Int8(value))

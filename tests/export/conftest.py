@@ -1,0 +1,33 @@
+"""Models exported once for all tests of this folder."""
+
+import pytest
+import small_models
+
+from export import STORAGES
+from export.module import CodedDVAEModule
+from export.savedmodel import export_saved_model
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory):
+    """name -> (settings, model, folder), for every code."""
+    folder = tmp_path_factory.mktemp("exported")
+    cases = {}
+    for name in small_models.CODES:
+        settings = small_models.configuration(name)
+        model = small_models.build(settings, contrast=True)
+        cases[name] = settings, model, export_saved_model(model, settings, folder / name)
+    return cases
+
+
+@pytest.fixture(scope="session")
+def compact(tmp_path_factory):
+    """storage -> (module, folder), for one model with its initial weights."""
+    folder = tmp_path_factory.mktemp("compact")
+    settings = small_models.configuration("repetition")
+    model = small_models.build(settings)
+    cases = {}
+    for storage in STORAGES:
+        path = export_saved_model(model, settings, folder, storage)
+        cases[storage] = CodedDVAEModule(model, settings, storage), path
+    return cases

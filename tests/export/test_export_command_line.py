@@ -1,0 +1,47 @@
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import small_models
+import tensorflow as tf
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def command_line(*arguments):
+    command = [sys.executable, "-m", "export", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_command_line(tmp_path):
+    settings, model = small_models.work_directory(tmp_path / "run")
+    done = command_line(f"--workdir={tmp_path / 'run'}", "--storage=bfloat16")
+    assert done.returncode == 0, done.stderr[-3000:]
+    folder = tmp_path / "run" / "saved_model" / "1"
+    assert str(folder) in done.stdout and "bfloat16" in done.stdout
+    x = small_models.images(settings, 2)
+    expected = tf.sigmoid(model.information_logits(x))
+    loaded = tf.saved_model.load(str(folder))
+    change = np.abs(loaded.encode(x)["bit_probabilities"] - expected).max()
+    assert 0 < change < 0.05
+    assert "WARNING" not in done.stderr.replace("WARNING: All log messages before absl", "")
+
+
+def test_command_line_mistakes(tmp_path):
+    for arguments, message in (
+        ([f"--workdir={tmp_path / 'absent'}"], "is not a folder"),
+        ([f"--workdir={tmp_path}", f"--out={__file__}"], "is a file; expected a folder"),
+        ([f"--workdir={tmp_path}"], "it has no config.yaml"),
+    ):
+        done = command_line(*arguments)
+        assert done.returncode == 2
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        assert message in line and "Traceback" not in done.stderr
+
+
+def test_help_is_there_without_tensorflow():
+    command = [sys.executable, "-X", "importtime", "-m", "export", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert "python -m export --workdir" in done.stdout and "--storage" in done.stdout
+    assert "absl" in done.stderr and "tensorflow" not in done.stderr  # the modules that were imported

@@ -1,0 +1,44 @@
+"""What compact storage saves and what it changes."""
+
+import numpy as np
+import pytest
+import small_models
+import tensorflow as tf
+
+from export import STORAGES
+
+SEED = tf.constant([3, 4])
+BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+
+
+def close(a, b):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_weights_are_stored_once(storage, compact):
+    module, folder = compact[storage]
+    parameters = sum(int(np.prod(weight.shape)) for weight in module._model.weights)
+    data = sum(file.stat().st_size for file in folder.glob("variables/*.data*"))
+    assert parameters * BYTES[storage] <= data < 1.1 * parameters * BYTES[storage]
+    assert (folder / "saved_model.pb").stat().st_size < 1e6
+    files = {child.name for child in folder.iterdir()}
+    assert files <= {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
+
+
+def test_compact_storage_changes_little(compact):
+    settings = small_models.configuration("repetition")
+    words = tf.random.stateless_uniform([8, 5], [0, 0], 0, 2, tf.int32)
+    x = small_models.images(settings, 8)
+    exact = tf.saved_model.load(str(compact["float32"][1]))
+    change = {}
+    for storage in ("bfloat16", "int8"):
+        module, folder = compact[storage]
+        loaded = tf.saved_model.load(str(folder))
+        decoded = loaded.decode(words, SEED)["images"]
+        # The same object before saving and after.
+        close(decoded, module.decode(words, SEED)["images"])
+        close(loaded.encode(x)["bit_probabilities"], module.encode(x)["bit_probabilities"])
+        change[storage] = np.abs(decoded - exact.decode(words, SEED)["images"]).max()
+    assert 0 < change["bfloat16"] < 0.02
+    assert 0 < change["int8"] < 0.02
