@@ -153,7 +153,9 @@ def test_wrong_types(old, new, parts):
         ("[28, 28, 1]", "[32, 32, 3]", ["expected [28, 28, 1], the shape of fashion_mnist images"]),
         ("[28, 28, 1]", "[28, 28, 1], encoder_width: 0", ["network.encoder_width is 0", "at least 1"]),
         ("bernoulli", "bernouli", ["likelihood is 'bernouli'", "did you mean 'bernoulli'"]),
+        ("likelihood: bernoulli", "likelihood: gaussian", ["likelihood is 'gaussian'", "'bernoulli' for images of 1"]),
         ("beta: 15", "beta: 0", ["beta is 0.0", "above 0"]),
+        ("beta: 15", "beta: 100", ["beta is 100.0", "at most 80"]),
         ("epochs: 200", "epochs: 0", ["training.epochs is 0", "at least 1"]),
         ("epochs: 200", "epochs: 200, batch_size: 0", ["training.batch_size is 0"]),
         ("epochs: 200", "epochs: 200, learning_rate: 0", ["training.learning_rate is 0.0"]),
@@ -249,7 +251,7 @@ def test_load_names_the_file(tmp_path):
 def test_round_trip_is_exact(settings, value):
     changed = dataclasses.replace(
         settings,
-        beta=value,
+        beta=min(value, 80.0 / 3.0),
         training=Training(7, 3, value, value),
         published={"psnr": -value},
         code=Code("hierarchical", (5, 3), (50, 9), polar=False),

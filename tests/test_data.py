@@ -105,7 +105,7 @@ def _small_fashion_mnist(monkeypatch, examples=200):
 
 
 def _without_embedded_archives(monkeypatch, tmp_path):
-    monkeypatch.setattr(data_prepared, "_EMBEDDED", tmp_path / "no_such_folder")
+    monkeypatch.setattr(data_prepared, "_EMBEDDED", None)
 
 
 @pytest.mark.parametrize("place", ["downloads/manual/fashion_mnist", "fashion_mnist"])

@@ -1,6 +1,7 @@
 """The training command as a user meets it, with narrow networks on a few images."""
 
 import ctypes
+import fcntl
 import json
 import os
 import pathlib
@@ -81,21 +82,29 @@ def test_a_run_leaves_numbers_pictures_and_a_saved_model(finished):
     assert "psnr" in done.stdout and "about" in done.stdout and str(workdir) in done.stdout
 
 
-def test_the_final_bound_is_that_of_the_last_epoch(finished):
+def test_the_bound_improves_and_the_last_one_is_measured(finished):
     workdir, _ = finished
-    history = json.loads((workdir / "history.json").read_text())
-    measured = json.loads((workdir / "metrics.json").read_text())["metrics"]["elbo"]
-    # Same weights and images, other noise: within five standard errors of the two means together.
-    assert abs(measured["value"] - history["val_elbo"][-1]) < 5 * 2**0.5 * measured["standard_error"] + 0.5
+    first, _, last = json.loads((workdir / "history.json").read_text())["val_elbo"]
+    measured = json.loads((workdir / "metrics.json").read_text())["metrics"]["elbo"]["value"]
+    assert last > first + 1.0
+    assert abs(measured - last) < 0.2 * (last - first)  # same weights and images, other noise
 
 
-def test_a_finished_run_is_not_trained_again(finished, tiny):
+def test_a_finished_run_is_left_alone(finished, tiny):
     workdir, _ = finished
-    before = (workdir / "history.json").read_bytes()
+    files = sorted(path for path in workdir.rglob("*") if path.is_file() and path.name not in ("run.json", "config.yaml"))
+    before = [path.stat().st_mtime_ns for path in files]
     done = train(*tiny, "--workdir", workdir)
-    assert "trained for 3 epochs already" in done.stdout
-    assert (workdir / "history.json").read_bytes() == before
-    assert (workdir / "saved_model" / "1").exists() and (workdir / "saved_model" / "2").exists()
+    assert "trained for 3 epochs already" in done.stdout and "finished before" in done.stdout
+    assert [path.stat().st_mtime_ns for path in files] == before
+    assert not (workdir / "saved_model" / "2").exists()
+
+
+def test_a_workdir_in_use_is_refused(finished, tiny):
+    workdir, _ = finished
+    with (workdir / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another process is training in" in refused(*tiny, "--workdir", workdir, "--epochs=4")
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(finished, tiny, tmp_path):
@@ -105,17 +114,19 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(finished, tiny, tmp_pat
         start_new_session=True,
     )
     deadline = time.time() + 200
-    while not list(workdir.glob("checkpoints/epoch-1.index")) and process.poll() is None and time.time() < deadline:
+    saved = workdir / "checkpoints" / "checkpoint"
+    while not saved.exists() and process.poll() is None and time.time() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert list(workdir.glob("checkpoints/epoch-1.index")) and not (workdir / "metrics.json").exists()
+    assert saved.exists() and not (workdir / "metrics.json").exists()
     done = train(*tiny, "--workdir", workdir)
     assert re.search("going on after epoch [12] of 3", done.stdout)
     resumed, whole = (json.loads((path / "history.json").read_text()) for path in (workdir, finished[0]))
     for name in set(whole) - {"seconds"}:
-        # The order of additions within a matrix product may differ between processes.
-        np.testing.assert_allclose(resumed[name], whole[name], rtol=1e-4, err_msg=name)
+        # Other noise or another order changes the bound by 1e-4 and more (tests/models); threads may change the order
+        # of a few additions.
+        np.testing.assert_allclose(resumed[name], whole[name], rtol=5e-6, err_msg=name)
     again, once = (json.loads((path / "metrics.json").read_text())["metrics"] for path in (workdir, finished[0]))
     assert again["psnr"]["value"] == pytest.approx(once["psnr"]["value"], rel=1e-3)
 
@@ -144,10 +155,15 @@ def test_a_damaged_checkpoint_is_named(finished, tiny, tmp_path):
     data.write_bytes(data.read_bytes()[:1000])
     message = refused(*tiny, "--workdir", workdir, "--epochs=4")
     assert "cannot restore checkpoint" in message and "epoch-3" in message and "delete epoch-3.*" in message
+    # The state file alone is gone: nothing is overwritten either.
+    state = workdir / "checkpoints" / "checkpoint"
+    content = state.read_text()
+    state.unlink()
+    assert "is missing or damaged, but" in refused(*tiny, "--workdir", workdir, "--epochs=4")
+    state.write_text(content)
     # The advice works.
     for path in workdir.glob("checkpoints/epoch-3.*"):
         path.unlink()
-    state = workdir / "checkpoints" / "checkpoint"
     state.write_text('model_checkpoint_path: "epoch-2"\n')
     assert "going on after epoch 2 of 3" in train(*tiny, "--workdir", workdir, "--noexport").stdout
 
@@ -174,8 +190,9 @@ def test_two_workers_train_one_model(finished, tiny, tmp_path):
         assert worker.returncode == 0, errors[-3000:]
     assert "2 device(s)" in outputs[0][0] and "epoch" not in outputs[1][0]
     together, alone = (json.loads((path / "history.json").read_text()) for path in (workdir, finished[0]))
-    # Same weights, order of images and steps, other noise: the bound, about -540 nats, falls alike.
-    np.testing.assert_allclose(together["elbo"], alone["elbo"], rtol=0.03)
+    # Same weights, order of images and steps, other noise: the bound rises alike.
+    rise = [run["elbo"][-1] - run["elbo"][0] for run in (together, alone)]
+    assert 0.7 * rise[1] < rise[0] < 1.4 * rise[1] and rise[1] > 5.0
     assert together["elbo"] != alone["elbo"]
     assert (workdir / "saved_model" / "1" / "saved_model.pb").exists()
 
@@ -196,7 +213,7 @@ def test_mistakes_are_found_before_anything_is_loaded(tmp_path):
     message = refused("--model=coded_10_30", "--workdir", tmp_path)
     assert "coded_10_300" in message
     assert "epochs" in refused("--model=coded_10_300", "--override", "training.epoch=3", "--workdir", tmp_path)
-    assert "'iwae' is not implemented yet" in refused("--model=uncoded_8_iwae_10", "--workdir", tmp_path)
+    assert "the objective 'iwae' with 10 sample(s) is not implemented yet" in refused("--model=uncoded_8_iwae_10", "--workdir", tmp_path)
     assert "--model" in refused("--workdir", tmp_path)
     assert "strateg" in refused("--model=coded_10_300", "--strategy=two")
     assert "unexpected argument 'coded_10_300'" in refused("coded_10_300")
@@ -210,7 +227,7 @@ def test_a_folder_of_something_else_is_refused(tiny, tmp_path):
 
 def test_a_workdir_that_cannot_be_written(tiny, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "cannot write to --workdir" in refused(*tiny, "--workdir", tmp_path / "file" / "run")
+    assert "cannot write into the folder" in refused(*tiny, "--workdir", tmp_path / "file" / "run")
 
 
 def test_a_read_only_workdir(tiny, tmp_path):
@@ -221,7 +238,7 @@ def test_a_read_only_workdir(tiny, tmp_path):
         preexec_fn=drop_dac_override,
     )
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert f"error: cannot write to --workdir {tmp_path / 'run'}: Permission denied" in done.stderr
+    assert f"error: cannot write into the folder {tmp_path / 'run'}: Permission denied" in done.stderr
 
 
 def test_help_is_quick_and_needs_no_tensorflow():

@@ -12,8 +12,8 @@ FOLDER = "checkpoints"
 class Checkpoints:
     """The checkpoints in `<workdir>/checkpoints`: weights, optimizer state and the number of finished epochs.
 
-    Variables are stored under their paths (`coded_dvae/encoder/encoder_conv_0/kernel`), readable with
-    `tf.train.load_checkpoint`. A checkpoint counts only once it is complete, and the one before it is kept.
+    Variables are stored under their paths with dots for slashes, such as `coded_dvae.encoder.encoder_conv_0.kernel`.
+    A checkpoint counts only once it is complete, and the one before it is kept.
 
     Args:
       workdir: `str` or path of the run.
@@ -43,9 +43,17 @@ class Checkpoints:
         )
 
     def save(self, epoch):
-        """Saves the state after `epoch` finished epochs; returns the checkpoint's path prefix, a `str`."""
+        """Saves the state after `epoch` finished epochs; returns the checkpoint's path prefix, a `str`.
+
+        Raises:
+          UserError: if it cannot be written, the disk being full for instance.
+        """
         self._epoch.assign(epoch)
-        return self._manager.save(checkpoint_number=epoch)
+        try:
+            return self._manager.save(checkpoint_number=epoch)
+        except tf.errors.OpError as error:
+            reason = str(error).splitlines()[0][:200]
+            raise UserError(f"cannot save a checkpoint into {self.folder}: {reason}") from error
 
     def latest(self):
         """Path prefix of the newest complete checkpoint, or `None`."""
@@ -62,6 +70,12 @@ class Checkpoints:
         """
         latest = self.latest()
         if latest is None:
+            orphans = sorted(path.stem for path in self.folder.glob("epoch-*.index"))
+            if orphans:  # starting again would overwrite them
+                raise UserError(
+                    f"{self.folder / 'checkpoint'} is missing or damaged, but {self.folder} holds {', '.join(orphans)}; "
+                    f"write the line model_checkpoint_path: \"{orphans[-1]}\" into it, or choose another --workdir"
+                )
             return 0
         try:
             status = self._checkpoint.restore(latest)
@@ -69,7 +83,8 @@ class Checkpoints:
                 status.assert_consumed()
             else:
                 status.assert_existing_objects_matched()
-        except (tf.errors.OpError, ValueError, AssertionError) as error:
+                status.expect_partial()  # the optimizer's variables are left, and a warning for each would follow
+        except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
             if isinstance(error, AssertionError):
                 reason = "it belongs to a model with other variables"
             else:

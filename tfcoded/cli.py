@@ -3,7 +3,7 @@
 import os
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from tfcoded.errors import UserError
 
@@ -30,6 +30,8 @@ def run(main):
             sys.exit(_report(f"{error}; --help lists the flags"))
 
     def guarded(argv):
+        if not flags.FLAGS["verbosity"].present:  # TensorFlow reports every step of an export otherwise
+            logging.set_verbosity(logging.ERROR)
         allowed = getattr(main, "positional", 0)
         arguments = argv[1:]
         if len(arguments) > allowed:
@@ -38,12 +40,17 @@ def run(main):
             sys.exit(main(*arguments))
         except UserError as error:
             sys.exit(_report(error))
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):  # the reader of our output, such as head, has seen enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                sys.exit(141)
+            if error.strerror is None:
+                raise
+            sys.exit(_report(f"{error.strerror}: {error.filename}" if error.filename else error.strerror))
         except KeyboardInterrupt:
             sys.exit(130)
-        except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(141)
 
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     app.run(guarded, flags_parser=parse)
 
 

@@ -30,7 +30,7 @@ CODES = ("uncoded", "repetition", "hierarchical")
 LIKELIHOODS = ("bernoulli", "gaussian")
 OBJECTIVES = ("elbo", "iwae", "vriwae")
 IMAGE_SHAPES = ((28, 28, 1), (32, 32, 3), (64, 64, 3))
-_DATASET_SHAPES = {
+DATASET_SHAPES = {
     "fashion_mnist": (28, 28, 1),
     "mnist": (28, 28, 1),
     "cifar10": (32, 32, 3),
@@ -257,13 +257,18 @@ class Config(_Section):
         self._require(well_named, "name", "letters, digits, '_', '-' and '.', the first a letter or digit")
         self._require(self.dataset.strip(), "dataset", "a data set's name or a path")
         self._require(self.likelihood in LIKELIHOODS, "likelihood", _one_of(LIKELIHOODS, self.likelihood))
-        self._require(self.beta > 0, "beta", "a number above 0")
-        shape = _DATASET_SHAPES.get(self.dataset, self.network.image_shape)
+        # float32 densities need exp(beta) to be finite.
+        self._require(0 < self.beta <= 80, "beta", "a number above 0 and at most 80")
+        shape = DATASET_SHAPES.get(self.dataset, self.network.image_shape)
         if shape != self.network.image_shape:
             raise ConfigError(
                 f"network.image_shape is {_show(self.network.image_shape)}; expected {_show(shape)}, "
                 f"the shape of {self.dataset} images"
             )
+        wanted = "bernoulli" if self.network.image_shape[2] == 1 else "gaussian"  # the decoder's output differs
+        self._require(
+            self.likelihood == wanted, "likelihood", f"{wanted!r} for images of {self.network.image_shape[2]} channel(s)"
+        )
 
     @property
     def information_bits(self):
@@ -345,6 +350,22 @@ def load(path):
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the configuration {path}: {_first_line(error)}") from None
     return from_yaml(text, source=str(path))
+
+
+def check_implemented(config):
+    """Refuses a configuration whose objective cannot be trained yet.
+
+    Args:
+      config: `Config`.
+
+    Raises:
+      ConfigError: if it asks for another objective than the ELBO with one sample.
+    """
+    objective = config.objective
+    if objective.kind != "elbo" or objective.samples != 1:
+        raise ConfigError(
+            f"{config.name}: the objective {objective.kind!r} with {objective.samples} sample(s) is not implemented yet"
+        )
 
 
 def to_dict(config):

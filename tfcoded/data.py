@@ -61,6 +61,14 @@ class Dataset:
         """`(height, width, channels)`."""
         return self.train_images.shape[1:]
 
+    def require_shape(self, shape):
+        """Raises `DataError` unless the images are of `shape`, the `network.image_shape` of a configuration."""
+        if self.image_shape != tuple(shape):
+            raise DataError(
+                f"the images of {self.name} are {_size(self.train_images)}, but the model is made for "
+                f"{'x'.join(map(str, shape))} (network.image_shape)"
+            )
+
 
 def load(name_or_path, data_dir=None):
     """Loads a data set by name, or the user's own images by path.

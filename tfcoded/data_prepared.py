@@ -22,7 +22,9 @@ from tensorflow_datasets.core.download.extractor import ExtractError
 from tfcoded import tiny_imagenet
 from tfcoded.data import DataError, Dataset
 
-_EMBEDDED = pathlib.Path(__file__).resolve().parent.parent / "data"
+_CLONE = pathlib.Path(__file__).resolve().parent.parent
+# setup.py tells a clone from site-packages, where a folder `data` would be somebody else's.
+_EMBEDDED = _CLONE / "data" if (_CLONE / "setup.py").is_file() else None
 _DURATION = {"tiny_imagenet": "a few minutes"}  # others: about half a minute, measured on two cores
 
 
@@ -73,7 +75,9 @@ def _prepare(builder):
         raise _damaged(builder, "its description is missing or incomplete")
     root = pathlib.Path(builder.data_dir_root).expanduser()
     downloads = root / "downloads"
-    places = [_EMBEDDED / builder.name, downloads / "manual" / builder.name, root / builder.name]
+    places = [downloads / "manual" / builder.name, root / builder.name]
+    if _EMBEDDED:
+        places.insert(0, _EMBEDDED / builder.name)
     manual = _folder_with_archives(builder, places)
     downloads.mkdir(parents=True, exist_ok=True)
     duration = _DURATION.get(builder.name, "about half a minute, and the download if there is one")

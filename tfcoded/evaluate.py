@@ -40,44 +40,75 @@ def main():
         raise UserError(f"{out} exists; give another --out or --overwrite")
     writable_folder(out.parent)
 
-    from tfcoded import data, metrics
+    from tfcoded import data
 
     codec, config, epochs = sources.load(FLAGS)
     dataset = data.load(config.dataset, FLAGS.data_dir)
-    classifier = sources.load_classifier(config.dataset, FLAGS.zoo_dir)
-    test = FLAGS.split == "test"
-    images = (dataset.test_images if test else dataset.train_images)[: FLAGS.images]
-    labels = dataset.test_labels if test else dataset.train_labels
-    measured = metrics.evaluate(
+    dataset.require_shape(config.network.image_shape)
+    content, text = measure(
         codec,
-        images,
-        None if labels is None else labels[: FLAGS.images],
-        classifier,
-        branches=config.code.information_bits,
+        config,
+        dataset,
+        sources.load_classifier(config.dataset, FLAGS.zoo_dir),
+        split=FLAGS.split,
+        images=FLAGS.images,
         seed=FLAGS.seed,
         runs=FLAGS.runs,
         words=FLAGS.words,
+        epochs=epochs,
     )
+    write_atomically(out, provenance.to_json(content))
+    print(text)
+    print(f"written to {out}")
 
-    published = published_on(config.published, FLAGS.split)
+
+def measure(codec, config, dataset, classifier, *, split="test", images=None, seed=0, runs=50, words=1000, **facts):
+    """Measures a model on one split of its data set.
+
+    Args:
+      codec: the model, see `tfcoded.metrics.protocol`.
+      config: its `tfcoded.config.Config`.
+      dataset: `tfcoded.data.Dataset`.
+      classifier: function from images to logits, or `None`.
+      split: `test` or `train`.
+      images: `int`, use only the first so many, or `None` for all.
+      seed: `int`, of everything sampled.
+      runs, words: `int`, runs of the error rates and words in each.
+      **facts: more for the record, such as `epochs`.
+
+    Returns:
+      The content of a metrics.json, a `dict`, and the same as a table beside the published numbers, a `str`.
+    """
+    from tfcoded import metrics
+
+    test = split == "test"
+    pictures = (dataset.test_images if test else dataset.train_images)[:images]
+    labels = dataset.test_labels if test else dataset.train_labels
+    measured = metrics.evaluate(
+        codec,
+        pictures,
+        None if labels is None else labels[:images],
+        classifier,
+        branches=config.code.information_bits,
+        seed=seed,
+        runs=runs,
+        words=words,
+    )
+    published = published_on(config.published, split)
     notes = notes_on(measured, config.dataset, labels, classifier)
     content = provenance.record(
         config.name,
         measured,
         published,
-        seed=FLAGS.seed,
-        split=FLAGS.split,
+        seed=seed,
+        split=split,
         notes=notes,
-        epochs=epochs,
-        images=len(images),
-        runs=FLAGS.runs,
-        words=FLAGS.words,
+        images=len(pictures),
+        runs=runs,
+        words=words,
+        **facts,
     )
-    write_atomically(out, provenance.to_json(content))
-    print(table(measured, published))
-    for note in notes:
-        print(f"note: {note}")
-    print(f"written to {out}")
+    return content, "\n".join([table(measured, published), *(f"note: {note}" for note in notes)])
 
 
 def published_on(published, split):
@@ -96,6 +127,7 @@ def published_on(published, split):
     published_on({"psnr": 17.9, "psnr_train": 19.3, "ber": 0.037}, "train")  # {"psnr": 19.3, "ber": 0.037}
     ```
     """
+    published = {name: value for name, value in published.items() if not name.endswith("_parameters")}
     if split == "test":
         return {name: value for name, value in published.items() if not name.endswith("_train")}
     return {

@@ -48,7 +48,10 @@ def main():
 
     codec, config, _ = sources.load(FLAGS)
     # Loaded before anything is drawn: what can fail should fail first.
-    images = data.load(config.dataset, FLAGS.data_dir).test_images if FLAGS.reconstructions else None
+    if FLAGS.reconstructions:
+        dataset = data.load(config.dataset, FLAGS.data_dir)
+        dataset.require_shape(config.network.image_shape)
+        images = dataset.test_images
     written = [samples(codec, out, FLAGS.rows, FLAGS.columns, FLAGS.seed)]
     if FLAGS.reconstructions:
         written.append(reconstructions(codec, images, out, FLAGS.rows, FLAGS.columns, FLAGS.seed))

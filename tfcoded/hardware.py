@@ -60,7 +60,8 @@ def _workers():
     if not text:
         return 0
     try:
-        return len(json.loads(text)["cluster"]["worker"])
+        cluster = json.loads(text)["cluster"]
+        return len(cluster["worker"]) + len(cluster.get("chief", ()))
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"the environment variable TF_CONFIG names no cluster of workers: {error!r}") from error
 

@@ -1,5 +1,7 @@
 """Stateless seeds: every draw is a pure function of (run seed, purpose, step, replica)."""
 
+import numbers
+
 import tensorflow as tf
 
 # Purposes. Two draws that must be independent never share one.
@@ -25,7 +27,8 @@ def derive(seed, *data):
     noise = tf.random.stateless_uniform([3], derive(0, TRAIN, step, replica))
     ```
     """
-    if isinstance(seed, int):
+    if isinstance(seed, numbers.Integral):
+        seed = int(seed)
         seed = tf.constant([seed & 0x7FFFFFFF, seed >> 31 & 0x7FFFFFFF], tf.int32)
     for number in data:
         seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))

@@ -76,7 +76,7 @@ def load(values):
         codec = zoo.load(values.model, values.zoo_dir)
     elif values.saved_model is not None:
         folder = saved_model_folder(values.saved_model)
-        codec = load_saved_model(folder)
+        codec = zoo.load_saved_model(folder)
     else:
         from export.savedmodel import load_workdir
 
@@ -109,7 +109,7 @@ def load_classifier(dataset, zoo_dir=None):
     found = zoo.find(f"classifier_{dataset}/1/saved_model.pb", zoo_dir)
     if found is None:
         return None
-    model = load_saved_model(found.parent)
+    model = zoo.load_saved_model(found.parent)
     # The closure keeps `model` alive: `model.classify` alone would not keep its own variables.
     return lambda images: model.classify(images)
 
@@ -132,17 +132,6 @@ def saved_model_folder(path):
             f"--saved_model {path} holds neither saved_model.pb nor a version folder such as 1/ with it"
         )
     return max(versions, key=lambda child: int(child.name))
-
-
-def load_saved_model(folder):
-    """`tf.saved_model.load`, with a damaged SavedModel as a `UserError`."""
-    import tensorflow as tf
-
-    try:
-        return tf.saved_model.load(str(folder))
-    except (OSError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"the SavedModel in {folder} is damaged ({reason}); export it again") from error
 
 
 def _checkpoint_epochs(workdir):

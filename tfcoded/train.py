@@ -8,6 +8,7 @@ The same command goes on where an interrupted run stopped: same order of the ima
 What the work directory holds: tfcoded/workdir.py.
 """
 
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -54,8 +55,10 @@ def chosen_config(values):
     if values.batch_size is not None:
         changes.append(f"training.batch_size={values.batch_size}")
     config = configuration.override(config, changes)
-    if config.objective.kind != "elbo":
-        raise UserError(f"{config.name}: the objective {config.objective.kind!r} is not implemented yet")
+    if config.dataset not in configuration.DATASET_SHAPES and pathlib.Path(config.dataset).exists():
+        # A path is found again from any folder.
+        config = dataclasses.replace(config, dataset=str(pathlib.Path(config.dataset).resolve()))
+    configuration.check_implemented(config)
     return config
 
 

@@ -1,6 +1,7 @@
 """Trains the classifier that measures semantic accuracy and stores it in the zoo.
 
-    python -m tfcoded.train_classifier --dataset=fashion_mnist --out=zoo/classifier_fashion_mnist
+    python -m tfcoded.train_classifier --dataset=fashion_mnist --epochs=7 --batch_size=64 --out=zoo/classifier_fashion_mnist
+    python -m tfcoded.train_classifier --dataset=mnist --epochs=3 --out=zoo/classifier_mnist
 
 writes OUT/1 (a SavedModel, see tfcoded/networks/folded_classifier.py), OUT/metrics.json and OUT/README.md.
 The test accuracy is measured on the stored SavedModel.
@@ -85,7 +86,7 @@ def main():
     )
     folded = classifier.folded(dataset.train_images.shape[1:])
     shutil.rmtree(out / "1", ignore_errors=True)
-    folded.save(str(out / "1"))
+    tf.saved_model.save(folded, str(out / "1"), folded.signatures())
 
     stored = tf.saved_model.load(str(out / "1"))
     correct = []

@@ -6,11 +6,11 @@ import keras
 import tensorflow as tf
 
 from export import savedmodel
-from tfcoded import data, evaluate, generate, hardware, metrics, pictures, provenance, sources
+from tfcoded import data, evaluate, generate, hardware, pictures, provenance, sources
 from tfcoded.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
 from tfcoded.checkpoints import Checkpoints
 from tfcoded.errors import UserError
-from tfcoded.files import write_atomically
+from tfcoded.files import writable_folder, write_atomically
 from tfcoded.models import AdamL2, CodedDVAE
 from tfcoded.workdir import Workdir
 
@@ -55,9 +55,20 @@ def run(
     """
     distribution = hardware.strategy(strategy)  # before anything that starts TensorFlow's devices
     policy = hardware.dtype_policy(dtype_policy)
+    # Mistakes first: an hour of training must not end in one.
+    writable_folder(workdir)
+    classifier = sources.load_classifier(config.dataset, zoo_dir)
     dataset = data.load(config.dataset, data_dir)
-    images = _training_images(dataset, config, train_images)
-    facts = {"seed": seed, "dtype_policy": policy, "train_images": len(images)}
+    dataset.require_shape(config.network.image_shape)
+    if train_images is not None and train_images > len(dataset.train_images):
+        raise UserError(f"--train_images={train_images}, but {dataset.name} has {len(dataset.train_images)} of them")
+    images = dataset.train_images[:train_images]
+    facts = {
+        "seed": seed,
+        "train_images": len(images),
+        "dtype_policy": policy,
+        "replicas": distribution.num_replicas_in_sync,  # the noise depends on it
+    }
     # All workers read the same work directory; only the first writes to it.
     first = _is_first_worker(distribution)
     home = Workdir(workdir, config, facts) if first else None
@@ -75,8 +86,13 @@ def run(
             callbacks += [EpochProgress(epochs), EpochRecord(checkpoints, home, history)]
             callbacks.append(keras.callbacks.TensorBoard(str(home.path / "logs"), write_graph=False))
         _fit(model, config, images, dataset.test_images, seed, done, callbacks, checkpoints)
-    if first:
-        _finish(config, home.path, dataset, history, max(done, epochs), facts, runs, words, storage, zoo_dir)
+    done = max(done, epochs)
+    if first and home.results(done) is None:
+        facts |= {"epochs": done, "storage": storage or "float32"}
+        _finish(config, home.path, dataset, classifier, history, facts, runs, words, storage)
+    elif first:
+        print(f"finished before; the results are in {home.path}")
+    _wait_for_all(distribution)
 
 
 def _build(config, seed, distribution, policy):
@@ -112,58 +128,24 @@ def _fit(model, config, images, test_images, seed, done, callbacks, checkpoints)
         raise
 
 
-def _finish(config, workdir, dataset, history, epochs, facts, runs, words, storage, zoo_dir):
-    """Measures, draws and exports what the newest checkpoint holds."""
-    curves = {name: values for name, values in history.items() if name not in ("epoch", "seconds")}
+def _finish(config, workdir, dataset, classifier, history, facts, runs, words, storage):
+    """Draws, exports and measures what the newest checkpoint holds; metrics.json comes last and says it is complete."""
+    curves = {name: values for name, values in history.items() if name.startswith(("elbo", "kl", "rec", "val_"))}
+    curves.pop("val_loss", None)
     if curves:
         pictures.learning_curves(curves, workdir / "learning_curves.png")
     model, _ = savedmodel.restored_model(workdir)
-    codec = savedmodel.CodedDVAEModule(model, config)
-    classifier = sources.load_classifier(config.dataset, zoo_dir)
-    measured = metrics.evaluate(
-        codec,
-        dataset.test_images,
-        dataset.test_labels,
-        classifier,
-        branches=config.code.information_bits,
-        runs=runs,
-        words=words,
-    )
-    published = evaluate.published_on(config.published, "test")
-    notes = evaluate.notes_on(measured, config.dataset, dataset.test_labels, classifier)
-    content = provenance.record(
-        config.name,
-        measured,
-        published,
-        seed=0,
-        notes=notes,
-        images=len(dataset.test_images),
-        runs=runs,
-        words=words,
-        epochs=epochs,
-        training=facts,
-    )
-    write_atomically(workdir / "metrics.json", provenance.to_json(content))
+    codec = savedmodel.CodedDVAEModule(model, config, facts["storage"])
     generate.reconstructions(codec, dataset.test_images, workdir, rows=8, columns=8, seed=0)
     generate.samples(codec, workdir, rows=8, columns=8, seed=0)
-    print(evaluate.table(measured, published))
-    for note in notes:
-        print(f"note: {note}")
-    print(f"pictures and numbers: {workdir}/*.png, {workdir}/metrics.json")
     if storage:
-        print(f"SavedModel: {savedmodel.export_saved_model(model, config, workdir / 'saved_model', storage)}")
-
-
-def _training_images(dataset, config, count):
-    shape = dataset.train_images.shape[1:]
-    if shape != config.network.image_shape:
-        raise UserError(
-            f"the images of {dataset.name} are {'x'.join(map(str, shape))}, but network.image_shape is "
-            f"{'x'.join(map(str, config.network.image_shape))}"
-        )
-    if count is not None and count > len(dataset.train_images):
-        raise UserError(f"--train_images={count}, but {dataset.name} has {len(dataset.train_images)} training images")
-    return dataset.train_images[:count]
+        folder = savedmodel.export_saved_model(model, config, workdir / "saved_model", storage)
+        print(f"SavedModel: {folder}", flush=True)
+    facts = {"epochs": facts.pop("epochs"), "training": facts}
+    content, text = evaluate.measure(codec, config, dataset, classifier, runs=runs, words=words, **facts)
+    write_atomically(workdir / "metrics.json", provenance.to_json(content))
+    print(text)
+    print(f"numbers and pictures: {workdir}/metrics.json, {workdir}/*.png")
 
 
 def _announce(config, workdir, model, distribution, policy, done):
@@ -187,3 +169,10 @@ def _is_first_worker(distribution):
     return resolver.task_type == "chief" or (
         resolver.task_id == 0 and "chief" not in resolver.cluster_spec().as_dict()
     )
+
+
+def _wait_for_all(distribution):
+    """Ends no worker before the first has measured: the others would take its silence for a failure, and it theirs."""
+    if isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
+        context = tf.distribute.get_replica_context
+        distribution.run(tf.function(lambda: context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))))

@@ -1,7 +1,7 @@
 """The folder of a training run: what it trains, how far it got, what came out.
 
     config.yaml            the configuration, overrides applied
-    run.json               seed, dtype policy and number of training images
+    run.json               seed, number of training images, dtype policy and number of replicas
     history.json           metrics of every finished epoch
     checkpoints/           the last two epochs
     logs/                  TensorBoard
@@ -11,12 +11,13 @@
 """
 
 import dataclasses
+import fcntl
 import json
 import pathlib
 
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
-from tfcoded.files import write_atomically
+from tfcoded.files import writable_folder, write_atomically
 
 
 class Workdir:
@@ -25,10 +26,10 @@ class Workdir:
     Args:
       path: `str` or path.
       config: `tfcoded.config.Config` to train.
-      run: `dict` of what else must not change when the run goes on: `seed`, `train_images`, `dtype_policy`.
+      run: `dict` of what else must not change when the run goes on: `seed`, `train_images`, `dtype_policy`, `replicas`.
 
     Raises:
-      UserError: if the folder cannot be written to, holds something else, or holds another run.
+      UserError: if the folder cannot be written to, holds something else, holds another run, or is in use.
 
     Example:
 
@@ -38,27 +39,35 @@ class Workdir:
     """
 
     def __init__(self, path, config, run):
-        self.path = pathlib.Path(path)
+        self.path = writable_folder(path)
+        self._lock = self._locked()
+        if (self.path / "config.yaml").exists():
+            self._check_same(config, run)
+        elif any(not child.name.startswith(".") and child.name != "run.json" for child in self.path.iterdir()):
+            raise UserError(f"{path} is not empty and holds no training run; choose another --workdir")
+        # config.yaml makes the folder a run, so it comes last. Both are written again when the epochs changed.
+        write_atomically(self.path / "run.json", json.dumps(run, indent=2) + "\n")
+        write_atomically(self.path / "config.yaml", configuration.to_yaml(config))
+
+    def _locked(self):
+        """The open file whose lock keeps a second training out; it falls with this process, however that ends."""
+        lock = (self.path / ".lock").open("w")
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            existing = (self.path / "config.yaml").exists()
-            if existing:
-                self._check_same(config, run)
-            elif any(self.path.iterdir()):
-                raise UserError(f"{path} is not empty and holds no training run; choose another --workdir")
-            # Written again when the number of epochs changed; this also finds out whether the folder is writable.
-            write_atomically(self.path / "run.json", json.dumps(run, indent=2) + "\n")
-            write_atomically(self.path / "config.yaml", configuration.to_yaml(config))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise UserError(f"cannot write to --workdir {path}: {error.strerror}") from error
+            lock.close()
+            raise UserError(
+                f"another process is training in {self.path}; wait for it or choose another --workdir"
+            ) from error
+        return lock
 
     def _check_same(self, config, run):
         """Refuses to go on with another model, other data or other noise; more or fewer epochs are fine."""
-        before = _settings(configuration.load(self.path / "config.yaml"))
-        after = _settings(config)
-        changed = [f"{key}: {before.get(key)} there, {after.get(key)} here" for key in after if after[key] != before.get(key)]
-        there = read_run(self.path)
-        changed += [f"{key}: {there.get(key)} there, {run[key]} here" for key in run if run[key] != there.get(key)]
+        before = _settings(configuration.load(self.path / "config.yaml")) | read_run(self.path)
+        after = _settings(config) | run
+        changed = [
+            f"{key}: {before.get(key)} there, {value} here" for key, value in after.items() if value != before.get(key)
+        ]
         if changed:
             raise UserError(
                 f"{self.path} holds another run ({'; '.join(changed)}); choose another --workdir, or the same settings"
@@ -66,13 +75,23 @@ class Workdir:
 
     def history(self, epochs):
         """Metrics of the first `epochs` epochs, a `dict` of lists; later ones, of a lost checkpoint, are dropped."""
+        file = self.path / "history.json"
         try:
-            history = json.loads((self.path / "history.json").read_text(encoding="utf-8"))
+            history = json.loads(file.read_text(encoding="utf-8"))
+            kept = [index for index, epoch in enumerate(history["epoch"]) if epoch <= epochs]
+            return {name: [values[index] for index in kept] for name, values in history.items()}
         except FileNotFoundError:
             return {}
-        except ValueError as error:
-            raise UserError(f"{self.path / 'history.json'} is damaged ({error}); delete it to go on without") from error
-        return {name: values[:epochs] for name, values in history.items()}
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise UserError(f"{file} is damaged ({error}); delete it to go on without the earlier epochs") from error
+
+    def results(self, epochs):
+        """The content of metrics.json if it was measured after this many epochs, else `None`."""
+        try:
+            content = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+            return content if content["epochs"] == epochs else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # not measured yet, or not completely; measured again
 
     def write_history(self, history):
         """Writes history.json; `history` is a `dict` from a metric's name to its values."""

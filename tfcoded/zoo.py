@@ -212,14 +212,28 @@ def load(name, zoo_dir=None):
     model.generate(16, [0, 1])["images"]   # float32[16, 28, 28, 1]
     ```
     """
-    path = saved_model_path(name, zoo_dir)
+    return load_saved_model(saved_model_path(name, zoo_dir))
+
+
+def load_saved_model(folder):
+    """Loads a SavedModel.
+
+    Args:
+      folder: `str` or path, a version folder, which holds `saved_model.pb`.
+
+    Returns:
+      What `tf.saved_model.load` returns.
+
+    Raises:
+      UserError: if the files are damaged.
+    """
     import tensorflow as tf  # here, so that all other functions are fast
 
     try:
-        return tf.saved_model.load(str(path))
+        return tf.saved_model.load(str(folder))
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"the SavedModel in {path} is damaged ({reason}); export it again") from error
+        raise UserError(f"the SavedModel in {folder} is damaged ({reason}); export it again") from error
 
 
 def _directories(zoo_dir):

@@ -78,7 +78,7 @@ def test_folding_changes_nothing(trained, images):
 
 def test_stored_form(trained, images, tmp_path):
     folded = trained.folded((28, 28, 1))
-    folded.save(str(tmp_path / "1"))
+    tf.saved_model.save(folded, str(tmp_path / "1"), folded.signatures())
     size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert size < 4 * 41_866 + 150_000  # the numbers once, and the graph
 

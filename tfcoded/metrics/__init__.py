@@ -1,6 +1,6 @@
 """Image quality, bit and word errors, posterior entropy, and the protocol that measures a whole model."""
 
-from tfcoded.metrics.bits import bit_errors, entropy, entropy_from_logits, word_errors
+from tfcoded.metrics.bits import bit_errors, entropy, word_errors
 from tfcoded.metrics.image_quality import psnr, ssim
 from tfcoded.metrics.protocol import as_float, error_metrics, evaluate, reconstruction_metrics
 from tfcoded.metrics.summary import Estimate, estimate
@@ -11,7 +11,6 @@ __all__ = [
     "as_float",
     "bit_errors",
     "entropy",
-    "entropy_from_logits",
     "error_metrics",
     "estimate",
     "evaluate",

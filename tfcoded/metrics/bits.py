@@ -70,28 +70,6 @@ def entropy(probabilities):
     return tf.reduce_sum(nats, axis=-1) / tf.math.log(tf.constant(2.0, p.dtype))
 
 
-def entropy_from_logits(logits):
-    """As `entropy`, from log odds: `(softplus(l) - l sigmoid(l)) / ln 2`, summed over the bits.
-
-    Args:
-      logits: `[..., M]`, float, finite.
-
-    Returns:
-      `[...]`, the dtype of `logits`, in [0, M].
-
-    Example:
-
-    ```python
-    entropy_from_logits([0.0, 0.0, 60.0])  # 2.0
-    ```
-    """
-    # The entropy is even in l. At -|l| both terms are small and positive, whereas softplus(l) - l sigmoid(l)
-    # at large positive l would be a difference of two large numbers.
-    negative = -tf.abs(tf.convert_to_tensor(logits))
-    nats = tf.math.softplus(negative) - negative * tf.sigmoid(negative)
-    return tf.reduce_sum(nats, axis=-1) / tf.math.log(tf.constant(2.0, negative.dtype))
-
-
 def _differs(sent, received):
     sent, received = tf.convert_to_tensor(sent), tf.convert_to_tensor(received)
     if not sent.shape.is_compatible_with(received.shape):

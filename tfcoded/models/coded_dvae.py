@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfcoded import codes, objectives, seeds
+from tfcoded.config import check_implemented
 from tfcoded.distributions import SmoothedBernoulli, TruncatedExponential
 from tfcoded.models.probability_clip import clip_probability
 from tfcoded.networks import Decoder, Encoder
@@ -81,10 +82,9 @@ class CodedDVAE(keras.Model):
           seed: `int`.
 
         Raises:
-          ValueError: if the configuration asks for an objective that this model does not train.
+          ConfigError: if the configuration asks for an objective that this model does not train.
         """
-        if config.objective.kind != "elbo":
-            raise ValueError(f"{config.name}: the objective {config.objective.kind!r} is not implemented yet")
+        check_implemented(config)
         code = codes.build(config.code.kind, config.code.information_bits, config.code.code_bits, config.code.polar)
         return cls(
             code,
@@ -209,7 +209,7 @@ class CodedDVAE(keras.Model):
         return self._track(terms)
 
     def test_step(self, images):
-        """The bound of `images : [b, h, w, c]`, tf.uint8, with noise that depends on their place in the data set."""
+        """The bound of `images : [b, h, w, c]`, tf.uint8; the noise depends on how many images came before."""
         replica = tf.distribute.get_replica_context()
         place = self._trackers[0].count
         seed = seeds.derive(self.seed, seeds.TEST, place, replica.replica_id_in_sync_group)

@@ -50,13 +50,10 @@ class FoldedClassifier(tf.Module):
         features = x.shape[1] * x.shape[2] * x.shape[3]
         return tf.reshape(x, [-1, features]) @ self.kernels[-1] + self.biases[-1]
 
-    def save(self, directory):
-        """Writes a SavedModel: signatures `classify` (float32; `serving_default` too) and `classify_uint8`.
+    def signatures(self):
+        """Signatures for `tf.saved_model.save`: `classify` (float32; `serving_default` too) and `classify_uint8`.
 
         Each maps any number of `images` to `logits`; the loaded object's `classify` takes either dtype.
-
-        Args:
-          directory: `str`, new or empty.
         """
         signatures = {}
         for name, dtype in (("classify", tf.float32), ("classify_uint8", tf.uint8)):
@@ -69,4 +66,4 @@ class FoldedClassifier(tf.Module):
 
             signatures[name] = signature
         signatures["serving_default"] = signatures["classify"]
-        tf.saved_model.save(self, directory, signatures)
+        return signatures
