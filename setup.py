@@ -57,8 +57,9 @@ setup(
         "keras>=3.12,<4",
         "matplotlib>=3.8",
         "numpy>=1.26",
+        "pillow>=10",
         "PyYAML>=6",
-        "scipy>=1.12",
+        "requests>=2",
         "setuptools<81",  # tensorflow-hub, under tensorflow-gan, imports pkg_resources
         "tensorboard>=2.20,<2.22",  # writes tf.summary's events; TensorFlow 2.21 no longer requires it
         "tensorflow>=2.20,<2.22",
@@ -68,7 +69,7 @@ setup(
         "tf-keras>=2.20,<2.22",  # tensorflow-probability does not import without it
     ],
     extras_require={
-        "test": ["pytest>=8"],
+        "test": ["packaging>=23", "pytest>=8"],
         "serving": ["tensorflow-serving-api>=2.20,<2.22"],
         "accelerator": ["tensorflow[and-cuda]>=2.20,<2.22"],
     },

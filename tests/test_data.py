@@ -43,18 +43,6 @@ def _fingerprints(images, labels):
 # ---- named data sets
 
 
-@pytest.fixture(scope="module")
-def fashion_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tfds")
-    data.load("fashion_mnist", folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def fashion(fashion_dir):
-    return data.load("fashion_mnist", fashion_dir)
-
-
 def _idx(name, header):
     return np.frombuffer(gzip.decompress((_ARCHIVES / name).read_bytes()), np.uint8, offset=header)
 

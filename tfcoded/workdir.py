@@ -51,7 +51,7 @@ class Workdir:
 
     def _locked(self):
         """The open file whose lock keeps a second training out; it falls with this process, however that ends."""
-        lock = (self.path / ".lock").open("w")
+        lock = (self.path / ".lock").open("a")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
