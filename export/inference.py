@@ -55,8 +55,11 @@ def inference_copy(model, config, storage="float32"):
 
 
 def _check_alike(model, copy, config):
-    facts = {"code": lambda m: m.code, "likelihood": lambda m: type(m.likelihood), "beta": lambda m: m.beta}
-    facts["weights"] = lambda m: [tuple(weight.shape) for weight in m.weights]
+    facts = {  # equal weights imply the same image shape and so the same likelihood
+        "code": lambda m: m.code,
+        "beta": lambda m: m.beta,
+        "weights": lambda m: [tuple(weight.shape) for weight in m.weights],
+    }
     for name, fact in facts.items():
         if fact(model) != fact(copy):
             raise ValueError(

@@ -41,7 +41,7 @@ def test_classifier_of_the_zoo(tmp_path):
     rng = np.random.default_rng(0)
     kernels = [rng.normal(size=shape) for shape in ([3, 3, 1, 32], [3, 3, 32, 64], [2304, 10])]
     folded = FoldedClassifier(kernels, [np.zeros(32), np.zeros(64), np.arange(10.0)], (28, 28, 1))
-    folded.save(str(tmp_path / "classifier_mine" / "1"))
+    tf.saved_model.save(folded, str(tmp_path / "classifier_mine" / "1"), folded.signatures())
     classify = sources.load_classifier("mine", tmp_path)
     x = tf.zeros([3, 28, 28, 1])
     np.testing.assert_allclose(classify(x), [np.arange(10.0)] * 3)

@@ -157,7 +157,6 @@ def test_what_is_refused():
     for setting, name in {
         "code.code_bits=25": "code",
         "beta=10": "beta",
-        "likelihood=gaussian": "likelihood",
         "network.encoder_width=17": "weights",
     }.items():
         with pytest.raises(ValueError, match=f"a model with other {name}"):

@@ -221,4 +221,8 @@ class CodedDVAE(keras.Model):
             values += tf.unstack(terms["kl_branches"], axis=-1)
         for tracker, value in zip(self._trackers, values, strict=True):
             tracker.update_state(value)
-        return {tracker.name: tracker.result() for tracker in self._trackers}
+        results = {tracker.name: tracker.result() for tracker in self._trackers}
+        if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # Between workers Keras averages over a first axis, which scalars lack; the values are the same everywhere.
+            results = {name: value[tf.newaxis] for name, value in results.items()}
+        return results
