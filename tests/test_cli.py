@@ -1,0 +1,31 @@
+"""What all commands share, seen through python -m tfcoded.zoo, which is quick."""
+
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def zoo(*arguments):
+    command = [sys.executable, "-m", "tfcoded.zoo", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_an_unknown_flag():
+    done = zoo("--zoodir=x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: Unknown command line flag 'zoodir'") and done.stderr.count("\n") == 1
+
+
+def test_too_many_arguments():
+    done = zoo("coded_8_80", "coded_8_160")
+    assert done.returncode == 2
+    assert done.stderr == "error: unexpected argument 'coded_8_160'; options start with --, see --help\n"
+
+
+def test_a_reader_that_has_seen_enough():
+    done = subprocess.run(
+        f"{sys.executable} -m tfcoded.zoo | true", shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""

@@ -1,0 +1,60 @@
+import json
+
+import pytest
+import tensorflow as tf
+
+from tfcoded import hardware
+from tfcoded.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+
+
+def cluster(monkeypatch, **jobs):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": jobs, "task": {"type": "worker", "index": 0}}))
+
+
+def test_one_device_without_gpus():
+    assert hardware.strategy("auto").num_replicas_in_sync == 1
+    assert not isinstance(hardware.strategy("auto"), tf.distribute.MirroredStrategy)
+
+
+@pytest.mark.parametrize(
+    "jobs, several", [({"worker": ["a:1", "b:1"]}, True), ({"chief": ["a:1"], "worker": ["b:1"]}, True), ({"worker": ["a:1"]}, False)]
+)
+def test_auto_counts_the_machines_of_the_cluster(monkeypatch, jobs, several):
+    made = []
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", lambda: made.append("multi_worker") or "strategy")
+    cluster(monkeypatch, **jobs)
+    found = hardware.strategy("auto")
+    assert (made == ["multi_worker"]) == several and (found == "strategy") == several
+
+
+def test_mistakes():
+    with pytest.raises(UserError, match="unknown strategy 'two'; choose one of auto, one, mirrored, multi_worker"):
+        hardware.strategy("two")
+    with pytest.raises(UserError, match="needs the environment variable TF_CONFIG"):
+        hardware.strategy("multi_worker")
+    with pytest.raises(UserError, match="unknown dtype policy 'float16'"):
+        hardware.dtype_policy("float16")
+
+
+@pytest.mark.parametrize("text", ["{", '{"cluster": {}}', "[]", '{"cluster": {"worker": 3}}'])
+def test_a_cluster_that_is_none(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(UserError, match="TF_CONFIG names no cluster"):
+        hardware.strategy("auto")
+
+
+@pytest.mark.parametrize(
+    "capabilities, policy", [([(8, 0)], "mixed_bfloat16"), ([(9, 0), (7, 5)], "float32"), ([(7, 0)], "float32")]
+)
+def test_dtype_policy_follows_the_gpus(monkeypatch, capabilities, policy):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(capabilities))
+    monkeypatch.setattr(
+        tf.config.experimental, "get_device_details", lambda capability: {"compute_capability": capability}
+    )
+    assert hardware.dtype_policy("auto") == policy
+    assert hardware.dtype_policy("float32") == "float32"

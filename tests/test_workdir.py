@@ -1,0 +1,61 @@
+import dataclasses
+import json
+
+import pytest
+
+from tfcoded import zoo
+from tfcoded.errors import UserError
+from tfcoded.workdir import Workdir, read_run
+
+RUN = {"seed": 0, "train_images": 10}
+
+
+@pytest.fixture
+def config():
+    return zoo.config("coded_8_80")
+
+
+def test_a_folder_is_made_and_taken_up_again(tmp_path, config):
+    first = Workdir(tmp_path / "runs" / "a", config, RUN)
+    assert read_run(first.path) == RUN
+    del first  # and with it the lock
+    longer = dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=999))
+    assert Workdir(tmp_path / "runs" / "a", longer, RUN).path == tmp_path / "runs" / "a"
+
+
+def test_a_start_that_was_killed_early_is_no_obstacle(tmp_path, config):
+    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / ".run.json.x3f").write_text("")
+    Workdir(tmp_path, config, RUN)
+
+
+def test_two_at_once(tmp_path, config):
+    first = Workdir(tmp_path, config, RUN)
+    with pytest.raises(UserError, match="another process is training"):
+        Workdir(first.path, config, RUN)
+
+
+def test_history_is_cut_by_epoch(tmp_path, config):
+    workdir = Workdir(tmp_path, config, RUN)
+    assert workdir.history(3) == {}
+    workdir.write_history({"epoch": [3, 4, 5], "elbo": [-3.0, -4.0, -5.0]})
+    assert workdir.history(4) == {"epoch": [3, 4], "elbo": [-3.0, -4.0]}
+    assert workdir.history(2) == {"epoch": [], "elbo": []}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"elbo": [1]}', '{"epoch": [1, 2], "elbo": [1]}', '{"epoch": 3}'])
+def test_a_damaged_history_is_named(tmp_path, config, text):
+    workdir = Workdir(tmp_path, config, RUN)
+    (tmp_path / "history.json").write_text(text)
+    with pytest.raises(UserError, match="history.json is damaged"):
+        workdir.history(2)
+
+
+def test_results_count_for_their_number_of_epochs_only(tmp_path, config):
+    workdir = Workdir(tmp_path, config, RUN)
+    assert workdir.results(2) is None
+    (tmp_path / "metrics.json").write_text(json.dumps({"epochs": 2}))
+    assert workdir.results(2) == {"epochs": 2}
+    assert workdir.results(3) is None
+    (tmp_path / "metrics.json").write_text("{")
+    assert workdir.results(2) is None
