@@ -155,6 +155,20 @@ def test_shipped_classifier(name, target):
     assert logits.shape == (2, 10) and np.all(np.isfinite(logits))
 
 
+def test_shipped_mnist_classifier_reads_a_drawn_zero_and_a_drawn_one():
+    """Golden logits, so that other weights under the same record are noticed without the data set."""
+    row, column = np.mgrid[:28, :28] - 13.5
+    zero = np.abs(np.hypot(row, column) - 7) < 2
+    one = (np.abs(column) < 2) & (np.abs(row) < 10)
+    drawn = 255 * np.stack([zero, one]).astype(np.uint8)[..., np.newaxis]
+    model = tf.saved_model.load(str(ZOO / "classifier_mnist" / "1"))
+    golden = [
+        [20.013, -16.594, 2.476, -2.882, -13.561, -1.331, 0.810, -1.366, 4.170, 6.028],
+        [-4.651, 12.951, -2.399, -2.117, 3.927, -1.114, -4.737, -1.543, 1.611, -1.087],
+    ]
+    np.testing.assert_allclose(model.classify(tf.constant(drawn)), golden, atol=2e-3)
+
+
 def test_shipped_classifier_on_the_embedded_test_images():
     """The number in metrics.json is what the shipped SavedModel reaches on the images in the repository."""
     folder = ZOO.parent / "data" / "fashion_mnist"
