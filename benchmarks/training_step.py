@@ -35,7 +35,7 @@ def multiply_adds(model, cropped=True):
       cropped: `bool`, whether to count the taps of transposed convolutions whose results the padding crops. They belong
         to the textbook operation, but the package's layers do not compute them.
     """
-    from tfcoded.networks.layers import Conv2D, Conv2DTranspose, PatchConv2D
+    from tfcoded.networks.layers import PatchConv2D
 
     total = 0
     side = model.image_shape[0]
@@ -47,7 +47,7 @@ def multiply_adds(model, cropped=True):
     sides[decoder.block_4] = 14
     for up, side in sides.items():
         layer = up.convolution
-        groups, _ = layer._groups(side)
+        groups, _ = layer.tap_groups(side)
         reached = sum(len(taps) * (last - first) for taps, first, last in groups)  # along one axis
         total += layer.in_channels * layer.filters * (side * layer.size if cropped else reached) ** 2
     total += 28 * 28 * decoder.head[0].kernel.shape.num_elements()

@@ -2,14 +2,12 @@
 
 import errno
 import gzip
-
 import pathlib
 import shutil
 import subprocess
 import sys
 import tarfile
 import textwrap
-import zipfile
 import zlib
 
 import numpy as np

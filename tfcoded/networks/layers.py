@@ -143,8 +143,8 @@ class Conv2DTranspose(_Convolution):
         self.padding = padding
 
     def call(self, x):
-        row_groups, rows = self._groups(x.shape[1])
-        column_groups, columns = self._groups(x.shape[2])
+        row_groups, rows = self.tap_groups(x.shape[1])
+        column_groups, columns = self.tap_groups(x.shape[2])
         phases = [[[] for _ in range(self.stride)] for _ in range(self.stride)]
         for row_taps, top, bottom in row_groups:
             for column_taps, left, right in column_groups:
@@ -165,7 +165,7 @@ class Conv2DTranspose(_Convolution):
         """Number of outputs along an axis of `inputs` inputs."""
         return (inputs - 1) * self.stride + self.size - 2 * self.padding
 
-    def _groups(self, inputs):
+    def tap_groups(self, inputs):
         """Taps of one axis by the range of inputs that they carry into the output, and outputs per phase.
 
         Returns:
