@@ -157,7 +157,7 @@ def _announce(config, workdir, model, distribution, policy, done):
         flush=True,
     )
     if done >= config.training.epochs:
-        print(f"trained for {done} epochs already; measuring", flush=True)
+        print(f"trained for {done} epochs already", flush=True)
     elif done:
         print(f"going on after epoch {done} of {config.training.epochs}", flush=True)
 
