@@ -17,9 +17,9 @@ class Inference(CodedDVAE):
     stored = None
 
     @tf.function(autograph=False)
-    def information_logits(self, images):
+    def code_logits(self, images):
         with self.stored.used_by(self.encoder):
-            return super().information_logits(images)
+            return super().code_logits(images)
 
     @tf.function(autograph=False)
     def outputs(self, z):

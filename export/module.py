@@ -1,5 +1,6 @@
 """A trained Coded-DVAE as functions of tensors, which is what a SavedModel holds."""
 
+import math
 import types
 
 import tensorflow as tf
@@ -59,15 +60,58 @@ class CodedDVAEModule(tf.Module):
           `dict` of
             `bit_probabilities`: `[N, M]`, tf.float32, q(m_k = 1 | x).
             `bits`: `[N, M]`, tf.int32, the most probable word.
-            `word_probability`: `[N]`, tf.float32, its probability, the product over its bits.
+            `word_probability`: `[N]`, tf.float32, its probability.
+            `entropy`: `[N]`, tf.float32, of the posterior over words, in bits.
         """
-        logits = self._model.information_logits(self._checked(images))
+        posterior = self._model.posterior(self._checked(images))
         return {
-            "bit_probabilities": tf.sigmoid(logits),
-            "bits": tf.cast(logits > 0, tf.int32),
-            # max(q, 1 - q) = sigmoid(|l|), and the product over bits is a sum of logarithms.
-            "word_probability": tf.exp(-tf.reduce_sum(tf.math.softplus(-tf.abs(logits)), axis=-1)),
+            "bit_probabilities": tf.sigmoid(posterior.logits),
+            "bits": posterior.most_probable(),
+            "word_probability": tf.exp(posterior.log_probability_of_most_probable()),
+            "entropy": posterior.entropy() / math.log(2.0),
         }
+
+    @tf.function(autograph=False)
+    def draw(self, images, seed):
+        """A word drawn from the posterior, beside the most probable one.
+
+        Args:
+          images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+          seed: `[2]`, tf.int32.
+
+        Returns:
+          `dict` of `bits` and `most_probable_bits`: `[N, M]`, tf.int32.
+        """
+        posterior = self._model.posterior(self._checked(images))
+        return {"bits": posterior.draw(seed), "most_probable_bits": posterior.most_probable()}
+
+    @tf.function(autograph=False)
+    def log_likelihood(self, images, z):
+        """log p(x | z) of images given smoothed code bits.
+
+        Args:
+          images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+          z: `[N, D]`, tf.float32 in [0, 1].
+
+        Returns:
+          `dict` of `log_likelihood`: `[N]`, tf.float32, in nats.
+        """
+        return {"log_likelihood": self._model.log_likelihood(self._checked(images), z)}
+
+    @tf.function(autograph=False)
+    def log_likelihoods(self, images, z):
+        """log p(x | z) of every image given every z.
+
+        Args:
+          images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+          z: `[S, D]`, tf.float32 in [0, 1].
+
+        Returns:
+          `dict` of `log_likelihood`: `[N, S]`, tf.float32, in nats.
+        """
+        model = self._model
+        pixels = model.likelihood.scale(model.to_unit_range(self._checked(images)))
+        return {"log_likelihood": model.likelihood.log_prob_of_pairs(pixels, model.outputs(z))}
 
     @tf.function(autograph=False)
     def decode(self, bits, seed):
@@ -100,8 +144,7 @@ class CodedDVAEModule(tf.Module):
         Returns:
           `dict` of `images`: `[N, h, w, c]`, tf.float32 in [0, 1].
         """
-        logits = self._model.information_logits(self._checked(images))
-        return {"images": self._model.decode(self._model.sample(logits, seed))}
+        return {"images": self._model.decode(self._model.sample(self._checked(images), seed))}
 
     @tf.function(autograph=False)
     def generate(self, n, seed):
@@ -146,11 +189,12 @@ class CodedDVAEModule(tf.Module):
         """The signatures of TensorFlow Serving, and with them every trace of the methods that is to be saved.
 
         Returns:
-          `dict` of `str` to `tf.function`. A signature has one type of images: `encode`, `reconstruct` and
-          `elbo` take tf.uint8, and with `_float` at the end of their name tf.float32. `serving_default` is
-          `encode`.
+          `dict` of `str` to `tf.function`. A signature has one type of images: `encode`, `draw`, `reconstruct`,
+          `elbo`, `log_likelihood` and `log_likelihoods` take tf.uint8, and with `_float` at the end of their name tf.float32.
+          `serving_default` is `encode`.
         """
         bits = tf.TensorSpec([None, self._model.code.information_bits], tf.int32, name="bits")
+        z = tf.TensorSpec([None, self._model.code.code_bits], tf.float32, name="z")
         n = tf.TensorSpec([], tf.int32, name="n")
         seed = tf.TensorSpec([2], tf.int32, name="seed")
         named = {
@@ -161,6 +205,9 @@ class CodedDVAEModule(tf.Module):
         for suffix, dtype in (("", tf.uint8), ("_float", tf.float32)):
             images = tf.TensorSpec([None, *self._model.image_shape], dtype, name="images")
             named[f"encode{suffix}"] = _signature(self.encode, images)
+            named[f"draw{suffix}"] = _signature(self.draw, images, seed)
+            named[f"log_likelihood{suffix}"] = _signature(self.log_likelihood, images, z)
+            named[f"log_likelihoods{suffix}"] = _signature(self.log_likelihoods, images, z)
             named[f"reconstruct{suffix}"] = _signature(self.reconstruct, images, seed)
             named[f"elbo{suffix}"] = _signature(self.elbo, images, seed)
         named["serving_default"] = named["encode"]

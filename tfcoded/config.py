@@ -26,9 +26,10 @@ import yaml
 
 from tfcoded.errors import UserError
 
-CODES = ("uncoded", "repetition", "hierarchical")
+CODES = ("uncoded", "repetition", "hierarchical", "random")
 LIKELIHOODS = ("bernoulli", "gaussian")
-OBJECTIVES = ("elbo", "iwae", "vriwae")
+OBJECTIVES = ("elbo", "iwae", "vriwae", "reinforce_loo")
+LARGEST_CODEBOOK = 12  # information bits up to which the posterior over all codewords is enumerated
 IMAGE_SHAPES = ((28, 28, 1), (32, 32, 3), (64, 64, 3))
 DATASET_SHAPES = {
     "fashion_mnist": (28, 28, 1),
@@ -68,11 +69,12 @@ class Code(_Section):
     """The error-correcting code.
 
     Attributes:
-      kind: 'uncoded', 'repetition' or 'hierarchical'.
+      kind: 'uncoded', 'repetition', 'hierarchical' or 'random'.
       information_bits: M of every branch, a tuple of `int` (one branch unless hierarchical). A plain `int` is
         accepted and stored as a tuple.
-      code_bits: D of every branch, likewise. Equal to M when uncoded, a multiple of M otherwise.
+      code_bits: D of every branch, likewise. Equal to M when uncoded, a multiple of M for repetition codes.
       polar: whether branch i >= 2 of a hierarchical code carries `m_{i-1} xor m_i` (else `m_i`).
+      seed: of the codebook of a random code.
 
     Raises:
       ConfigError: if no such code exists.
@@ -82,6 +84,7 @@ class Code(_Section):
     information_bits: tuple[int, ...]
     code_bits: tuple[int, ...]
     polar: bool = True
+    seed: int = 0
 
     _place = "code."
 
@@ -109,6 +112,15 @@ class Code(_Section):
             self._require(
                 self.polar, "polar", f"true, as only a hierarchical code combines branches, not {self.kind!r}"
             )
+        if self.kind == "random":
+            self._require(
+                self.information_bits[0] <= LARGEST_CODEBOOK,
+                "information_bits",
+                f"at most {LARGEST_CODEBOOK}, as a random code is decoded by enumerating its codewords",
+            )
+            self._require(0 <= self.seed < 2**32, "seed", "an integer from 0 to 2^32 - 1")
+            return
+        self._require(self.seed == 0, "seed", f"0, as only a random code is drawn, not {self.kind!r}")
         for information, code in zip(self.information_bits, self.code_bits):
             if self.kind == "uncoded":
                 expected = f"{information}, like information_bits, as code.kind is 'uncoded'"
@@ -157,11 +169,14 @@ class Objective(_Section):
     """The bound that training maximises.
 
     Attributes:
-      kind: 'elbo', 'iwae' or 'vriwae'.
-      samples: samples of the latent per image, at least 1.
-      alpha: order of the VR-IWAE bound, in [0, 1); 0 is the IWAE.
+      kind: 'elbo', 'iwae', 'vriwae', or 'reinforce_loo': the ELBO with a posterior over whole codewords, its
+        gradient estimated by REINFORCE with a leave-one-out baseline.
+      samples: samples of the latent per image, at least 1 (2 for 'reinforce_loo').
+      alpha: order of the VR-IWAE bound, in [0, 1]; 0 is the IWAE, 1 the ELBO.
       doubly_reparameterised: whether the encoder's gradient is the doubly reparameterised one ('iwae' and
         'vriwae' only).
+      exact_kl: whether 'reinforce_loo' sums the divergence over the codebook, or estimates it with the drawn
+        codewords as in the paper.
 
     Raises:
       ConfigError: if a value is out of range or means nothing for this kind.
@@ -171,16 +186,21 @@ class Objective(_Section):
     samples: int = 1
     alpha: float = 0.0
     doubly_reparameterised: bool = False
+    exact_kl: bool = True
 
     _place = "objective."
 
     def _check(self):
         self._require(self.kind in OBJECTIVES, "kind", _one_of(OBJECTIVES, self.kind))
         self._require(self.samples >= 1, "samples", "at least 1")
-        self._require(0 <= self.alpha < 1, "alpha", "a number in [0, 1)")
+        self._require(0 <= self.alpha <= 1, "alpha", "a number in [0, 1]")
         if self.kind != "vriwae":
             self._require(self.alpha == 0, "alpha", f"0, as objective.kind is {self.kind!r} and not 'vriwae'")
-        if self.kind == "elbo":
+        if self.kind == "reinforce_loo":
+            self._require(self.samples >= 2, "samples", "at least 2: the others are the baseline of each")
+        else:
+            self._require(self.exact_kl, "exact_kl", "true unless objective.kind is 'reinforce_loo'")
+        if self.kind not in ("iwae", "vriwae"):
             self._require(
                 not self.doubly_reparameterised,
                 "doubly_reparameterised",
@@ -197,6 +217,8 @@ class Training(_Section):
       batch_size: images per step, over all replicas together.
       learning_rate: Adam's.
       l2: this times the weight is added to each gradient before Adam.
+      samples_at_once: with several samples per image, how many the decoder's activations are kept for at a time;
+        fewer need less memory and give the same gradient.
 
     Raises:
       ConfigError: if a value is out of range.
@@ -206,6 +228,7 @@ class Training(_Section):
     batch_size: int = 128
     learning_rate: float = 1e-4
     l2: float = 1e-4
+    samples_at_once: int = 10
 
     _place = "training."
 
@@ -214,6 +237,7 @@ class Training(_Section):
         self._require(self.batch_size >= 1, "batch_size", "at least 1")
         self._require(self.learning_rate > 0, "learning_rate", "a number above 0")
         self._require(self.l2 >= 0, "l2", "a number of at least 0")
+        self._require(self.samples_at_once >= 1, "samples_at_once", "at least 1")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -269,6 +293,17 @@ class Config(_Section):
         self._require(
             self.likelihood == wanted, "likelihood", f"{wanted!r} for images of {self.network.image_shape[2]} channel(s)"
         )
+        words = self.objective.kind == "reinforce_loo"
+        if self.code.kind == "random" and not words:
+            raise ConfigError(
+                f"objective.kind is {self.objective.kind!r}; expected 'reinforce_loo', as the bits of a random code are "
+                "not independent given the image"
+            )
+        if words and self.information_bits > LARGEST_CODEBOOK:
+            raise ConfigError(
+                f"code.information_bits is {self.information_bits} in all; expected at most {LARGEST_CODEBOOK} with "
+                "objective.kind 'reinforce_loo', which enumerates all codewords"
+            )
 
     @property
     def information_bits(self):
@@ -352,22 +387,6 @@ def load(path):
     return from_yaml(text, source=str(path))
 
 
-def check_implemented(config):
-    """Refuses a configuration whose objective cannot be trained yet.
-
-    Args:
-      config: `Config`.
-
-    Raises:
-      ConfigError: if it asks for another objective than the ELBO with one sample.
-    """
-    objective = config.objective
-    if objective.kind != "elbo" or objective.samples != 1:
-        raise ConfigError(
-            f"{config.name}: the objective {objective.kind!r} with {objective.samples} sample(s) is not implemented yet"
-        )
-
-
 def to_dict(config):
     """Returns a configuration as nested dicts of plain values; inverse of `from_dict`.
 
@@ -375,10 +394,16 @@ def to_dict(config):
       config: a `Config`.
 
     Returns:
-      A dict in the order of the file, without facts that are empty and without `polar` where the code has no
-      branches.
+      A dict in the order of the file, without facts that are empty and settings that mean nothing for its code or
+      objective.
     """
     values = _plain(config)
+    if config.code.kind != "random":
+        del values["code"]["seed"]
+    if config.objective.kind != "reinforce_loo":
+        del values["objective"]["exact_kl"]
+    if config.objective.samples == 1:
+        del values["training"]["samples_at_once"]
     if config.code.kind != "hierarchical":
         del values["code"]["polar"]
         for key in ("information_bits", "code_bits"):

@@ -10,6 +10,7 @@ CODES = {
     "uncoded": ({"kind": "uncoded", "information_bits": 4, "code_bits": 4}, "grey"),
     "repetition": ({"kind": "repetition", "information_bits": 5, "code_bits": 20}, "grey"),
     "hierarchical": ({"kind": "hierarchical", "information_bits": [3, 3], "code_bits": [6, 6]}, "colour"),
+    "random": ({"kind": "random", "information_bits": 4, "code_bits": 16, "seed": 1}, "grey"),
 }
 
 
@@ -29,6 +30,7 @@ def configuration(name, width=16):
                 "encoder_width": width,
                 "decoder_width": width,
             },
+            "objective": {"kind": "reinforce_loo", "samples": 4} if name == "random" else {},
             "training": {"epochs": 1},
         }
     )

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from export.module import CodedDVAEModule
 from tfcoded import config
+from tfcoded.codes.codebook import all_words
 from tfcoded.errors import UserError
 
 SEED = tf.constant([3, 4])
@@ -28,9 +29,45 @@ def test_encode_gives_the_most_probable_word(case):
     q = tf.sigmoid(model.information_logits(x)).numpy().astype(np.float64)
     assert q.min() < 0.2 and q.max() > 0.8  # both values of a bit occur
     np.testing.assert_allclose(encoded["bit_probabilities"], q, atol=1e-6)
-    np.testing.assert_array_equal(encoded["bits"], q > 0.5)
-    np.testing.assert_allclose(encoded["word_probability"], np.maximum(q, 1 - q).prod(axis=1), rtol=1e-5)
+    words = all_words(settings.information_bits)
+    if settings.code.kind == "random":  # the bits depend on each other
+        p = 1 / (1 + np.exp(-model.code_logits(x).numpy().astype(np.float64)))[:, np.newaxis]
+        joint = np.where(model.code.codebook, p, 1 - p).prod(-1)
+        joint /= joint.sum(-1, keepdims=True)
+    else:
+        joint = np.where(words, q[:, np.newaxis], 1 - q[:, np.newaxis]).prod(-1)
+    np.testing.assert_array_equal(encoded["bits"], words[joint.argmax(-1)])
+    np.testing.assert_allclose(encoded["word_probability"], joint.max(-1), rtol=1e-4)
+    entropy = -(joint * np.log2(np.maximum(joint, 1e-300))).sum(-1)
+    np.testing.assert_allclose(encoded["entropy"], entropy, rtol=1e-3, atol=1e-4)
     assert encoded["bits"].dtype == tf.int32 and encoded["bit_probabilities"].dtype == tf.float32
+
+
+def test_draw_gives_words_of_the_posterior(case):
+    settings, model, module = case
+    x = small_models.images(settings, 40)
+    drawn = module.draw(x, SEED)
+    assert drawn["bits"].dtype == tf.int32 and drawn["bits"].shape == (40, settings.information_bits)
+    np.testing.assert_array_equal(drawn["bits"], model.posterior(x).draw(SEED))
+    np.testing.assert_array_equal(drawn["most_probable_bits"], module.encode(x)["bits"])
+    assert (drawn["bits"].numpy() != drawn["most_probable_bits"].numpy()).any()
+    assert (drawn["bits"].numpy() != module.draw(x, SEED + 1)["bits"].numpy()).any()
+
+
+def test_log_likelihoods_of_rows_and_of_pairs(case):
+    settings, model, module = case
+    x = small_models.images(settings, 3)
+    z = np.random.default_rng(0).random([3, settings.code_bits]).astype(np.float32)
+    rows = module.log_likelihood(x, z)["log_likelihood"].numpy()
+    pairs = module.log_likelihoods(x, z[:2])["log_likelihood"].numpy()
+    outputs = model.outputs(z).numpy().astype(np.float64)[np.newaxis]
+    t = (x / 255.0)[:, np.newaxis]
+    if settings.likelihood == "bernoulli":
+        expected = (t * outputs - np.logaddexp(0, outputs)).sum((-3, -2, -1))
+    else:
+        expected = -0.5 * ((2 * t - 1 - outputs) ** 2 / 0.1 + np.log(0.2 * np.pi)).sum((-3, -2, -1))
+    np.testing.assert_allclose(rows, np.diagonal(expected), rtol=1e-4)
+    np.testing.assert_allclose(pairs, expected[:, :2], rtol=1e-4)
 
 
 def test_the_bound_and_the_reconstruction_share_a_sample(case):

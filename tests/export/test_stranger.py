@@ -76,7 +76,7 @@ def test_a_stranger_gets_what_the_keras_model_gives(name, exported, stranger):
             call = f"{name}/encode_{kind}{count}"
             close(stranger[f"{call}/bit_probabilities"], tf.sigmoid(logits)[:count])
             np.testing.assert_array_equal(stranger[f"{call}/bits"], bits[:count])
-            images = model.decode(model.sample(logits[:count], SEED))
+            images = model.decode(model.sample(x[:count], SEED))
             close(stranger[f"{name}/reconstruct_{kind}{count}/images"], images)
             for key, value in model.evidence(x[:count], SEED).items():
                 close(stranger[f"{name}/elbo_{kind}{count}/{key}"], value)

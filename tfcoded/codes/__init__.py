@@ -5,15 +5,16 @@ import difflib
 from tfcoded.codes.box_plus import box_plus, soft_xor
 from tfcoded.codes.code import Code
 from tfcoded.codes.hierarchical import Hierarchical
+from tfcoded.codes.random_code import RandomCode
 from tfcoded.codes.repetition import Repetition
 from tfcoded.codes.uncoded import Uncoded
 
-__all__ = ["Code", "Hierarchical", "Repetition", "Uncoded", "box_plus", "build", "soft_xor"]
+__all__ = ["Code", "Hierarchical", "RandomCode", "Repetition", "Uncoded", "box_plus", "build", "soft_xor"]
 
-_KINDS = ("uncoded", "repetition", "hierarchical")
+_KINDS = ("uncoded", "repetition", "hierarchical", "random")
 
 
-def build(kind, information_bits, code_bits, polar=True):
+def build(kind, information_bits, code_bits, polar=True, seed=0):
     """Builds a code from what a configuration says.
 
     ```python
@@ -21,10 +22,11 @@ def build(kind, information_bits, code_bits, polar=True):
     ```
 
     Args:
-      kind: `str`, "uncoded", "repetition" or "hierarchical".
+      kind: `str`, "uncoded", "repetition", "hierarchical" or "random".
       information_bits: sequence of `int`, one per branch; only a hierarchical code has more than one.
       code_bits: sequence of `int`, one per branch.
       polar: `bool`, for a hierarchical code: whether a branch carries the exclusive or with the one before.
+      seed: `int`, for a random code: of its codebook.
 
     Returns:
       A `Code`.
@@ -47,6 +49,8 @@ def build(kind, information_bits, code_bits, polar=True):
         )
     if kind == "repetition":
         return Repetition(information_bits[0], code_bits[0])
+    if kind == "random":
+        return RandomCode(information_bits[0], code_bits[0], seed)
     if information_bits != code_bits:
         raise ValueError(
             f"an uncoded model has as many code bits as information bits,"

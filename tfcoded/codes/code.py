@@ -7,12 +7,14 @@ import numbers
 import numpy as np
 import tensorflow as tf
 
+from tfcoded.codes.codebook import all_words
+
 _ENUMERABLE_BITS = 16
 _CHUNK = 4096
 
 
 class Code(abc.ABC):
-    """A binary linear code from M information bits to D code bits, with soft encoding and soft decoding.
+    """A binary code from M information bits to D code bits, with soft encoding and soft decoding.
 
     A code is a plain Python object without variables: functions of tensors, the same in eager mode, in a
     `tf.function` and under XLA. "Soft" functions take and give logits, log P(1)/P(0), one per bit, and are
@@ -106,10 +108,47 @@ class Code(abc.ABC):
 
     @functools.cached_property
     def generator_matrix(self):
-        """`np.uint8` array [M, D] of 0 and 1 (read-only): `encode(m) = m G mod 2`."""
+        """`np.uint8` array [M, D] of 0 and 1 (read-only): `encode(m) = m G mod 2`; `None` if the code is not linear."""
         matrix = self._generator_matrix()
-        matrix.setflags(write=False)
+        if matrix is not None:
+            matrix.setflags(write=False)
         return matrix
+
+    @property
+    def codebook(self):
+        """All 2^M codewords in the order of `tfcoded.codes.codebook.all_words`, `np.uint8` array [2^M, D].
+
+        Raises:
+          ValueError: if M is above 16.
+        """
+        if self.information_bits > _ENUMERABLE_BITS:
+            raise ValueError(
+                f"{self!r} has 2^{self.information_bits} codewords; they are only listed for at most"
+                f" {_ENUMERABLE_BITS} information bits"
+            )
+        return all_words(self.information_bits) @ self.generator_matrix % 2
+
+    def word_scores(self, logits):
+        """Unnormalized log-probabilities of all codewords, given independent evidence on the code bits.
+
+        `log prod_j P(c_j)` but for a term that all codewords share: the sum of the logits of a codeword's ones
+        (equation 22 before its normalization).
+
+        Args:
+          logits: floating-point tensor [..., D], log-odds of the code bits without regard to the code.
+
+        Returns:
+          [..., 2^M], same dtype, in the order of `codebook`.
+
+        Raises:
+          ValueError: if M is above 16, the last dimension is not D, or `logits` is not floating point.
+        """
+        logits = tf.convert_to_tensor(logits)
+        self._check(logits, "word_scores", "logits", self.code_bits, "code bits")
+        _check_floating(logits, "word_scores")
+        # In float64: accelerators multiply float32 matrices with 10 bits of precision, and these are log-probabilities.
+        codebook = tf.constant(self.codebook, tf.float64)
+        return tf.cast(tf.matmul(tf.cast(logits, tf.float64), codebook, transpose_b=True), logits.dtype)
 
     @functools.cached_property
     def minimum_distance(self):
@@ -153,7 +192,7 @@ class Code(abc.ABC):
 
     @abc.abstractmethod
     def _generator_matrix(self):
-        """A new `np.uint8` array [M, D]."""
+        """A new `np.uint8` array [M, D], or `None` if the code is not linear."""
 
     def _check(self, tensor, function, argument, size, meaning):
         shape = tensor.shape

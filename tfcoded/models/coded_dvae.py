@@ -4,9 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfcoded import codes, objectives, seeds
-from tfcoded.config import check_implemented
-from tfcoded.distributions import SmoothedBernoulli, TruncatedExponential
+from tfcoded.models import posteriors
+from tfcoded.models.estimators import Elbo, estimator
 from tfcoded.models.probability_clip import clip_probability
+from tfcoded.models.recompute import in_parts
 from tfcoded.networks import Decoder, Encoder
 
 
@@ -18,8 +19,9 @@ class CodedDVAE(keras.Model):
          D logits               M logits                   D logits                   D in [0, 1]
     ```
 
-    With `codes.Uncoded` it is the uncoded DVAE (Algorithm 1 of the paper), otherwise the Coded-DVAE (Algorithm 2).
-    Densities are float32 whatever the networks' dtype policy.
+    With `codes.Uncoded` it is the uncoded DVAE (Algorithm 1 of the paper), otherwise the Coded-DVAE (Algorithm 2). With
+    `estimators.LeaveOneOut` the posterior is one categorical over all codewords instead (Algorithm 3), for any code,
+    random ones included. Densities are float32 whatever the networks' dtype policy.
 
     Args:
       code: a `tfcoded.codes.Code` with M information bits and D code bits.
@@ -29,6 +31,9 @@ class CodedDVAE(keras.Model):
       encoder_width: `int`, hidden units of the encoder (h').
       decoder_width: `int`, hidden units of the decoder (h).
       seed: `int`, of the initial weights and of all noise.
+      objective: what training maximizes and how, see `tfcoded.models.estimators`; by default the ELBO from one sample.
+      samples_at_once: `int`, with several samples per image: how many of them the decoder's activations are kept for.
+        Fewer need less memory and give the same gradient, for a third more work.
 
     Raises:
       ValueError: if no networks exist for the image shape or the likelihood is unknown.
@@ -57,6 +62,8 @@ class CodedDVAE(keras.Model):
         encoder_width=512,
         decoder_width=1024,
         seed=0,
+        objective=None,
+        samples_at_once=10,
         name="coded_dvae",
     ):
         super().__init__(name=name)
@@ -65,12 +72,11 @@ class CodedDVAE(keras.Model):
         self.likelihood = objectives.likelihood(likelihood)
         self.beta = float(beta)
         self.seed = seed
+        self.objective = objective or Elbo()
+        self.samples_at_once = samples_at_once
         self.encoder = Encoder(image_shape, code.code_bits, encoder_width, seed)
         self.decoder = Decoder(image_shape, code.code_bits, decoder_width, seed)
-        names = ["elbo", "reconstruction", "kl"]
-        if len(code.branches) > 1:
-            names += [f"kl_m{branch}" for branch in range(1, len(code.branches) + 1)]
-        self._trackers = [keras.metrics.Mean(name=metric) for metric in ["loss", *names]]
+        self._trackers = [keras.metrics.Mean(name=metric) for metric in ["loss", *self.metric_names]]
         self.build()
 
     @classmethod
@@ -80,20 +86,18 @@ class CodedDVAE(keras.Model):
         Args:
           config: `tfcoded.config.Config`.
           seed: `int`.
-
-        Raises:
-          ConfigError: if the configuration asks for an objective that this model does not train.
         """
-        check_implemented(config)
-        code = codes.build(config.code.kind, config.code.information_bits, config.code.code_bits, config.code.polar)
+        code = config.code
         return cls(
-            code,
+            codes.build(code.kind, code.information_bits, code.code_bits, code.polar, code.seed),
             config.network.image_shape,
             config.likelihood,
             config.beta,
             config.network.encoder_width,
             config.network.decoder_width,
             seed,
+            estimator(config.objective),
+            config.training.samples_at_once,
         )
 
     def build(self, input_shape=None):
@@ -122,8 +126,28 @@ class CodedDVAE(keras.Model):
             return tf.cast(images, tf.float32) / 255.0
         return tf.cast(images, tf.float32)
 
+    def code_logits(self, images):
+        """The encoder's claims on every code bit, clipped: logits `[b, D]`, tf.float32.
+
+        Args:
+          images: `[b, h, w, c]`, tf.uint8, or floating in [0, 1].
+        """
+        pixels = self.likelihood.scale(self.to_unit_range(images))
+        return clip_probability(tf.cast(self.encoder(pixels), tf.float32))
+
+    def posterior(self, images):
+        """The posterior over information bits: the encoder's claims, softly decoded.
+
+        Args:
+          images: `[b, h, w, c]`, tf.uint8, or floating in [0, 1].
+
+        Returns:
+          `BitPosterior`, or `WordPosterior` if the objective works on codewords.
+        """
+        return self.objective.posterior(self.code, self.code_logits(images))
+
     def information_logits(self, images):
-        """Posterior logits of the information bits: the encoder's clipped claims, softly decoded.
+        """Posterior logits of the information bits.
 
         Args:
           images: `[b, h, w, c]`, tf.uint8, or floating in [0, 1].
@@ -131,20 +155,19 @@ class CodedDVAE(keras.Model):
         Returns:
           `[b, M]`, tf.float32; q(m_k = 1 | x) is their sigmoid (equation 11; 14-15 with branches).
         """
-        pixels = self.likelihood.scale(self.to_unit_range(images))
-        return self.code.soft_decode(clip_probability(tf.cast(self.encoder(pixels), tf.float32)))
+        return self.posterior(images).logits
 
-    def sample(self, logits, seed):
-        """One reparameterized sample of the smoothed code bits from the softly encoded posterior (equation 5).
+    def sample(self, images, seed):
+        """One sample of the smoothed code bits from the posterior of each image (equation 5).
 
         Args:
-          logits: `[..., M]`, tf.float32, posterior logits of the information bits.
+          images: `[b, h, w, c]`, tf.uint8, or floating in [0, 1].
           seed: `int32 [2]`.
 
         Returns:
-          z `[..., D]`, tf.float32 in [0, 1], differentiable in the logits.
+          z `[b, D]`, tf.float32 in [0, 1].
         """
-        return SmoothedBernoulli(self.code.soft_encode(logits), self.beta).sample(seed=seed)
+        return self.posterior(images).latents(self.beta, seed)
 
     def modulate(self, bits, seed):
         """Smoothed code bits of given information bits: hard encoding, then p(z | c) (equation 8).
@@ -156,8 +179,7 @@ class CodedDVAE(keras.Model):
         Returns:
           z `[..., D]`, tf.float32 in [0, 1].
         """
-        codeword = tf.cast(self.code.encode(bits), tf.float32)
-        return TruncatedExponential(self.beta * (1.0 - 2.0 * codeword)).sample(seed=seed)
+        return posteriors.modulate(self.code, bits, self.beta, seed)
 
     def outputs(self, z):
         """The decoder's output, `z : [b, D]` to `[b, h, w, c]`, tf.float32: parameters of the likelihood."""
@@ -167,8 +189,47 @@ class CodedDVAE(keras.Model):
         """The decoder's mean image in [0, 1], `z : [b, D]` to `[b, h, w, c]`, tf.float32."""
         return self.likelihood.mean(self.outputs(z))
 
+    def log_likelihood(self, images, z):
+        """log p(x | z) in nats.
+
+        Args:
+          images: `[b, h, w, c]`, tf.uint8, or floating in [0, 1].
+          z: `[b, D]`, or `[S, b, D]` for S samples of each image.
+
+        Returns:
+          `[b]` or `[S, b]`, tf.float32, differentiable in z and the decoder's weights.
+        """
+        target = self.likelihood.scale(self.to_unit_range(images))
+        if z.shape.rank == 2:
+            return self.likelihood.log_prob(target, self.outputs(z))
+
+        def of_samples(z):
+            outputs = self.outputs(tf.reshape(z, [-1, self.code.code_bits]))
+            return self.likelihood.log_prob(target, tf.reshape(outputs, tf.concat([[-1], tf.shape(target)], axis=0)))
+
+        return in_parts(of_samples, z, self.decoder.trainable_variables, self.samples_at_once)
+
+    def bound_terms(self, log_likelihood, posterior):
+        """The ELBO and its parts.
+
+        Args:
+          log_likelihood: `[b]`, tf.float32, log p(x | z), the mean over samples of z.
+          posterior: `BitPosterior` or `WordPosterior`.
+
+        Returns:
+          `dict` of tf.float32, in nats: `elbo`, `reconstruction`, `kl` `[b]`, and `kl_branches` `[b, branches]`.
+        """
+        kl_branches = posterior.kl_branches()
+        kl = tf.reduce_sum(kl_branches, axis=-1)
+        return {
+            "elbo": log_likelihood - kl,
+            "reconstruction": log_likelihood,
+            "kl": kl,
+            "kl_branches": kl_branches,
+        }
+
     def evidence(self, images, seed):
-        """The bound and its parts, one sample of z per image.
+        """The evidence lower bound and its parts, one sample of z per image, whatever the training maximizes.
 
         Args:
           images: `[b, h, w, c]`, tf.uint8, or floating in [0, 1].
@@ -177,21 +238,35 @@ class CodedDVAE(keras.Model):
         Returns:
           `dict` of tf.float32, in nats: `elbo`, `reconstruction`, `kl` `[b]`, and `kl_branches` `[b, branches]`.
         """
-        logits = self.information_logits(images)
-        outputs = self.outputs(self.sample(logits, seed))
-        target = self.likelihood.scale(self.to_unit_range(images))
-        log_likelihood = self.likelihood.log_prob(target, outputs)
-        bound, kl_branches = objectives.elbo(log_likelihood, logits, self.code.branches)
-        return {
-            "elbo": bound,
-            "reconstruction": log_likelihood,
-            "kl": tf.reduce_sum(kl_branches, axis=-1),
-            "kl_branches": kl_branches,
-        }
+        posterior = self.posterior(images)
+        return self.bound_terms(self.log_likelihood(images, posterior.latents(self.beta, seed)), posterior)
+
+    @property
+    def metric_names(self):
+        """Names of what training reports, a tuple of `str`, the bound that it maximizes first."""
+        names = tuple(dict.fromkeys([self.objective.bound, "elbo", "reconstruction", "kl"]))
+        branches = range(1, len(self.code.branches) + 1)
+        several = len(branches) > 1 and self.objective.posterior is posteriors.BitPosterior
+        return names + tuple(f"kl_m{branch}" for branch in branches if several)
+
+    def training_terms(self, images, seed):
+        """What one training step computes of its images.
+
+        Args:
+          images: `[b, h, w, c]`, tf.uint8, or floating in [0, 1].
+          seed: `int32 [2]`.
+
+        Returns:
+          `dict` of tf.float32 `[b]`: `loss`, whose mean is differentiated, and each of `metric_names` in nats.
+        """
+        terms = self.objective(self, images, seed)
+        for branch, kl in enumerate(tf.unstack(terms.pop("kl_branches"), axis=-1), start=1):
+            terms[f"kl_m{branch}"] = kl
+        return {name: terms[name] for name in ("loss", *self.metric_names)}
 
     def call(self, images, training=None):
         """Reconstructions `[b, h, w, c]` in [0, 1] with the run's test noise; see `evidence` for the bound."""
-        return self.decode(self.sample(self.information_logits(images), seeds.derive(self.seed, seeds.TEST)))
+        return self.decode(self.sample(images, seeds.derive(self.seed, seeds.TEST)))
 
     def train_step(self, images):
         """One optimizer step on `images : [b, h, w, c]`, tf.uint8, this replica's part of the batch."""
@@ -202,8 +277,8 @@ class CodedDVAE(keras.Model):
         # The mean is over the images of all replicas: the last batch of an epoch may split unevenly.
         count = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(tf.shape(images)[0], tf.float32))
         with tf.GradientTape() as tape:
-            terms = self.evidence(images, seed)
-            loss = -tf.reduce_sum(terms["elbo"]) / count
+            terms = self.training_terms(images, seed)
+            loss = tf.reduce_sum(terms["loss"]) / count
         weights = self.trainable_weights
         self.optimizer.apply(tape.gradient(loss, weights), weights)
         return self._track(terms)
@@ -213,14 +288,12 @@ class CodedDVAE(keras.Model):
         replica = tf.distribute.get_replica_context()
         place = self._trackers[0].count
         seed = seeds.derive(self.seed, seeds.TEST, place, replica.replica_id_in_sync_group)
-        return self._track(self.evidence(images, seed))
+        return self._track(self.training_terms(images, seed))
 
     def _track(self, terms):
-        values = [-terms["elbo"], terms["elbo"], terms["reconstruction"], terms["kl"]]
-        if len(self._trackers) > len(values):
-            values += tf.unstack(terms["kl_branches"], axis=-1)
-        for tracker, value in zip(self._trackers, values, strict=True):
-            tracker.update_state(value)
+        terms["loss"] = -terms[self.objective.bound]  # what is differentiated may be no bound
+        for tracker in self._trackers:
+            tracker.update_state(terms[tracker.name])
         results = {tracker.name: tracker.result() for tracker in self._trackers}
         if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
             # Between workers Keras averages over a first axis, which scalars lack; the values are the same everywhere.

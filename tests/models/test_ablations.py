@@ -1,0 +1,47 @@
+"""The eight ablations of the paper (appendix K): what their configurations change reaches the model."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from tfcoded import zoo
+from tfcoded.models import CodedDVAE
+
+
+@pytest.mark.parametrize("beta", [5, 10, 20])
+@pytest.mark.parametrize("base", ["uncoded_8", "coded_8_240"])
+def test_beta_reaches_the_posterior_and_the_codewords(base, beta):
+    config = zoo.config(f"{base}_beta_{beta}")
+    reference = zoo.config(base)
+    assert (config.code, config.network, config.training) == (
+        reference.code,
+        reference.network,
+        reference.training,
+    )
+    small = dataclasses.replace(config.network, encoder_width=16, decoder_width=16)
+    model = CodedDVAE.from_configuration(dataclasses.replace(config, network=small))
+    model.encoder.head.kernel.assign(0.0 * model.encoder.head.kernel)
+    model.encoder.head.bias.assign(
+        -99.0 + 0.0 * model.encoder.head.bias
+    )  # every bit is 0, q = 0.001 at the most
+    images = np.zeros([128, 28, 28, 1], np.uint8)
+    expected = 1 / beta - 1 / math.expm1(
+        beta
+    )  # mean of exp(-beta z) on [0, 1]; its deviation is below 1 / beta
+    for z in (model.sample(images, [1, 2]), model.modulate(np.zeros([128, 8], np.int32), [1, 2])):
+        # Five standard deviations on both sides, false failure below one seed in a million; 0.001 is the clip
+        # of q. The default, 15, would be off by a third of 1 / beta, ten of them.
+        assert z.shape == (128, config.code_bits)
+        assert abs(np.mean(z) - expected) < 5 / beta / math.sqrt(z.numpy().size) + 0.001
+
+
+@pytest.mark.parametrize("name", ["uncoded_8_adjusted", "coded_8_240_adjusted"])
+def test_adjusted_networks_have_the_published_numbers_of_parameters(name):
+    config = zoo.config(name)
+    assert config.code == zoo.config(name.removesuffix("_adjusted")).code
+    model = CodedDVAE.from_configuration(config)
+    counted = {part: getattr(model, part).count_params() for part in ("encoder", "decoder")}
+    published = {part: config.published[f"{part}_parameters"] for part in counted}
+    assert counted == published == config.parameters
