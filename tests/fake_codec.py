@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfcoded import config
+from tfcoded import config, metrics
 
 
 class FakeCodec:
@@ -24,7 +24,16 @@ class FakeCodec:
         ones = pixels > 0.5
         probabilities = tf.where(ones, self.certainty, 1.0 - self.certainty)
         word = tf.reduce_prod(tf.maximum(probabilities, 1.0 - probabilities), axis=-1)
-        return {"bit_probabilities": probabilities, "bits": tf.cast(ones, tf.int32), "word_probability": word}
+        return {
+            "bit_probabilities": probabilities,
+            "bits": tf.cast(probabilities > 0.5, tf.int32),
+            "word_probability": word,
+            "entropy": metrics.entropy(probabilities),
+        }
+
+    def draw(self, images, seed):
+        probabilities = self.encode(images)["bit_probabilities"]
+        return _drawn(probabilities, seed)
 
     def decode(self, bits, seed):
         assert seed.dtype == tf.int32 and seed.shape == [2] and bits.dtype == tf.int32
@@ -48,6 +57,15 @@ class FakeCodec:
             "reconstruction": reconstruction,
             "kl_branches": kl,
         }
+
+
+def _drawn(probabilities, seed):
+    """Words of independent bits: one at random, and the most probable one."""
+    uniform = tf.random.stateless_uniform(tf.shape(probabilities), seed)
+    return {
+        "bits": tf.cast(uniform < probabilities, tf.int32),
+        "most_probable_bits": tf.cast(probabilities > 0.5, tf.int32),
+    }
 
 
 def images(count, seed=0):
@@ -94,7 +112,16 @@ def save(directory, dataset, branches=(3, 2)):
             p = tf.reduce_mean(images[:, : 2 * bits, :, 0], axis=2)[:, ::2]
             p = 0.01 + 0.98 * tf.cast(p > 0.5, tf.float32)
             word = tf.reduce_prod(tf.maximum(p, 1 - p), axis=-1)
-            return {"bit_probabilities": p, "bits": tf.cast(p > 0.5, tf.int32), "word_probability": word}
+            return {
+                "bit_probabilities": p,
+                "bits": tf.cast(p > 0.5, tf.int32),
+                "word_probability": word,
+                "entropy": metrics.entropy(p),
+            }
+
+        @tf.function(input_signature=[image_batch, seed_pair])
+        def draw(self, images, seed):
+            return _drawn(self.encode(images)["bit_probabilities"], seed)
 
         @tf.function(input_signature=[bit_batch, seed_pair])
         def decode(self, bits, seed):
@@ -116,6 +143,10 @@ def save(directory, dataset, branches=(3, 2)):
             zeros = tf.reduce_sum(images, axis=[1, 2, 3]) * 0.0
             kl = tf.tile(zeros[:, tf.newaxis], [1, len(branches)])
             return {"elbo": zeros, "kl": zeros, "reconstruction": zeros, "kl_branches": kl}
+
+        @tf.function(input_signature=[image_batch, tf.TensorSpec([None, None], tf.float32)])
+        def log_likelihood(self, images, z):
+            return {"log_likelihood": -tf.reduce_sum(images, axis=[1, 2, 3]) - tf.reduce_sum(z, axis=1)}
 
         @tf.function(input_signature=[])
         def configuration(self):

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from tfcoded import pictures
+from tfcoded.metrics import calibration
 
 
 def read(path):
@@ -90,3 +91,23 @@ def test_learning_curves(tmp_path, epochs):
 def test_learning_curves_without_metrics(tmp_path):
     with pytest.raises(ValueError, match="no metric"):
         pictures.learning_curves({}, tmp_path / "curves.png")
+
+
+def test_reliability_diagram(tmp_path):
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.3, 0.9, 500)  # the outer bins are empty
+    edges = calibration.bin_edges(confidence)
+    calibrated = calibration.reliability(confidence, rng.random(500) < confidence, edges)
+    surer = calibration.reliability(confidence, rng.random(500) < confidence - 0.3, edges)
+    pictures.reliability_diagram({"words": calibrated, "bits": surer}, tmp_path / "both.png")
+    found = read(tmp_path / "both.png")
+    assert found.shape[1] == int(2 * 3.4 * 120)
+    # The tint between points and diagonal is the gap: there is far more of it in the second panel.
+    tint = np.abs(found[..., :3].astype(int) - (242, 207, 180)).sum(axis=-1) < 30
+    middle = found.shape[1] // 2
+    assert tint[:, middle:].sum() > 3 * tint[:, :middle].sum()
+
+
+def test_reliability_diagram_without_questions(tmp_path):
+    with pytest.raises(ValueError, match="nothing to draw"):
+        pictures.reliability_diagram({}, tmp_path / "none.png")

@@ -1,4 +1,4 @@
-"""Sheets of images and learning curves as PNG files.
+"""Sheets of images, learning curves and reliability diagrams as PNG files.
 
 Sheets are drawn pixel by pixel: every image pixel becomes a square of whole pixels, and every column is as
 wide as its widest title, so that nothing is blurred and no texts meet.
@@ -128,8 +128,6 @@ def learning_curves(history, path):
     learning_curves({"elbo": [-310.0, -270.0], "val_elbo": [-280.0, -268.0]}, "learning_curves.png")
     ```
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     names = list(dict.fromkeys(name.removeprefix("val_") for name in history))
@@ -137,8 +135,7 @@ def learning_curves(history, path):
         raise ValueError("history holds no metric, nothing to draw")
     columns = min(3, len(names))
     rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(4.2 * columns, 3.2 * rows), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(4.2 * columns, 3.2 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, name in zip(panels, names):
         longest = 0
@@ -161,6 +158,74 @@ def learning_curves(history, path):
         panel.legend(frameon=False, fontsize=9)
     for panel in panels[len(names) :]:
         panel.set_visible(False)
+    _save(figure, path)
+
+
+def reliability_diagram(bins, path):
+    """Draws accuracy against confidence, and below it how often each confidence occurs.
+
+    There is one panel per question, its expected calibration error above it. A calibrated model lies on the
+    diagonal. Points are at the mean confidence of their bin, bars are one standard deviation; a bin is tinted
+    between its point and the diagonal.
+
+    Args:
+      bins: `dict` from the question's name to a `tfcoded.metrics.calibration.Reliability`.
+      path: `str` or `os.PathLike` of the PNG, written atomically.
+
+    Raises:
+      ValueError: if there is nothing to draw.
+
+    Example:
+
+    ```python
+    _, bins = calibration.measure(codec, branches=(8,))
+    reliability_diagram(bins, "reliability.png")
+    ```
+    """
+    if not bins:
+        raise ValueError("bins hold no question, nothing to draw")
+    figure = _figure(3.4 * len(bins), 4.4)
+    rows = figure.subplots(2, len(bins), sharex=True, squeeze=False, gridspec_kw={"height_ratios": [3, 1]})
+    for name, found, panel, histogram in zip(bins, bins.values(), *rows):
+        filled = found.count > 0
+        share = found.count / found.count.sum()
+        x, y = found.confidence[filled], found.accuracy[filled]
+        panel.plot(
+            [0, 1], [0, 1], color="#888888", linestyle="--", linewidth=1, label="accuracy = confidence"
+        )
+        panel.vlines(x, x, y, color="#d9731a", alpha=0.35, linewidth=5)
+        bars = np.clip([y - found.low[filled], found.high[filled] - y], 0, None)
+        panel.errorbar(
+            x, y, bars, color="#1f5fa8", fmt="o-", markersize=4, linewidth=1, capsize=2, label="measured"
+        )
+        error = np.sum(share[filled] * np.abs(y - x))
+        panel.set_title(f"{name.replace('_', ' ')}: ECE {error:.3f}", fontsize=11)
+        panel.set_ylabel("accuracy")
+        panel.set_ylim(-0.03, 1.03)
+        histogram.stairs(share, found.edges, fill=True, color="#1f5fa8", alpha=0.6)
+        histogram.set_ylabel("share")
+        histogram.set_xlabel("confidence")
+        histogram.set_xlim(-0.03, 1.03)
+        for axes in (panel, histogram):
+            axes.grid(alpha=0.3)
+            axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(
+        *rows[0][0].get_legend_handles_labels(), frameon=False, fontsize=9, ncols=2, loc="outside upper left"
+    )
+    _save(figure, path)
+
+
+def _figure(width, height):
+    """An empty figure of that many inches that needs no display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure, path):
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     write_atomically(path, buffer.getvalue())

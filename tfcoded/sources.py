@@ -10,14 +10,15 @@ from tfcoded import config as configuration
 from tfcoded import zoo
 from tfcoded.errors import UserError
 
-_METHODS = ("encode", "decode", "reconstruct", "generate", "elbo", "configuration")
+_METHODS = ("encode", "draw", "decode", "reconstruct", "generate", "elbo", "log_likelihood", "configuration")
 
 
 class Source(NamedTuple):
     """A trained model.
 
     Attributes:
-      codec: the object with `encode`, `decode`, `reconstruct`, `generate` and `elbo`.
+      codec: the object with `encode`, `draw`, `decode`, `reconstruct`, `generate`, `elbo`, `log_likelihood`
+        and `configuration`.
       config: its `tfcoded.config.Config`.
       epochs: `int`, how long it was trained, or `None` if that is not known.
     """

@@ -63,8 +63,8 @@ class Workdir:
 
     def _check_same(self, config, run):
         """Refuses to go on with another model, other data or other noise; more or fewer epochs are fine."""
-        before = _settings(configuration.load(self.path / "config.yaml")) | read_run(self.path)
-        after = _settings(config) | run
+        before = settings(configuration.load(self.path / "config.yaml")) | read_run(self.path)
+        after = settings(config) | run
         changed = [
             f"{key}: {before.get(key)} there, {value} here" for key, value in after.items() if value != before.get(key)
         ]
@@ -111,8 +111,15 @@ def read_run(path):
         raise UserError(f"{file} is missing or damaged ({error}); {path} is not the --workdir of a training") from error
 
 
-def _settings(config):
-    """What decides how a model is trained, flat: without the published facts and the number of epochs."""
+def settings(config):
+    """What decides how a model is trained, without the published facts and the number of epochs.
+
+    Args:
+      config: `tfcoded.config.Config`.
+
+    Returns:
+      `dict` from a setting such as `training.batch_size` to its value.
+    """
     training = dataclasses.replace(config.training, epochs=1)
     facts = {"published": {}, "conflicts": {}, "tables": (), "parameters": {}}
     content = configuration.to_dict(dataclasses.replace(config, training=training, **facts))

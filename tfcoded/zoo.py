@@ -126,14 +126,57 @@ def measured(name, zoo_dir=None):
     Raises:
       UserError: if `metrics.json` is not JSON.
     """
+    path = measured_path(name, zoo_dir=zoo_dir)
+    return {} if path is None else read_record(path)["metrics"]
+
+
+def measured_path(name, file="metrics.json", zoo_dir=None):
+    """Finds what was measured of an entry's SavedModel.
+
+    Args:
+      name: `str`, an entry's name.
+      file: `str`, name of the file in the entry's folder.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      `pathlib.Path`, or `None` if there is no such file.
+    """
     # Numbers belong to weights: those of another folder's model would say nothing about the one in use.
     for folder in _directories(zoo_dir):
-        path = folder / name / "metrics.json"
+        path = folder / name / file
         if path.is_file():
-            return _read_metrics(path)
+            return path
         if (folder / name / _SAVED_MODEL).is_file():
             break
-    return {}
+    return None
+
+
+def read_record(path):
+    """Reads a metrics.json, see `measured`.
+
+    Args:
+      path: `str` or `os.PathLike`.
+
+    Returns:
+      Its content, a `dict`, with `metrics` a dict from metric to `Measurement`, without what is no number.
+      out.
+
+    Raises:
+      UserError: if the file is missing or damaged.
+    """
+    path = pathlib.Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        metrics = content["metrics"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f'{path} is damaged; expected JSON such as {{"metrics": {{"psnr": 18.1}}}}') from None
+    found = {}
+    for name, entry in metrics:
+        entry = entry if isinstance(entry, dict) else {"value": entry}
+        value, error = entry.get("value"), entry.get("standard_error")
+        if _is_number(value):
+            found[name] = Measurement(float(value), float(error) if _is_number(error) else None)
+    return {**content, "metrics": found}
 
 
 def find(relative, zoo_dir=None):
@@ -272,20 +315,6 @@ def _configuration_path(name, zoo_dir):
     near = difflib.get_close_matches(name, paths, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise UserError(f"unknown model {name!r}; {hint}python -m tfcoded.zoo lists all")
-
-
-def _read_metrics(path):
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f'{path} is damaged; expected JSON such as {{"metrics": {{"psnr": 18.1}}}}') from None
-    found = {}
-    for name, entry in metrics:
-        entry = entry if isinstance(entry, dict) else {"value": entry}
-        value, error = entry.get("value"), entry.get("standard_error")
-        if _is_number(value):
-            found[name] = Measurement(float(value), float(error) if _is_number(error) else None)
-    return found
 
 
 def _is_number(value):

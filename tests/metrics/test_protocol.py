@@ -162,6 +162,10 @@ def test_each_batch_has_its_own_seeds():
     class Recorder(FakeCodec):
         seeds = []
 
+        def draw(self, pictures, seed):
+            self.seeds.append(tuple(seed.numpy()))
+            return super().draw(pictures, seed)
+
         def reconstruct(self, pictures, seed):
             self.seeds.append(tuple(seed.numpy()))
             return super().reconstruct(pictures, seed)
@@ -173,6 +177,24 @@ def test_each_batch_has_its_own_seeds():
     codec = Recorder(bits=3)
     metrics.reconstruction_metrics(codec, images(20), batch_size=5)
     assert len(codec.seeds) == len(set(codec.seeds)) == 8
+    metrics.error_metrics(codec, (3,), runs=2, words=9, batch_size=5)
+    assert len(codec.seeds) == len(set(codec.seeds)) == 12
+
+
+def test_dependent_bits_are_drawn_by_the_codec():
+    class Repeating(FakeCodec):
+        def draw(self, pictures, seed):
+            """All received bits are right, or all are wrong: each with probability 1/2."""
+            word = self.encode(pictures)["bits"]
+            wrong = tf.random.stateless_uniform([len(word), 1], seed, 0, 2, tf.int32)
+            return {"bits": tf.abs(word - wrong), "most_probable_bits": word}
+
+    found = metrics.error_metrics(Repeating(bits=6), (6,), runs=RUNS, words=WORDS)
+    # Independent bits, each wrong with probability 1/2, would spoil 98% of the words. 4.9 standard deviations
+    # on both sides fail falsely for one seed in a million.
+    assert abs(found["wer"].value - 0.5) < 4.9 * 0.5 / math.sqrt(RUNS * WORDS)
+    assert found["ber"].value == pytest.approx(found["wer"].value)
+    assert found["wer_map"].value == 0.0
 
 
 def test_evaluate_gives_everything():

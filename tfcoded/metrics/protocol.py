@@ -2,7 +2,8 @@
 
 `codec` is a SavedModel of this package, or the object it was saved from. What is used of it:
 
-    encode(images) -> {"bit_probabilities" [N, M], "word_probability" [N]}
+    encode(images) -> {"word_probability" [N], "entropy" [N]}
+    draw(images, seed) -> {"bits" [N, M], "most_probable_bits" [N, M]}
     decode(bits, seed) -> {"images" [N, H, W, C]}
     reconstruct(images, seed) -> {"images" [N, H, W, C]}
     elbo(images, seed) -> {"elbo" [N], "kl" [N], "reconstruction" [N], "kl_branches" [N, branches]}
@@ -23,7 +24,7 @@ CONFIDENT = 0.4  # an image counts as confident when its MAP word has more than 
 PSNR_BATCH = 128  # the published signal-to-noise ratios are means over batches of this size
 
 # Purposes of random numbers: no two uses share a seed.
-_RECONSTRUCTION, _ELBO, _WORDS, _DECODING, _POSTERIOR = range(5)
+_RECONSTRUCTION, _ELBO, _WORDS, _DECODING, _POSTERIOR, CALIBRATION = range(6)
 
 
 def evaluate(codec, images, labels=None, classifier=None, *, branches, seed=0, runs=50, words=1000):
@@ -92,11 +93,7 @@ def reconstruction_metrics(codec, images, labels=None, classifier=None, *, seed=
     2025, section 5 and appendix C.
     """
     images = np.asarray(images)
-    if len(images) == 0:
-        raise ValueError("there are no images to evaluate on")
-    if labels is not None and len(labels) != len(images):
-        raise ValueError(f"{len(images)} images but {len(labels)} labels; expected one label per image")
-
+    check_images(images, labels)
     samples = {}
 
     def keep(name, values):
@@ -106,12 +103,12 @@ def reconstruction_metrics(codec, images, labels=None, classifier=None, *, seed=
     for index, start in enumerate(progress(starts, "reconstructions", len(starts))):
         batch = as_float(images[start : start + batch_size])
         posterior = codec.encode(batch)
-        reconstructed = codec.reconstruct(batch, _seed(seed, _RECONSTRUCTION, index))["images"]
-        bound = codec.elbo(batch, _seed(seed, _ELBO, index))
+        reconstructed = codec.reconstruct(batch, seed_for(seed, _RECONSTRUCTION, index))["images"]
+        bound = codec.elbo(batch, seed_for(seed, _ELBO, index))
 
         keep("psnr", image_quality.psnr(batch, reconstructed))
         keep("ssim", image_quality.ssim(batch, reconstructed))
-        keep("entropy", bit_metrics.entropy(posterior["bit_probabilities"]))
+        keep("entropy", posterior["entropy"])
         for name in ("elbo", "kl", "reconstruction"):
             keep(name, bound[name])
         if bound["kl_branches"].shape[-1] > 1:
@@ -132,11 +129,11 @@ def reconstruction_metrics(codec, images, labels=None, classifier=None, *, seed=
 def error_metrics(codec, branches, *, seed=0, runs=50, words=1000, batch_size=500):
     """Bit and word error rates of the model used as a code over its own images.
 
-    A word is drawn uniformly, encoded, smoothed and decoded to an image; the image is encoded and softly
-    decoded to the posterior over bits; the received word is sampled from that posterior (`ber`, `wer`) or is
-    its most probable word (`ber_map`, `wer_map`; the threshold 1/2). With several branches `ber_m1`,
-    `wer_m1`, `ber_map_m1`, `wer_map_m1`, ... count the bits of one branch only. The standard error is over
-    runs.
+    A word is drawn uniformly, encoded, smoothed and decoded to an image; the image is encoded and decoded to
+    the posterior over words; the received word is drawn from that posterior (`ber`, `wer`) or is its most
+    probable word (`ber_map`, `wer_map`). The codec draws it, because only the codec knows the posterior: its
+    bits are independent in some models and dependent in others. With several branches `ber_m1`, `wer_m1`,
+    `ber_map_m1`, `wer_map_m1`, ... count the bits of one branch only. The standard error is over runs.
 
     Args:
       codec: the model, see the module's docstring.
@@ -160,7 +157,6 @@ def error_metrics(codec, branches, *, seed=0, runs=50, words=1000, batch_size=50
         raise ValueError(f"runs and words must be at least 1, got {runs} runs of {words} words")
     if not branches or min(branches) < 1:
         raise ValueError(f"branches must be a tuple of positive numbers of bits, got {branches!r}")
-    information_bits = sum(branches)
     limits = np.cumsum((0, *branches))
     parts = {"": slice(None)}
     if len(branches) > 1:
@@ -168,24 +164,50 @@ def error_metrics(codec, branches, *, seed=0, runs=50, words=1000, batch_size=50
 
     rates = {}  # name -> one rate per run
     for run in progress(range(runs), "transmissions", runs):
-        sent = tf.random.stateless_uniform(
-            [words, information_bits], _seed(seed, _WORDS, run), minval=0, maxval=2, dtype=tf.int32
-        )
-        probabilities = []
-        for index, start in enumerate(range(0, words, batch_size)):
-            decoding_seed = _seed(seed, _DECODING, run, index)
-            pictures = codec.decode(sent[start : start + batch_size], decoding_seed)["images"]
-            probabilities.append(codec.encode(pictures)["bit_probabilities"])
-        probabilities = tf.concat(probabilities, axis=0)
-        uniform = tf.random.stateless_uniform(probabilities.shape, _seed(seed, _POSTERIOR, run))
-        received = {"": uniform < probabilities, "_map": probabilities > 0.5}
+        sent, received = [], {"": [], "_map": []}
+        for index, (word, pictures) in enumerate(
+            transmissions(codec, sum(branches), words, seed, run, batch_size)
+        ):
+            drawn = codec.draw(pictures, seed_for(seed, _POSTERIOR, run, index))
+            sent.append(word)
+            received[""].append(drawn["bits"])
+            received["_map"].append(drawn["most_probable_bits"])
+        sent = tf.concat(sent, axis=0)
         for rule, word in received.items():
-            word = tf.cast(word, tf.int32)
+            word = tf.concat(word, axis=0)
             for suffix, part in parts.items():
                 for name, count in (("ber", bit_metrics.bit_errors), ("wer", bit_metrics.word_errors)):
                     rate = float(tf.reduce_mean(count(sent[:, part], word[:, part])))
                     rates.setdefault(f"{name}{rule}{suffix}", []).append(rate)
     return {name: estimate(values) for name, values in rates.items()}
+
+
+def transmissions(codec, information_bits, words, seed, run, batch_size=500):
+    """Uniformly random words and the images that the model makes of them, in batches.
+
+    Args:
+      codec: the model, see the module's docstring.
+      information_bits: `int`, M.
+      words: `int`, number of words.
+      seed: `int`.
+      run: `int`; other runs have other words, and other smoothing of the same word.
+      batch_size: `int`, number of words decoded at a time.
+
+    Yields:
+      Words, `[n, M]` tf.int32, and images, `[n, H, W, C]` tf.float32, with `n` at most `batch_size`.
+    """
+    sent = tf.random.stateless_uniform([words, information_bits], seed_for(seed, _WORDS, run), 0, 2, tf.int32)
+    for index, start in enumerate(range(0, words, batch_size)):
+        batch = sent[start : start + batch_size]
+        yield batch, codec.decode(batch, seed_for(seed, _DECODING, run, index))["images"]
+
+
+def check_images(images, labels):
+    """Raises `ValueError` if there are no images, or not as many labels; these may be `None`."""
+    if len(images) == 0:
+        raise ValueError("there are no images to evaluate on")
+    if labels is not None and len(labels) != len(images):
+        raise ValueError(f"{len(images)} images but {len(labels)} labels; expected one label per image")
 
 
 def as_float(images):
@@ -203,6 +225,6 @@ def as_float(images):
     return tf.convert_to_tensor(images, tf.float32)
 
 
-def _seed(seed, *path):
+def seed_for(seed, *path):
     """An int32 `[2]` seed for one use of randomness, told apart by the numbers in `path`."""
     return seeds.derive(seed, seeds.EVALUATE, *path)
