@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfcoded import codes
-from tfcoded.models import AdamL2, CodedDVAE
+from tfcoded.models import AdamL2, CodedDVAE, Elbo, ImportanceWeighted, LeaveOneOut
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -116,6 +116,52 @@ def test_every_weight_learns():
         loss = -tf.reduce_sum(model.evidence(images(4), [0, 1])["elbo"])
     for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights)):
         assert gradient is not None and np.abs(gradient).max() > 0, weight.path
+
+
+OBJECTIVES = {
+    "elbo of 4 samples": (codes.Repetition(3, 6), Elbo(4), ["elbo", "reconstruction", "kl"]),
+    "iwae": (codes.Uncoded(3), ImportanceWeighted(4), ["iwae", "elbo", "reconstruction", "kl"]),
+    "dr": (codes.Repetition(3, 6), ImportanceWeighted(4, 0.5, True), ["vr_iwae", "elbo", "reconstruction", "kl"]),
+    "random": (codes.RandomCode(3, 8), LeaveOneOut(4), ["elbo", "reconstruction", "kl"]),
+    "drawn kl": (codes.Hierarchical((2, 1), (4, 4)), LeaveOneOut(4, False), ["elbo", "reconstruction", "kl"]),
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["dr", "random", *(pytest.param(name, marks=pytest.mark.slow) for name in ("elbo of 4 samples", "iwae", "drawn kl"))]
+)
+def test_samples_in_parts_give_the_same_gradient(name):
+    code, objective, metrics = OBJECTIVES[name]
+    gradients = {}
+    for at_once in (4, 2):
+        model = build(code, objective=objective, samples_at_once=at_once)
+        assert list(model.metric_names) == metrics
+
+        @tf.function(autograph=False)
+        def compute(x):
+            with tf.GradientTape() as tape:
+                terms = model.training_terms(x, [1, 2])
+                loss = tf.reduce_sum(terms["loss"])
+            return terms, tape.gradient(loss, model.trainable_weights)
+
+        terms, gradients[at_once] = compute(images(3))
+        assert list(terms) == ["loss", *metrics]
+        assert all(value.shape == (3,) and value.dtype == tf.float32 for value in terms.values())
+    for whole, parts, weight in zip(gradients[4], gradients[2], model.trainable_weights, strict=True):
+        scale = np.abs(whole).max()
+        assert scale > 0, weight.path
+        np.testing.assert_allclose(parts, whole, atol=2e-4 * scale, err_msg=weight.path)
+
+
+def test_training_with_several_samples_reports_the_bound():
+    model = build(codes.Uncoded(3), objective=ImportanceWeighted(4, 0.5, True), samples_at_once=2)
+    model.compile(AdamL2(1e-3))
+    history = model.fit(batches(20, 8), epochs=3, verbose=0, validation_data=batches(12, 8)).history
+    assert set(history) == {f"{part}{name}" for part in ("", "val_") for name in ("loss", *model.metric_names)}
+    assert history["vr_iwae"][-1] > history["vr_iwae"][0] + 1
+    for prefix in ("", "val_"):
+        np.testing.assert_allclose(history[f"{prefix}loss"], np.negative(history[f"{prefix}vr_iwae"]), rtol=1e-5)
+        assert (np.array(history[f"{prefix}vr_iwae"]) > history[f"{prefix}elbo"]).all()
 
 
 def test_densities_are_float32_in_mixed_precision():

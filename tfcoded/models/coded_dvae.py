@@ -205,7 +205,8 @@ class CodedDVAE(keras.Model):
 
         def of_samples(z):
             outputs = self.outputs(tf.reshape(z, [-1, self.code.code_bits]))
-            return self.likelihood.log_prob(target, tf.reshape(outputs, tf.concat([[-1], tf.shape(target)], axis=0)))
+            shape = tf.concat([tf.shape(z)[:1], tf.shape(target)], axis=0)
+            return self.likelihood.log_prob(tf.broadcast_to(target, shape), tf.reshape(outputs, shape))
 
         return in_parts(of_samples, z, self.decoder.trainable_variables, self.samples_at_once)
 
