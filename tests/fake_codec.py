@@ -148,6 +148,10 @@ def save(directory, dataset, branches=(3, 2)):
         def log_likelihood(self, images, z):
             return {"log_likelihood": -tf.reduce_sum(images, axis=[1, 2, 3]) - tf.reduce_sum(z, axis=1)}
 
+        @tf.function(input_signature=[image_batch, tf.TensorSpec([None, None], tf.float32)])
+        def log_likelihoods(self, images, z):
+            return {"log_likelihood": -tf.reduce_sum(images, axis=[1, 2, 3])[:, tf.newaxis] - tf.reduce_sum(z, axis=1)}
+
         @tf.function(input_signature=[])
         def configuration(self):
             return tf.constant(text)

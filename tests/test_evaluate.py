@@ -10,7 +10,7 @@ import fake_codec
 import numpy as np
 import pytest
 
-from tfcoded import evaluate
+from tfcoded import measurement
 from tfcoded.metrics import Estimate
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -57,7 +57,11 @@ def test_a_saved_model_is_measured_and_recorded(saved, tmp_path):
     rates = ("ber", "wer", "ber_map", "wer_map")
     expected = {f"{rate}{part}" for rate in rates for part in ("", "_m1", "_m2")}
     expected |= {"psnr", "ssim", "entropy", "elbo", "kl", "reconstruction", "kl_m1", "kl_m2"}
-    assert set(content["metrics"]) == expected
+    calibration = {name for name in content["metrics"] if name.startswith(("ece_", "brier_", "overconfidence_"))}
+    assert set(content["metrics"]) - calibration == expected
+    assert {"ece_words", "ece_bits", "brier_bits"} <= calibration
+    assert content["calibration"] == {"runs": 2, "words": 50}
+    assert (tmp_path / "metrics_reliability.png").read_bytes().startswith(b"\x89PNG")
     assert content["metrics"]["wer_map"] == {"value": 0.0, "standard_error": 0.0}
     # x / 2 for x uniform on 0..255: MSE = mean(x^2) / 4 over 12 * 784 pixels.
     assert content["metrics"]["psnr"]["value"] == pytest.approx(10 * np.log10(12), abs=0.1)
@@ -66,7 +70,7 @@ def test_a_saved_model_is_measured_and_recorded(saved, tmp_path):
 
 def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
     model = saved / "model" / "10"
-    arguments = ("--saved_model", model, "--split=train", "--runs=1", "--words=5", "--out=m.json")
+    arguments = ("--saved_model", model, "--split=train", "--metrics=reconstruction,errors", "--runs=1", "--words=5", "--out=m.json")
     assert run(*arguments, cwd=tmp_path).returncode == 0
     content = json.loads((tmp_path / "m.json").read_text())
     assert content["split"] == "train" and content["images"] == 30
@@ -95,6 +99,9 @@ def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
         (["--saved_model=damaged", "--out=file/m.json"], "file is a file; expected a folder"),
         (["--saved_model=damaged", "--runs=0"], "runs"),
         (["--saved_model=foreign"], "without encode"),
+        (["--saved_model=damaged", "--metrics=errors,elbo"], "expected some of reconstruction, errors, calibration"),
+        (["--table=22"], "22"),
+        (["--table=1", "--out=empty"], "--out empty is a folder"),
     ],
 )
 def test_bad_input_is_one_line(arguments, message, tmp_path):
@@ -116,16 +123,36 @@ def test_bad_input_is_one_line(arguments, message, tmp_path):
     assert not (tmp_path / "metrics.json").exists()
 
 
+def test_tables_of_the_paper(tmp_path):
+    printed = run("--table=9", cwd=tmp_path)
+    assert printed.returncode == 0 and printed.stderr == ""
+    row = next(line for line in printed.stdout.splitlines() if "0.052" in line and "1.004" in line)
+    assert row.startswith("|") and "14.542" in row
+    written = run("--table=9", "--format=csv", "--out=t.csv", cwd=tmp_path)
+    assert written.stdout == "written to t.csv\n" and "14.542" in (tmp_path / "t.csv").read_text()
+    again = run("--table=9", "--out=t.csv", cwd=tmp_path)
+    assert again.stderr == "error: t.csv exists; give another --out or --overwrite\n"
+
+
+def test_likelihoods_and_distances(saved, tmp_path):
+    arguments = ("--saved_model", saved / "model", "--metrics=likelihood", "--likelihood_images=3")
+    result = run(*arguments, "--likelihood_samples=20", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert "log_likelihood_hard" in content["metrics"] and content["likelihood"]["images"] == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]  # nothing is left of the interruptible part
+
+
 def test_published_numbers_of_each_split():
     published = {"psnr": 17.9, "psnr_train": 19.3, "ber": 0.037, "wer_m1": 0.2, "entropy": 4.0}
     test = {"psnr": 17.9, "ber": 0.037, "wer_m1": 0.2, "entropy": 4.0}
-    assert evaluate.published_on(published, "test") == test
-    assert evaluate.published_on(published, "train") == {"psnr": 19.3, "ber": 0.037, "wer_m1": 0.2}
+    assert measurement.published_on(published, "test") == test
+    assert measurement.published_on(published, "train") == {"psnr": 19.3, "ber": 0.037, "wer_m1": 0.2}
 
 
 def test_table():
     measured = {"psnr": Estimate(17.5, 0.01), "elbo": Estimate(-231.456, None)}
-    text = evaluate.table(measured, {"psnr": 17.9, "fid": 80})
+    text = measurement.table(measured, {"psnr": 17.9, "fid": 80})
     assert [line.split() for line in text.splitlines()] == [
         ["metric", "measured", "s.e.", "published"],
         ["psnr", "17.5000", "±", "0.0100", "17.9"],
@@ -136,6 +163,6 @@ def test_table():
 
 
 def test_notes():
-    assert "no classifier for cifar10" in evaluate.notes_on({}, "cifar10", [1], None)[0]
-    assert "no confident accuracy" in evaluate.notes_on({"accuracy": 1}, "mnist", [1], object())[0]
-    assert evaluate.notes_on({"confident_accuracy": 1}, "mnist", [1], object()) == []
+    assert "no classifier for cifar10" in measurement.missing_accuracy({}, "cifar10", [1], None)[0]
+    assert "no confident accuracy" in measurement.missing_accuracy({"accuracy": 1}, "mnist", [1], object())[0]
+    assert measurement.missing_accuracy({"confident_accuracy": 1}, "mnist", [1], object()) == []

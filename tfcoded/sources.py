@@ -10,15 +10,25 @@ from tfcoded import config as configuration
 from tfcoded import zoo
 from tfcoded.errors import UserError
 
-_METHODS = ("encode", "draw", "decode", "reconstruct", "generate", "elbo", "log_likelihood", "configuration")
+_METHODS = (
+    "encode",
+    "draw",
+    "decode",
+    "reconstruct",
+    "generate",
+    "elbo",
+    "log_likelihood",
+    "log_likelihoods",
+    "configuration",
+)
 
 
 class Source(NamedTuple):
     """A trained model.
 
     Attributes:
-      codec: the object with `encode`, `draw`, `decode`, `reconstruct`, `generate`, `elbo`, `log_likelihood`
-        and `configuration`.
+      codec: the object with `encode`, `draw`, `decode`, `reconstruct`, `generate`, `elbo`, `log_likelihood`,
+        `log_likelihoods` and `configuration`.
       config: its `tfcoded.config.Config`.
       epochs: `int`, how long it was trained, or `None` if that is not known.
     """

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from export import savedmodel
-from tfcoded import data, evaluate, generate, hardware, pictures, provenance, sources
+from tfcoded import data, generate, hardware, measurement, pictures, provenance, sources
 from tfcoded.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
 from tfcoded.checkpoints import Checkpoints
 from tfcoded.errors import UserError
@@ -130,7 +130,8 @@ def _fit(model, config, images, test_images, seed, done, callbacks, checkpoints)
 
 def _finish(config, workdir, dataset, classifier, history, facts, runs, words, storage):
     """Draws, exports and measures what the newest checkpoint holds; metrics.json comes last and says it is complete."""
-    curves = {name: values for name, values in history.items() if name.startswith(("elbo", "kl", "rec", "val_"))}
+    curves = {name: values for name, values in history.items() if name not in ("epoch", "seconds")}
+    curves.pop("loss", None)
     curves.pop("val_loss", None)
     if curves:
         pictures.learning_curves(curves, workdir / "learning_curves.png")
@@ -142,7 +143,9 @@ def _finish(config, workdir, dataset, classifier, history, facts, runs, words, s
         folder = savedmodel.export_saved_model(model, config, workdir / "saved_model", storage)
         print(f"SavedModel: {folder}", flush=True)
     facts = {"epochs": facts.pop("epochs"), "training": facts}
-    content, text = evaluate.measure(codec, config, dataset, classifier, runs=runs, words=words, **facts)
+    plan = measurement.Plan(runs=runs, words=words)
+    content, text, bins = measurement.measure(codec, config, dataset, classifier, plan, **facts)
+    pictures.reliability_diagram(bins, workdir / "reliability.png")
     write_atomically(workdir / "metrics.json", provenance.to_json(content))
     print(text)
     print(f"numbers and pictures: {workdir}/metrics.json, {workdir}/*.png")

@@ -6,7 +6,7 @@
     checkpoints/           the last two epochs
     logs/                  TensorBoard
     metrics.json           final measurements beside the published ones
-    learning_curves.png, reconstructions.png, samples.png
+    learning_curves.png, reconstructions.png, samples.png, reliability.png
     saved_model/1/         the exported SavedModel
 """
 

@@ -2,7 +2,7 @@
 
 from tfcoded.metrics.bits import bit_errors, entropy, word_errors
 from tfcoded.metrics.image_quality import psnr, ssim
-from tfcoded.metrics.protocol import as_float, error_metrics, evaluate, reconstruction_metrics
+from tfcoded.metrics.protocol import as_float, error_metrics, reconstruction_metrics
 from tfcoded.metrics.summary import Estimate, estimate
 from tfcoded.metrics.words import most_probable_words
 
@@ -13,7 +13,6 @@ __all__ = [
     "entropy",
     "error_metrics",
     "estimate",
-    "evaluate",
     "most_probable_words",
     "psnr",
     "reconstruction_metrics",

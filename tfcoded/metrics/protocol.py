@@ -27,39 +27,6 @@ PSNR_BATCH = 128  # the published signal-to-noise ratios are means over batches 
 _RECONSTRUCTION, _ELBO, _WORDS, _DECODING, _POSTERIOR, CALIBRATION = range(6)
 
 
-def evaluate(codec, images, labels=None, classifier=None, *, branches, seed=0, runs=50, words=1000):
-    """All metrics of a model on one split of a data set.
-
-    Args:
-      codec: the model, see the module's docstring.
-      images: `[N, H, W, C]`, uint8, or float32 in [0, 1].
-      labels: `[N]` integer class labels, or `None`.
-      classifier: function of float32 images `[n, H, W, C]` returning logits `[n, classes]`, trained on true
-        images; or `None`. Without labels or without a classifier there are no accuracies.
-      branches: tuple of `int`, the information bits of each branch of the code; `(M,)` if there is only one.
-      seed: `int`; the same seed gives the same numbers.
-      runs: `int`, number of runs of the error metrics.
-      words: `int`, number of words per run.
-
-    Returns:
-      `dict` from the metric's name to an `Estimate`, see `reconstruction_metrics` and `error_metrics`.
-
-    Raises:
-      ValueError: if there are no images, if labels and images differ in number, or for impossible `branches`,
-        `runs` or `words`.
-
-    Example:
-
-    ```python
-    codec = tf.saved_model.load("zoo/coded_8_240/1")
-    evaluate(codec, data.test_images, branches=(8,))["psnr"].value
-    ```
-    """
-    measured = reconstruction_metrics(codec, images, labels, classifier, seed=seed)
-    measured.update(error_metrics(codec, branches, seed=seed, runs=runs, words=words))
-    return measured
-
-
 def reconstruction_metrics(codec, images, labels=None, classifier=None, *, seed=0, batch_size=PSNR_BATCH):
     """How well images survive encoding and decoding, from one posterior sample per image.
 
