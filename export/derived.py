@@ -13,7 +13,7 @@ class Derived(tf.saved_model.experimental.TrackableResource):
     lookup table. Calls therefore cost what they cost with float32 storage.
 
     Args:
-      stored: `tf.Module` with a method `restored()` that gives the value, of static shape.
+      stored: `tf.Module` with a method `restored()` that gives the value, and an attribute `shape`, its `tf.TensorShape`.
 
     Example:
 
@@ -27,7 +27,7 @@ class Derived(tf.saved_model.experimental.TrackableResource):
         super().__init__()
         self._stored = stored
         self._track_trackable(stored, "stored")
-        self._shape = stored.values.shape
+        self._shape = stored.shape
         # Equal names would share one variable. The Python loader makes names unique once more at every load.
         self._name = f"derived_{uuid.uuid4().hex}"
         self._initialize()

@@ -24,7 +24,7 @@ class CodedDVAEModule(tf.Module):
     Args:
       model: a built `tfcoded.models.CodedDVAE`.
       config: its `tfcoded.config.Config`.
-      storage: `"float32"`, `"bfloat16"` or `"int8"`, how a SavedModel stores the kernels; see
+      storage: one of `export.STORAGES`, how a SavedModel stores the kernels; see
         `export.weights.Weights`.
 
     Raises:

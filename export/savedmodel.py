@@ -28,7 +28,7 @@ def export_saved_model(model, config, out, storage="float32"):
       model: a built `tfcoded.models.CodedDVAE`.
       config: its `tfcoded.config.Config`.
       out: `str` or path: the folder of the version folders; created if missing.
-      storage: `"float32"`, `"bfloat16"` or `"int8"`; see `export.weights.Weights`.
+      storage: one of `export.STORAGES`; see `export.weights.Weights`.
 
     Returns:
       `pathlib.Path` of the version folder.

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from export import STORAGES
-from export.compact import BFloat16, Int8
+from export.compact import BFloat16, Grouped, Int8
 from export.derived import Derived
 from tfcoded.errors import UserError
 
@@ -20,9 +20,9 @@ class Weights(tf.Module):
 
     Args:
       model: a built `keras.Model`. Training it further does not change the copy.
-      storage: `"float32"`, `"bfloat16"`, or `"int8"`: symmetric, with a float32 scale per output channel. The
-        last two concern kernels of at least 1,024 numbers; they are rounded now, and computed back to float32
-        once per load.
+      storage: one of `export.STORAGES`: `"float32"`; `"bfloat16"`; `"int8"`, symmetric with a float32 scale per
+        output channel; `"int6"`, `"int5"` or `"int4"`, with a scale per 64 numbers. All but the first concern
+        kernels of at least 1,024 numbers; they are rounded now, and computed back to float32 once per load.
 
     Raises:
       ValueError: if the storage is unknown, or a weight is not finite (a `tfcoded.errors.UserError`).
@@ -75,4 +75,6 @@ def _store(variable, storage):
         )
     if storage == "float32" or value.ndim < 2 or value.size < _SMALL:
         return tf.Variable(value, trainable=False, dtype=tf.float32, name=variable.path)
-    return Derived(BFloat16(value) if storage == "bfloat16" else Int8(value))
+    if storage == "bfloat16":
+        return Derived(BFloat16(value))
+    return Derived(Int8(value) if storage == "int8" else Grouped(value, bits=int(storage.removeprefix("int"))))

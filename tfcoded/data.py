@@ -148,7 +148,7 @@ def training_pipeline(images, batch_size, seed, first_epoch=0, epochs=1):
         raise DataError(f"first_epoch and epochs must not be negative, got {first_epoch} and {epochs}")
     count = int(images.shape[0])
     steps = steps_per_epoch(count, batch_size)
-    seed = tf.constant(_seed_pair(seed), tf.int64)
+    seed = tf.constant(seed_pair(seed), tf.int64)
     images = _in_host_memory(images)
 
     def one_epoch(epoch):
@@ -201,7 +201,12 @@ def _in_host_memory(images):
         return tf.convert_to_tensor(images)
 
 
-def _seed_pair(seed):
+def seed_pair(seed):
+    """The two integers from which the order of every epoch follows; `seed` is as in `training_pipeline`.
+
+    Raises:
+      DataError: if it is neither an integer nor two of them.
+    """
     pair = np.asarray(seed)
     if pair.dtype.kind not in "iu" or pair.shape not in ((), (2,)):
         raise DataError(f"seed must be an integer or two of them, got {seed!r}")

@@ -31,5 +31,6 @@ def derive(seed, *data):
         seed = int(seed)
         seed = tf.constant([seed & 0x7FFFFFFF, seed >> 31 & 0x7FFFFFFF], tf.int32)
     for number in data:
-        seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32))
+        # The algorithm is named because "auto_select" reads negative seeds differently when XLA compiles it.
+        seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32), alg="philox")
     return seed

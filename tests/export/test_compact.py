@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.compact import BFloat16, Int8
+from export.compact import BFloat16, Grouped, Int8
 from export.derived import Derived
 
 
@@ -33,6 +33,44 @@ def test_int8_keeps_channels_of_zeros():
     assert (restored[:, 1] == 0).all() and (restored[:, [0, 2]] != 0).any(axis=0).all()
 
 
+@pytest.mark.parametrize("bits", [2, 4, 5, 6, 8])
+def test_groups_round_to_half_a_level(bits):
+    value = kernel()[:, :, :, ::5]  # 360 inputs: five groups and a part of one; scales apart by 10^12
+    compact = Grouped(value, bits)
+    assert compact.values.dtype == tf.uint8 and compact.values.shape.num_elements() == bits * 384 * 2 / 8
+    restored = compact.restored().numpy()
+    assert restored.shape == value.shape == compact.shape
+    rows = np.pad(value.reshape(360, 2), [[0, 24], [0, 0]]).reshape(6, 64, 2)
+    error = np.abs(np.pad(restored.reshape(360, 2), [[0, 24], [0, 0]]).reshape(6, 64, 2) - rows)
+    level = np.abs(rows).max(1, keepdims=True) / 2 ** (bits - 1)
+    # Half a level inside the range; outside, what is cut off: the range is shrunk by up to a quarter, and one side of
+    # it is shorter by a level.
+    cut_off = np.abs(rows) - 0.745 * (2 ** (bits - 1) - 1) * level
+    assert (error <= np.maximum(0.503 * level, cut_off)).all()
+    ratio = np.sqrt((error**2).mean((0, 1)) / (level**2).mean((0, 1)))
+    assert (0.1 < ratio).all() and (ratio < 0.32).all()  # uniform errors within a level: 0.289
+
+
+def test_each_bit_halves_the_error_and_an_outlier_spoils_its_group_alone():
+    value = np.random.default_rng(0).normal(size=[512, 8]).astype(np.float32)
+    value[0] *= 20
+    errors = [np.square(Grouped(value, bits).restored() - value)[64:].mean() ** 0.5 for bits in (4, 5, 6, 7, 8)]
+    for coarse, fine in zip(errors, errors[1:]):
+        assert 1.7 < coarse / fine < 2.3
+    assert errors[2] < np.square(Int8(value).restored() - value)[64:].mean() ** 0.5
+
+
+def test_groups_of_zeros_and_of_one_sign():
+    value = np.zeros([130, 3], np.float32)
+    value[:64, 1] = 1.0
+    value[64:, 2] = -np.linspace(0, 1, 66)
+    restored = Grouped(value, 4).restored().numpy()
+    assert (restored[:, 0] == 0).all() and (restored[64:, 1] == 0).all()
+    np.testing.assert_allclose(restored[:64, 1], 1.0, rtol=1e-3)
+    assert np.abs(restored - value)[:, 2].max() < 0.08
+    assert (Grouped(np.zeros([64, 2], np.float32), 4).restored() == 0).numpy().all()
+
+
 def test_bfloat16_rounds_to_eight_significant_bits():
     value = kernel()
     compact = BFloat16(value)
@@ -41,7 +79,7 @@ def test_bfloat16_rounds_to_eight_significant_bits():
     assert 2**-10 < error.max() <= 2**-8
 
 
-@pytest.mark.parametrize("storage", [BFloat16, Int8])
+@pytest.mark.parametrize("storage", [BFloat16, Int8, lambda value: Grouped(value, 4)])
 def test_derived_variable_is_computed_once_and_not_saved(storage, tmp_path):
     value = kernel()
     module = tf.Module()
@@ -58,7 +96,8 @@ def test_derived_variable_is_computed_once_and_not_saved(storage, tmp_path):
         tf.saved_model.save(module, str(tmp_path / folder))
 
     data = sum(file.stat().st_size for file in tmp_path.glob("a/variables/*"))
-    size = value.size * module.kernel._stored.values.dtype.size
+    stored = module.kernel._stored.values
+    size = stored.shape.num_elements() * stored.dtype.size
     assert size <= data < size + 2000  # scales, object graph
     stored = [tf.saved_model.load(str(tmp_path / folder)) for folder in ("a", "a", "b")]
     for loaded in stored:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from export import STORAGES
 
 SEED = tf.constant([3, 4])
-BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+BYTES = {"float32": 4, "bfloat16": 2, "int8": 1, "int6": 0.78, "int5": 0.65, "int4": 0.53}
 
 
 def close(a, b):
@@ -21,7 +21,7 @@ def test_weights_are_stored_once(storage, compact):
     parameters = sum(int(np.prod(weight.shape)) for weight in module._model.weights)
     data = sum(file.stat().st_size for file in folder.glob("variables/*.data*"))
     assert parameters * BYTES[storage] <= data < 1.1 * parameters * BYTES[storage]
-    assert (folder / "saved_model.pb").stat().st_size < 1e6
+    assert (folder / "saved_model.pb").stat().st_size < 1.2e6
     files = {child.name for child in folder.iterdir()}
     assert files <= {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
 

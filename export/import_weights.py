@@ -1,0 +1,57 @@
+"""Turns what `python -m export.pjrt` trained into an ordinary work directory.
+
+    python -m export.import_weights --program=programs/coded_10_300 --weights=fetched --workdir=runs/coded_10_300
+    python -m export.import_weights --program=programs/uncoded_8 --weights=runs/pjrt/uncoded_8/checkpoint.npz
+
+`--weights` is a folder with the files `<name>.epoch200.000-of-00N.part`, or a checkpoint.npz, which also holds the optimizer's
+moments. After that `python -m tfcoded.evaluate --workdir`, `python -m export --workdir` and `python -m tfcoded.train`
+take the folder as if it had been trained here.
+"""
+
+import json
+import pathlib
+
+from absl import flags
+
+from tfcoded import cli
+from tfcoded import config as configuration
+from tfcoded.errors import UserError
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    flags.DEFINE_string("program", None, "Folder of the programs that were trained.", required=True)
+    flags.DEFINE_string("weights", None, "Folder of the result's parts, or a checkpoint.npz.", required=True)
+    flags.DEFINE_string("workdir", None, "Folder of the run to make; by default runs/NAME.")
+
+
+def main():
+    program, source = pathlib.Path(FLAGS.program), pathlib.Path(FLAGS.weights)
+    manifest_file = program / "manifest.json"
+    try:
+        manifest = json.loads(manifest_file.read_bytes())
+        config = configuration.from_yaml(manifest["config"], source=str(manifest_file))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{manifest_file} is missing or damaged: {error}") from error
+    if not source.exists():
+        raise UserError(f"--weights {source} does not exist; expected a folder of parts, or a checkpoint.npz")
+    workdir = pathlib.Path(FLAGS.workdir or f"runs/{config.name}")
+
+    from export.imported_run import write_workdir
+
+    epochs, exact = write_workdir(manifest_file, config, source, workdir)
+    print(f"{workdir}  {epochs} of {config.training.epochs} epochs")
+    if not exact:
+        print("without the optimizer's state: more epochs would begin with moments of zero")
+    run = manifest["run"]
+    print(
+        f"measure and export it:  python -m tfcoded.train --config={workdir / 'config.yaml'} --workdir={workdir}"
+        f" --epochs={epochs} --seed={run['seed']} --train_images={run['train_images']}"
+        f" --dtype_policy={run['dtype_policy']} --strategy=one"
+    )
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

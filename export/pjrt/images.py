@@ -1,0 +1,86 @@
+"""Images for training programs: from the idx archives of the MNIST family, or from files of NumPy."""
+
+import gzip
+import hashlib
+import io
+import pathlib
+import zipfile
+import zlib
+
+import numpy as np
+
+from tfcoded.errors import UserError
+
+_ARCHIVES = {"train": "train-images-idx3-ubyte.gz", "test": "t10k-images-idx3-ubyte.gz"}
+
+
+def load(facts, part, root, programs):
+    """The images of a data set, checked against the manifest.
+
+    Args:
+      facts: `dict`, `images` in the manifest.
+      part: `"train"` or `"test"`.
+      root: folder of data sets. In `<root>/<data set>` are either the two idx archives of images, or files `*.npz`
+        with arrays `train` and `test`, which are put together in the order of the files' names.
+      programs: the folder of the manifest.
+
+    Returns:
+      `np.uint8 [N, h, w, c]`, in the order of the training.
+
+    Raises:
+      UserError: if files are missing or damaged, or hold other images.
+    """
+    folder = pathlib.Path(root) / facts["dataset"]
+    try:
+        if facts["order"] is not None and has_archives(folder):
+            with np.load(pathlib.Path(programs) / facts["order"]) as places:
+                images = read_archive(folder, part)[places[part]]
+        else:
+            images = _from_numpy(folder, part)
+    except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error, zipfile.BadZipFile) as error:
+        raise UserError(f"cannot read the images of {facts['dataset']} in {folder}: {error!r}") from error
+    count, expected = facts[part]["count"], facts[part]["sha256"]
+    images = np.ascontiguousarray(images[:count])
+    if len(images) < count or hashlib.sha256(images).hexdigest() != expected:
+        raise UserError(
+            f"{folder} holds other images, or in another order, than the {count} with which the programs in {programs} "
+            f"train ({part}); write them with --images_mb of python -m export.training_program"
+        )
+    return images
+
+
+def has_archives(folder):
+    """Whether the two archives of images are in `folder`, a path."""
+    return all((pathlib.Path(folder) / name).is_file() for name in _ARCHIVES.values())
+
+
+def read_archive(folder, part):
+    """The images of an idx archive as `np.uint8 [N, h, w, 1]`, in its own order.
+
+    Raises:
+      OSError, EOFError, ValueError, zlib.error: if it is damaged.
+    """
+    with gzip.open(pathlib.Path(folder) / _ARCHIVES[part]) as file:
+        content = file.read()
+    magic, count, height, width = np.frombuffer(content, ">i4", 4).tolist()
+    if magic != 0x803:  # unsigned bytes in three dimensions
+        raise ValueError(f"{_ARCHIVES[part]} is no idx file of images")
+    return np.frombuffer(content, np.uint8, offset=16).reshape(count, height, width, 1)
+
+
+def packed(arrays, compressed=False):
+    """`arrays`, a `dict`, as the `bytes` of an npz file."""
+    file = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(file, **arrays)
+    return file.getvalue()
+
+
+def _from_numpy(folder, part):
+    found = []
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as arrays:
+            if part in arrays:
+                found.append(arrays[part])
+    if not found:
+        raise FileNotFoundError(f"neither {' and '.join(_ARCHIVES.values())} nor .npz files with an array {part!r}")
+    return np.concatenate(found)

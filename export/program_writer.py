@@ -1,0 +1,272 @@
+"""Training programs in files: one folder per model, with a manifest that says what goes in and what comes out."""
+
+import hashlib
+import json
+import lzma
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.compiler.xla.service import hlo_pb2
+
+import export
+import tfcoded
+from export.pjrt import images as image_files
+from export.pjrt import philox
+from export.training_step import TrainingStep
+from tfcoded import config as configuration
+from tfcoded import data, provenance
+from tfcoded.errors import UserError
+from tfcoded.files import write_atomically
+from tfcoded.models import CodedDVAE
+
+FORMAT = 1  # of the manifest; export.pjrt reads this one
+
+_STATE = ("weight", "momentum", "velocity")
+_EMBEDDED = pathlib.Path(__file__).resolve().parent.parent / "data"
+
+
+def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_32=True):
+    """Writes the training of a configuration as programs.
+
+    Args:
+      config: `tfcoded.config.Config`.
+      out: `pathlib.Path`; the programs go into the folder `config.name` in it.
+      images: `dict`, from `ImageFiles.described`.
+      seed: `int`, of weights, order and noise.
+      dtype_policy: `"float32"` or `"mixed_bfloat16"`.
+      tensor_float_32: `bool`, whether devices may round the factors of float32 products.
+
+    Returns:
+      `pathlib.Path` of the folder: `manifest.json`, `train.hlo.xz` (steps of a whole batch), `tail.hlo.xz` (the last
+      step of an epoch, if its batch is smaller) and `evaluate.hlo.xz`.
+
+    Example:
+
+    ```python
+    images = ImageFiles(out).described(config)
+    write(config, out, images, seed=1)
+    ```
+    """
+    folder = out / config.name
+    manifest_file = folder / "manifest.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest_file.unlink(missing_ok=True)  # written last: a folder without it holds no complete programs
+    batch_size, count = config.training.batch_size, images["train"]["count"]
+    model, weights = _initial(config, seed, dtype_policy)
+    step = TrainingStep(model, config.training)
+
+    state = [tf.TensorSpec(weight["shape"], tf.float32) for weight in weights]
+    update = [state, state, state, tf.TensorSpec([], tf.int32)]
+    shape = model.image_shape
+    train_inputs = [*update, tf.TensorSpec([count, *shape], tf.uint8), tf.TensorSpec([count], tf.int32)]
+    train_inputs += [tf.TensorSpec([], tf.int32)] * 2
+    names = [f"{kind}/{weight['name']}" for kind in _STATE for weight in weights] + ["iterations"]
+    train_names = [*names, "train_images", "order", "start", "steps"], [*names, "metrics"]
+    kept = len(names)
+    test_images = tf.TensorSpec([images["test"]["count"], *shape], tf.uint8)
+    cases = {"evaluate": (step.evaluate(batch_size), [state, test_images])}
+    io = {"evaluate": ([*names[: len(weights)], "test_images"], ["metrics"])}
+    if count >= batch_size:
+        cases["train"], io["train"] = (step.train(batch_size), train_inputs), train_names
+    if count % batch_size:
+        cases["tail"], io["tail"] = (step.train(count % batch_size), train_inputs), train_names
+    programs = {}
+    for name, (function, specs) in cases.items():
+        hlo = _compiled(function, specs, tensor_float_32, aliased=0 if name == "evaluate" else kept)
+        content = lzma.compress(hlo, preset=6)
+        write_atomically(folder / f"{name}.hlo.xz", content)
+        inputs, outputs = io[name]
+        programs[name] = {
+            "file": f"{name}.hlo.xz",
+            "sha256": hashlib.sha256(hlo).hexdigest(),
+            "inputs": inputs,
+            "outputs": outputs,
+        }
+    metrics = list(step.metric_names)
+    manifest = {
+        "format": FORMAT,
+        "name": config.name,
+        "config": configuration.to_yaml(config),
+        "run": {"seed": seed, "train_images": count, "dtype_policy": dtype_policy, "replicas": 1},
+        "tensor_float_32": tensor_float_32,
+        "epochs": config.training.epochs,
+        "batch_size": batch_size,
+        "metrics": metrics,
+        "order_seed": list(data.seed_pair(seed)),
+        "images": images,
+        "tensors": _tensors(weights, train_inputs[4].shape, images["test"]["count"], len(metrics)),
+        "weights": weights,
+        "programs": programs,
+        "versions": provenance.versions(),
+        "sources_sha256": _sources_digest(),
+        "command": provenance.command(),
+    }
+    write_atomically(manifest_file, json.dumps(manifest, indent=1) + "\n")
+    return folder
+
+
+class ImageFiles:
+    """What the manifests say of the images, and the files that go with it: `out/images/<data set>...npz`.
+
+    tensorflow-datasets stores images in an order of its own, which the training follows. Where the images will be read
+    from the original idx archives, their places in that order are written; otherwise the images themselves can be.
+
+    Args:
+      out: `pathlib.Path`.
+      data_dir: folder of tensorflow-datasets.
+      archives: folder of the idx archives, or `None` for the ones that come with the repository.
+      images_mb: `int`, write images in parts of so many megabytes; 0 writes none.
+    """
+
+    def __init__(self, out, data_dir=None, archives=None, images_mb=0):
+        self._folder = out / "images"
+        self._data_dir, self._archives, self._images_mb = data_dir, archives, images_mb
+        self._datasets = {}
+
+    def described(self, config, train_images=None):
+        """The images of `config`, as `dict`; `train_images` takes the first so many only.
+
+        Raises:
+          UserError: for anything wrong with the data.
+        """
+        if config.dataset not in self._datasets:
+            dataset = data.load(config.dataset, self._data_dir)
+            self._datasets[config.dataset] = dataset, self._write(dataset)
+        dataset, files = self._datasets[config.dataset]
+        dataset.require_shape(config.network.image_shape)
+        if train_images is not None and train_images > len(dataset.train_images):
+            raise UserError(f"--train_images={train_images}, but {dataset.name} has {len(dataset.train_images)}")
+        parts = {"train": dataset.train_images[:train_images], "test": dataset.test_images}
+        facts = {
+            part: {"count": len(images), "sha256": hashlib.sha256(images).hexdigest()}
+            for part, images in parts.items()
+        }
+        return {"dataset": dataset.name, **facts, **files}
+
+    def _write(self, dataset):
+        archives = pathlib.Path(self._archives or _EMBEDDED / dataset.name)
+        if image_files.has_archives(archives):
+            places = {}
+            for part, images in (("train", dataset.train_images), ("test", dataset.test_images)):
+                stored = image_files.read_archive(archives, part)
+                places[part] = _places(images, stored, archives)
+            file = self._folder / f"{dataset.name}_order.npz"
+            write_atomically(file, image_files.packed(places))
+            return {"order": f"../images/{file.name}"}
+        if self._images_mb:
+            _write_images(dataset, self._folder / dataset.name, self._images_mb * 1_000_000)
+        return {"order": None}
+
+
+def _places(images, stored, archives):
+    """Where each image is stored, so that `stored[places]` equals `images`; any of several equal ones."""
+    rows = {hashlib.sha256(image).digest(): place for place, image in enumerate(stored)}
+    try:
+        return np.array([rows[hashlib.sha256(np.ascontiguousarray(image)).digest()] for image in images], np.uint32)
+    except KeyError:
+        raise UserError(f"the archives in {archives} do not hold the images of the data set; give --archives") from None
+
+
+def _write_images(dataset, folder, part_bytes):
+    number = 0
+    for part, images in (("train", dataset.train_images), ("test", dataset.test_images)):
+        count = max(1, part_bytes // images[0].size)
+        for start in range(0, len(images), count):
+            content = image_files.packed({part: images[start : start + count]}, compressed=True)
+            write_atomically(folder / f"{number:03}.npz", content)
+            number += 1
+
+
+def _initial(config, seed, dtype_policy):
+    """The model, and of each weight how its initial value is drawn."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype_policy)
+    try:
+        model = CodedDVAE.from_configuration(config, seed)
+        # In such a scope Keras keeps a variable's initializer in place of its value.
+        with keras.StatelessScope(initialize_variables=False):
+            undrawn = CodedDVAE.from_configuration(config, seed)
+    finally:
+        keras.config.set_dtype_policy(before)
+    pairs = zip(model.trainable_variables, undrawn.trainable_variables, strict=True)
+    return model, [_weight(variable, twin._initializer) for variable, twin in pairs]
+
+
+def _weight(variable, initializer):
+    if type(initializer) is not keras.initializers.RandomUniform:
+        raise ValueError(f"{variable.path}: a training program draws uniform initial weights, not {initializer!r}")
+    drawn = {
+        "seed": [initializer.seed % (2**31 - 2), 0],  # as keras.random.uniform makes a stateless seed of it
+        "low": initializer.minval,
+        "high": initializer.maxval,
+    }
+    shape = list(variable.shape)
+    if not np.array_equal(philox.uniform(shape, **drawn), keras.ops.convert_to_numpy(variable)):
+        raise ValueError(f"{variable.path}: export.pjrt.philox draws other initial values than Keras")
+    return {"name": variable.path.split("/", 1)[1].replace("/", "."), "shape": shape, **drawn}
+
+
+def _compiled(function, specs, tensor_float_32, aliased):
+    """The serialized HLO of a function; its first `aliased` outputs may take the memory of as many inputs."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(tensor_float_32)
+    try:
+        flat = tf.nest.flatten(specs)
+        compiled = tf.function(
+            lambda *tensors: function(*tf.nest.pack_sequence_as(specs, tensors)), jit_compile=True, autograph=False
+        )
+        # The platform is named so that the program is the same wherever it is written.
+        hlo = compiled.experimental_get_compiler_ir(*flat)(stage="hlo_serialized", platform_name="CPU")
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+    module = hlo_pb2.HloModuleProto.FromString(hlo)
+    if len(module.host_program_shape.parameters) != len(flat):
+        raise ValueError("a training program must not depend on anything but its arguments")
+    for index in range(aliased):
+        module.input_output_alias.entries.add(
+            output_shape_index=[index], parameter_number=index, kind=hlo_pb2.MAY_ALIAS
+        )
+    for computation in module.computations:
+        for instruction in computation.instructions:
+            instruction.ClearField("metadata")  # names and places of the sources: two thirds of the size
+    module.ClearField("stack_frame_index")
+    return module.SerializeToString(deterministic=True)
+
+
+def _tensors(weights, train_shape, test_count, metrics):
+    """name -> shape, dtype and meaning, of every input and output."""
+    meanings = {
+        "weight": "weight of the model",
+        "momentum": "Adam's first moment, 0 at first",
+        "velocity": "Adam's second moment, 0 at first",
+    }
+    tensors = {
+        f"{kind}/{weight['name']}": _tensor(weight["shape"], "float32", meaning)
+        for kind, meaning in meanings.items()
+        for weight in weights
+    }
+    return tensors | {
+        "iterations": _tensor([], "int32", "optimizer steps so far"),
+        "train_images": _tensor(train_shape, "uint8", "training images, which stay the same"),
+        "test_images": _tensor([test_count, *train_shape[1:]], "uint8", "test images"),
+        "order": _tensor(train_shape[:1], "int32", "order of the training images in this epoch"),
+        "start": _tensor([], "int32", "place in the order of the first image to use"),
+        "steps": _tensor([], "int32", "steps to take"),
+        "metrics": _tensor([metrics], "float32", "metrics, summed over the images used"),
+    }
+
+
+def _tensor(shape, dtype, meaning):
+    return {"shape": list(shape), "dtype": dtype, "meaning": meaning}
+
+
+def _sources_digest():
+    """SHA-256 over the Python sources of tfcoded and export."""
+    digest = hashlib.sha256()
+    for package in (tfcoded, export):
+        root = pathlib.Path(package.__file__).parent
+        for file in sorted(root.rglob("*.py")):
+            digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

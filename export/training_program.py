@@ -1,0 +1,88 @@
+"""Writes the training of a model as programs that run without TensorFlow, on any device that PJRT knows.
+
+    python -m export.training_program --model=coded_10_300 --out=programs
+    python -m export.training_program --model=coded_8_240,uncoded_8 --dtype_policy=mixed_bfloat16 --out=programs
+    python -m export.pjrt programs/coded_10_300 --workdir=runs/pjrt           # elsewhere, with jax alone
+    python -m export.import_weights --run=runs/pjrt/coded_10_300 --workdir=runs/coded_10_300
+
+What is written, how it is run and what comes back: export/pjrt/README.md.
+"""
+
+import types
+
+from absl import flags
+
+from tfcoded import cli, train
+from tfcoded.errors import UserError
+from tfcoded.files import writable_folder
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    flags.DEFINE_list("model", None, "Names of configurations; python -m tfcoded.zoo lists them.")
+    flags.DEFINE_string("config", None, "A configuration file of your own, in place of --model.")
+    flags.DEFINE_multi_string("override", [], "Changes one setting, such as beta=10 or training.l2=0; may be repeated.")
+    flags.DEFINE_integer("epochs", None, "Number of epochs, in place of the configuration's.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", None, "Images per step.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Seed of weights, order and noise.", lower_bound=0, upper_bound=2**31 - 1)
+    flags.DEFINE_integer("train_images", None, "Train on the first so many images only.", lower_bound=1)
+    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    flags.DEFINE_enum("dtype_policy", "float32", ("float32", "mixed_bfloat16"), "Precision of the networks.")
+    flags.DEFINE_bool(
+        "tensor_float_32",
+        True,
+        "Whether GPUs may round the factors of float32 products to 10 bits, as TensorFlow itself lets them.",
+    )
+    flags.DEFINE_string("out", "programs", "Folder in which each model gets a folder.")
+    flags.DEFINE_string(
+        "archives",
+        None,
+        "Folder of the idx archives the programs will be given, if the data set has any; data/NAME in a clone.",
+    )
+    flags.DEFINE_integer(
+        "images_mb",
+        0,
+        "Also write the images, in files of at most so many MB: for data sets without idx archives.",
+        lower_bound=0,
+    )
+    flags.DEFINE_string("zoo_dir", None, "Folder of the zoo.")
+
+
+def chosen_configs(values):
+    """The configurations that the flags describe, a list.
+
+    Raises:
+      UserError: if they name none, or an impossible one.
+    """
+    settings = {name: getattr(values, name) for name in ("override", "epochs", "batch_size", "zoo_dir", "config")}
+    names = values.model or [None]
+    configs = [train.chosen_config(types.SimpleNamespace(model=name, **settings)) for name in names]
+    if len({config.name for config in configs}) < len(configs):
+        raise UserError(f"--model names a configuration twice: {','.join(names)}")
+    return configs
+
+
+def main():
+    configs = chosen_configs(FLAGS)
+    out = writable_folder(FLAGS.out)
+
+    from export import program_writer
+
+    images = program_writer.ImageFiles(out, FLAGS.data_dir, FLAGS.archives, FLAGS.images_mb)
+    for config in configs:
+        folder = program_writer.write(
+            config,
+            out,
+            images.described(config, FLAGS.train_images),
+            seed=FLAGS.seed,
+            dtype_policy=FLAGS.dtype_policy,
+            tensor_float_32=FLAGS.tensor_float_32,
+        )
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        print(f"{folder}  {size / 1e6:.2f} MB, {FLAGS.dtype_policy}", flush=True)
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)
