@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parent
 
 
 class BuildWithZoo(build_py):
-    """Puts the zoo's configurations and the evaluation classifiers into the wheel, as `tfcoded/_zoo`.
+    """Puts the zoo's configurations, what was measured and the evaluation classifiers into the wheel, as `tfcoded/_zoo`.
 
     SavedModels stay out: they are large, and `--zoo_dir` or TFCODED_ZOO name where they are.
     """
@@ -22,7 +22,11 @@ class BuildWithZoo(build_py):
             return
         target = pathlib.Path(self.build_lib) / "tfcoded" / "_zoo"
         shutil.rmtree(target, ignore_errors=True)  # entries of an earlier build that are gone by now
-        files = [*ROOT.glob("zoo/*/config.yaml"), *ROOT.glob("zoo/classifier_*/**/*")]
+        files = [
+            *ROOT.glob("zoo/*/config.yaml"),
+            *ROOT.glob("zoo/*/metrics*.json"),
+            *ROOT.glob("zoo/classifier_*/**/*"),
+        ]
         for source in files:
             if source.is_file():
                 copy = target / source.relative_to(ROOT / "zoo")
@@ -72,5 +76,7 @@ setup(
         "test": ["packaging>=23", "pytest>=8"],
         "serving": ["tensorflow-serving-api>=2.20,<2.22"],
         "accelerator": ["tensorflow[and-cuda]>=2.20,<2.22"],
+        # For python -m export.pjrt, which needs nothing else of the above. One version: it calls JAX's internals.
+        "pjrt": ["jax==0.11.2; python_version >= '3.12'"],
     },
 )

@@ -41,7 +41,7 @@ def run(
       dtype_policy: see `tfcoded.hardware.dtype_policy`.
       runs: `int`, runs of the final bit and word error rates.
       words: `int`, words in each of them.
-      storage: `float32`, `bfloat16` or `int8` for the exported SavedModel, or `None` for no export.
+      storage: one of `export.STORAGES` for the exported SavedModel, or `None` for no export.
       zoo_dir: folder of the zoo with the classifiers, or `None` for the default.
 
     Raises:

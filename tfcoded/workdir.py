@@ -2,6 +2,7 @@
 
     config.yaml            the configuration, overrides applied
     run.json               seed, number of training images, dtype policy and number of replicas
+    pjrt.json              only of an imported run: the device it was trained on, and by which programs
     history.json           metrics of every finished epoch
     checkpoints/           the last two epochs
     logs/                  TensorBoard
