@@ -72,6 +72,18 @@ class CodedDVAEModule(tf.Module):
         }
 
     @tf.function(autograph=False)
+    def code_logits(self, images):
+        """What the encoder claims of every code bit, before any decoding.
+
+        Args:
+          images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+
+        Returns:
+          `dict` of `logits`: `[N, D]`, tf.float32, log-odds of the code bits.
+        """
+        return {"logits": self._model.code_logits(self._checked(images))}
+
+    @tf.function(autograph=False)
     def draw(self, images, seed):
         """A word drawn from the posterior, beside the most probable one.
 
@@ -189,7 +201,7 @@ class CodedDVAEModule(tf.Module):
         """The signatures of TensorFlow Serving, and with them every trace of the methods that is to be saved.
 
         Returns:
-          `dict` of `str` to `tf.function`. A signature has one type of images: `encode`, `draw`, `reconstruct`,
+          `dict` of `str` to `tf.function`. A signature has one type of images: `encode`, `code_logits`, `draw`, `reconstruct`,
           `elbo`, `log_likelihood` and `log_likelihoods` take tf.uint8, and with `_float` at the end of their name tf.float32.
           `serving_default` is `encode`.
         """
@@ -205,6 +217,7 @@ class CodedDVAEModule(tf.Module):
         for suffix, dtype in (("", tf.uint8), ("_float", tf.float32)):
             images = tf.TensorSpec([None, *self._model.image_shape], dtype, name="images")
             named[f"encode{suffix}"] = _signature(self.encode, images)
+            named[f"code_logits{suffix}"] = _signature(self.code_logits, images)
             named[f"draw{suffix}"] = _signature(self.draw, images, seed)
             named[f"log_likelihood{suffix}"] = _signature(self.log_likelihood, images, z)
             named[f"log_likelihoods{suffix}"] = _signature(self.log_likelihoods, images, z)

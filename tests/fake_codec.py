@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfcoded import config, metrics
+from tfcoded import config
 
 
 class FakeCodec:
@@ -28,7 +28,7 @@ class FakeCodec:
             "bit_probabilities": probabilities,
             "bits": tf.cast(probabilities > 0.5, tf.int32),
             "word_probability": word,
-            "entropy": metrics.entropy(probabilities),
+            "entropy": _entropy(probabilities),
         }
 
     def draw(self, images, seed):
@@ -57,6 +57,12 @@ class FakeCodec:
             "reconstruction": reconstruction,
             "kl_branches": kl,
         }
+
+
+def _entropy(probabilities):
+    """Entropy of words of independent bits, in bits."""
+    nats = -tf.math.xlogy(probabilities, probabilities) - tf.math.xlog1py(1.0 - probabilities, -probabilities)
+    return tf.reduce_sum(nats, axis=-1) / np.log(2.0)
 
 
 def _drawn(probabilities, seed):
@@ -116,8 +122,13 @@ def save(directory, dataset, branches=(3, 2)):
                 "bit_probabilities": p,
                 "bits": tf.cast(p > 0.5, tf.int32),
                 "word_probability": word,
-                "entropy": metrics.entropy(p),
+                "entropy": _entropy(p),
             }
+
+        @tf.function(input_signature=[image_batch])
+        def code_logits(self, images):
+            p = tf.repeat(self.encode(images)["bit_probabilities"], 10, axis=1)
+            return {"logits": tf.math.log(p) - tf.math.log1p(-p)}
 
         @tf.function(input_signature=[image_batch, seed_pair])
         def draw(self, images, seed):

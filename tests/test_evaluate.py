@@ -34,6 +34,7 @@ def saved(tmp_path_factory):
         test_images=rng.integers(0, 256, [20, 28, 28, 1]).astype(np.uint8),
     )
     fake_codec.save(folder / "model" / "10", str(folder / "images.npz"))
+    fake_codec.save(folder / "repetition", str(folder / "images.npz"), branches=(4,))
     (folder / "model" / "2").mkdir()
     (folder / "model" / "2" / "saved_model.pb").write_bytes(b"not a model")
     return folder
@@ -101,6 +102,7 @@ def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
         (["--saved_model=foreign"], "without encode"),
         (["--saved_model=damaged", "--metrics=errors,elbo"], "expected some of reconstruction, errors, calibration"),
         (["--table=22"], "22"),
+        (["--saved_model=damaged", "--add"], "--add: metrics.json is missing"),
         (["--table=1", "--out=empty"], "--out empty is a folder"),
     ],
 )
@@ -134,13 +136,41 @@ def test_tables_of_the_paper(tmp_path):
     assert again.stderr == "error: t.csv exists; give another --out or --overwrite\n"
 
 
-def test_likelihoods_and_distances(saved, tmp_path):
-    arguments = ("--saved_model", saved / "model", "--metrics=likelihood", "--likelihood_images=3")
-    result = run(*arguments, "--likelihood_samples=20", cwd=tmp_path)
+def test_likelihoods_are_added_to_a_measurement(saved, tmp_path):
+    model = ("--saved_model", saved / "repetition", "--images=12", "--runs=1", "--words=5")
+    assert run(*model, "--metrics=errors", cwd=tmp_path).returncode == 0
+    arguments = (*model, "--metrics=likelihood,frechet", "--likelihood_images=3", "--add")
+    result = run(*arguments, "--likelihood_prior=jeffreys", "--generated=20", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     content = json.loads((tmp_path / "metrics.json").read_text())
-    assert "log_likelihood_hard" in content["metrics"] and content["likelihood"]["images"] == 3
-    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]  # nothing is left of the interruptible part
+    # The score does not depend on z and hardly on the word, so nearly all samples count, and the estimate is the score.
+    images = np.load(saved / "images.npz")["test_images"][:3] / 255
+    z = 20.0  # the sum of 40 code bits, in the mean
+    metrics = content["metrics"]
+    assert metrics["log_likelihood_jeffreys"]["value"] == pytest.approx(-images.sum((1, 2, 3)).mean() - z, abs=15)
+    assert metrics["effective_sample_size_jeffreys"]["value"] > 10
+    assert {"ber", "log_likelihood_hard"} <= set(metrics)
+    facts = content["likelihood"]["log_likelihood_jeffreys"]
+    assert (facts["images"], facts["samples"], facts["prior"], facts["a"]) == (3, 300, "jeffreys", [0.5] * 4)
+    assert any("3 images by 300 samples" in note and "a 0.50, b 0.50" in note for note in content["notes"])
+    assert any("no Frechet distance" in note for note in content["notes"])
+    (addition,) = content["additions"]
+    assert "log_likelihood_jeffreys" in addition["metrics"] and "--add" in addition["command"]
+    # Nothing is left of the interruptible part.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json"]
+
+    other = run("--saved_model", saved / "model", "--metrics=errors", "--runs=1", "--words=5", "--split=train", "--add", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "error: cannot add to a measurement of another split: test there, train here" in other.stderr
+    assert json.loads((tmp_path / "metrics.json").read_text()) == content
+
+
+def test_only_what_needs_the_fid_network_asks_for_it(saved, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFCODED_INCEPTION", str(tmp_path / "gone.npz"))
+    model = ("--saved_model", saved / "repetition", "--runs=1", "--words=5")
+    refused = run(*model, "--metrics=frechet", cwd=tmp_path)
+    assert refused.returncode == 2 and "gone.npz is not a file; to get the FID network's weights" in refused.stderr
+    assert run(*model, "--metrics=errors", cwd=tmp_path).returncode == 0
 
 
 def test_published_numbers_of_each_split():

@@ -8,9 +8,11 @@ import sys
 import fake_codec
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from tfcoded import pictures
+from tfcoded import codes, config, generate, pictures
+from tfcoded.codes.codebook import all_words
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -95,3 +97,37 @@ def test_bad_input_is_one_line(arguments, message, tmp_path):
     assert len(result.stderr.splitlines()) == 1
     assert result.stderr.startswith("error: ") and message in result.stderr
     assert not list(tmp_path.rglob("*.png"))
+
+
+def test_most_probable_words_of_dependent_bits(tmp_path):
+    """The words of a random code by their joint probabilities, which the product of the marginals would misorder."""
+    settings = config.from_dict(
+        {
+            "name": "random",
+            "dataset": "mnist",
+            "likelihood": "bernoulli",
+            "beta": 15,
+            "code": {"kind": "random", "information_bits": 3, "code_bits": 12},
+            "network": {"image_shape": [28, 28, 1]},
+            "objective": {"kind": "reinforce_loo", "samples": 2},
+            "training": {"epochs": 1},
+        }
+    )
+    evidence = np.random.default_rng(1).normal(0, 0.5, [2, 12]).astype(np.float32)
+    joint = np.exp(evidence @ codes.RandomCode(3, 12).codebook.T)
+    best = np.argsort(-joint, axis=1)[:, :4]
+    asked = []
+
+    class Codec:
+        def encode(self, images):
+            return {"bit_probabilities": tf.zeros([2, 3])}
+
+        def code_logits(self, images):
+            return {"logits": tf.constant(evidence)}
+
+        def decode(self, bits, seed):
+            asked.append(np.asarray(bits))
+            return {"images": tf.zeros([len(bits), 28, 28, 1])}
+
+    generate.words(Codec(), settings, np.zeros([2, 28, 28, 1], np.uint8), tmp_path, rows=2, count=4, seed=0)
+    np.testing.assert_array_equal(asked[0], all_words(3)[best].reshape(8, 3))

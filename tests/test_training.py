@@ -213,7 +213,8 @@ def test_mistakes_are_found_before_anything_is_loaded(tmp_path):
     message = refused("--model=coded_10_30", "--workdir", tmp_path)
     assert "coded_10_300" in message
     assert "epochs" in refused("--model=coded_10_300", "--override", "training.epoch=3", "--workdir", tmp_path)
-    assert "the objective 'iwae' with 10 sample(s) is not implemented yet" in refused("--model=uncoded_8_iwae_10", "--workdir", tmp_path)
+    message = refused("--model=random_5_50", "--override", "code.code_bits=5", "--workdir", tmp_path / "run")
+    assert "two equal codewords of 5 bits" in message
     assert "--model" in refused("--workdir", tmp_path)
     assert "strateg" in refused("--model=coded_10_300", "--strategy=two")
     assert "unexpected argument 'coded_10_300'" in refused("coded_10_300")

@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from tfcoded import config as configuration
 from tfcoded import zoo
 from tfcoded.errors import UserError
 from tfcoded.workdir import Workdir, read_run
@@ -21,6 +22,15 @@ def test_a_folder_is_made_and_taken_up_again(tmp_path, config):
     del first  # and with it the lock
     longer = dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=999))
     assert Workdir(tmp_path / "runs" / "a", longer, RUN).path == tmp_path / "runs" / "a"
+
+
+def test_a_run_that_needs_too_much_memory_goes_on_with_fewer_samples_at_once(tmp_path):
+    iwae = zoo.config("uncoded_8_iwae_100")
+    first = Workdir(tmp_path, iwae, RUN)
+    del first
+    Workdir(tmp_path, configuration.override(iwae, ["samples_at_once=2"]), RUN)
+    with pytest.raises(UserError, match="objective.samples: 100 there, 50 here"):
+        Workdir(tmp_path, configuration.override(iwae, ["objective.samples=50"]), RUN)
 
 
 def test_a_start_that_was_killed_early_is_no_obstacle(tmp_path, config):

@@ -3,14 +3,15 @@
     python -m tfcoded.evaluate --model=coded_8_240
     python -m tfcoded.evaluate --saved_model=exported/coded_8_240 --images=1000 --runs=5
     python -m tfcoded.evaluate --workdir=runs/mine --split=train --out=runs/mine/metrics_train.json
-    python -m tfcoded.evaluate --workdir=runs/mine --metrics=likelihood --likelihood_samples=5000 --out=likelihood.json
-    python -m tfcoded.evaluate --model=coded_70_700_cifar10 --metrics=frechet --out=fid.json
+    python -m tfcoded.evaluate --workdir=runs/mine --metrics=likelihood --out=runs/mine/metrics.json --add
+    python -m tfcoded.evaluate --workdir=runs/mine --metrics=frechet --out=runs/mine/metrics.json --add
     python -m tfcoded.evaluate --table=9 --runs_dir=runs
 
 Prints each metric with its standard error beside the published value. Calibration also writes a picture,
 `<out>_reliability.png` without the ending of --out. What is measured, and how: tfcoded/metrics/.
 """
 
+import json
 import pathlib
 
 from absl import flags
@@ -36,10 +37,12 @@ def define_flags():
     flags.DEFINE_enum("likelihood_space", "z", ["z", "pi"], "Where the proposal lives, see metrics/log_likelihood.py.")
     flags.DEFINE_enum("likelihood_prior", "fitted", ["fitted", "jeffreys"], "Beta prior of the bit probabilities.")
     flags.DEFINE_float("likelihood_omega", 0.5, "Weight of the image's own posterior.", lower_bound=0, upper_bound=1)
+    flags.DEFINE_integer("likelihood_batch", 300, "Samples decoded at a time.", lower_bound=1)
     flags.DEFINE_integer("generated", 10_000, "Images generated for the Frechet distances.", lower_bound=2)
-    inception_weights.define_flag()
+    sources.define_inception_flag()
     flags.DEFINE_string("out", "metrics.json", "File to write.")
     flags.DEFINE_bool("overwrite", False, "Replace an existing file.")
+    flags.DEFINE_bool("add", False, "Add the metrics to an existing file of the same model and images.")
     flags.DEFINE_integer("table", None, "Print this table of the paper (1 to 21) with our numbers; measures nothing.")
     flags.DEFINE_string("runs_dir", None, "With --table: our numbers from the runs RUNS_DIR/<entry>, not the zoo.")
     flags.DEFINE_enum("format", "markdown", list(tables.FORMATS), "Of --table.")
@@ -51,7 +54,8 @@ def main():
         return
     plan = _plan()
     sources.check(FLAGS)
-    out = _free(FLAGS.out)
+    before = _read(FLAGS.out) if FLAGS.add else None
+    out = pathlib.Path(FLAGS.out) if FLAGS.add else _free(FLAGS.out)
     writable_folder(out.parent)
 
     from tfcoded import data, pictures
@@ -66,6 +70,8 @@ def main():
     content, text, bins = measurement.measure(
         codec, config, dataset, classifier, plan, scratch=scratch, epochs=epochs
     )
+    if before:
+        content = provenance.merge(before, content)
     if bins:
         pictures.reliability_diagram(bins, out.with_name(f"{out.stem}_reliability.png"))
     write_atomically(out, provenance.to_json(content))
@@ -92,8 +98,9 @@ def _plan():
         likelihood_space=FLAGS.likelihood_space,
         likelihood_prior=FLAGS.likelihood_prior,
         likelihood_omega=FLAGS.likelihood_omega,
+        likelihood_batch=FLAGS.likelihood_batch,
         generated=FLAGS.generated,
-        inception=inception_weights.locate(FLAGS.inception),
+        inception=inception_weights.locate(FLAGS.inception) if "frechet" in FLAGS.metrics else None,
     )
 
 
@@ -104,6 +111,17 @@ def _print_table():
         print(f"written to {FLAGS.out}")
     else:
         print(text, end="")
+
+
+def _read(name):
+    """The content of the file that --add adds to."""
+    try:
+        content = json.loads(pathlib.Path(name).read_text(encoding="utf-8"))
+        if not isinstance(content["metrics"], dict) or not isinstance(content["notes"], list):
+            raise ValueError("no metrics")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"--add: {name} is missing or no metrics.json ({error}); measure without --add first") from None
+    return content
 
 
 def _free(name):

@@ -17,7 +17,7 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cache, cli, inception_weights, provenance
+from tfcoded import cache, cli, inception_weights, provenance, sources
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
 
@@ -27,7 +27,7 @@ FLAGS = flags.FLAGS
 def define_flags():
     flags.DEFINE_string("reference", None, "Set of images, such as cifar10:test.", required=True)
     flags.DEFINE_string("images", None, "Set of images, such as cifar10:train.", required=True)
-    inception_weights.define_flag()
+    sources.define_inception_flag()
     flags.DEFINE_string("cache", None, f"Folder of statistics; default {cache.statistics()}.")
     flags.DEFINE_integer("batch_size", 50, "Images per step.", lower_bound=1)
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
@@ -37,8 +37,12 @@ def define_flags():
 
 def main():
     out = FLAGS.out and pathlib.Path(FLAGS.out)
+    if out and out.is_dir():
+        raise UserError(f"--out {out} is a folder; expected a file such as {out / 'fid.json'}")
     if out and out.exists() and not FLAGS.overwrite:
         raise UserError(f"{out} exists; give another --out or --overwrite")
+    if out:
+        writable_folder(out.parent)
     weights = inception_weights.locate(FLAGS.inception)
     if weights is None:
         raise UserError(f"no --inception; {inception_weights.how_to_get()}")

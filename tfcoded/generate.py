@@ -9,6 +9,8 @@ writes into OUT
   m1_fixed.png         hierarchical models only: the first branch's word fixed in each row, the others random
 """
 
+import dataclasses
+
 import numpy as np
 from absl import flags
 
@@ -55,7 +57,7 @@ def main():
     written = [samples(codec, out, FLAGS.rows, FLAGS.columns, FLAGS.seed)]
     if FLAGS.reconstructions:
         written.append(reconstructions(codec, images, out, FLAGS.rows, FLAGS.columns, FLAGS.seed))
-        written.append(words(codec, images, out, FLAGS.rows, FLAGS.words, FLAGS.seed))
+        written.append(words(codec, config, images, out, FLAGS.rows, FLAGS.words, FLAGS.seed))
     branches = config.code.information_bits
     if len(branches) > 1:
         written.append(first_branch_fixed(codec, branches, out, FLAGS.rows, FLAGS.columns, FLAGS.seed))
@@ -102,7 +104,7 @@ def reconstructions(codec, images, out, rows, columns, seed):
     return path
 
 
-def words(codec, images, out, rows, count, seed):
+def words(codec, config, images, out, rows, count, seed):
     """Writes `out`/words.png: in each row an image and its most probable words, decoded. Returns its path.
 
     Figure 6 of the paper: below each decoded word stand the word, when it is short enough to be read, and its
@@ -110,6 +112,7 @@ def words(codec, images, out, rows, count, seed):
 
     Args:
       codec: the model.
+      config: its `tfcoded.config.Config`.
       images: `[N, H, W, C]` uint8 or float32 in [0, 1].
       out: `pathlib.Path` of a folder.
       rows: `int`, number of images.
@@ -118,14 +121,23 @@ def words(codec, images, out, rows, count, seed):
     """
     import tensorflow as tf
 
+    from tfcoded import codes
+    from tfcoded.codes.codebook import all_words
     from tfcoded.metrics import as_float, most_probable_words
+    from tfcoded.models import WordPosterior
     from tfcoded.pictures import sheet
 
     chosen = as_float(_choose(images, rows, seed))
     probabilities = codec.encode(chosen)["bit_probabilities"].numpy()
     bits = probabilities.shape[1]
     count = min(count, 2**bits)
-    best = [most_probable_words(p, count) for p in probabilities]
+    if config.objective.kind == "reinforce_loo":  # the bits depend on each other
+        code = codes.build(**dataclasses.asdict(config.code))
+        posterior = WordPosterior(code, codec.code_logits(chosen)["logits"])
+        likelihoods, numbers = tf.math.top_k(tf.exp(posterior.log_probabilities), count)
+        best = list(zip(all_words(bits)[numbers.numpy()].astype(np.int32), likelihoods.numpy(), strict=True))
+    else:
+        best = [most_probable_words(p, count) for p in probabilities]
     sent = np.concatenate([word for word, _ in best])
     decoded = codec.decode(tf.constant(sent, tf.int32), _seed(seed, _WORDS))["images"].numpy()
     decoded = decoded.reshape(len(chosen), count, *chosen.shape[1:])

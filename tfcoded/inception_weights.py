@@ -22,7 +22,6 @@ import pickle
 import zipfile
 
 import numpy as np
-from absl import flags
 
 from tfcoded import cache
 from tfcoded.errors import UserError
@@ -42,13 +41,6 @@ _ROOT = "net.layers."
 def default_path():
     """Where the converted weights are looked for when no file is named, a `pathlib.Path`."""
     return cache.folder() / "inception_2015.npz"
-
-
-def define_flag():
-    """Defines --inception."""
-    flags.DEFINE_string(
-        "inception", None, f"File of the FID network's weights; also {ENVIRONMENT}; default {default_path()}."
-    )
 
 
 def locate(path=None):

@@ -9,6 +9,8 @@ from tfcoded import cache, provenance
 METRICS = ("reconstruction", "errors", "calibration", "likelihood", "frechet")
 DEFAULT = METRICS[:3]
 
+_HARD = "log_likelihood_hard"
+_PUBLISHED_SAMPLES = 300
 _COMPONENTS = 100  # training images in the proposal of the likelihood
 _CALIBRATION_RUNS = 10  # its bins need no more; each run costs as much as one of the error rates
 
@@ -26,7 +28,9 @@ class Plan:
       seed: `int`, of everything sampled.
       runs, words: `int`, runs of the error rates and words in each.
       likelihood_images: `int`, images whose likelihood is measured, the first ones.
-      likelihood_samples, likelihood_space, likelihood_prior, likelihood_omega: see `tfcoded.metrics.log_likelihood`.
+      likelihood_samples, likelihood_space, likelihood_prior, likelihood_omega, likelihood_batch: see
+        `tfcoded.metrics.log_likelihood`. The name `log_likelihood` is that of the published estimate, of 300 samples;
+        others are told by what follows it, as in `log_likelihood_5000` or `log_likelihood_pi`.
       generated: `int`, images generated for the Frechet distances.
       inception: path of the FID network's weights, or `None`: then colour images have no FID.
     """
@@ -42,6 +46,7 @@ class Plan:
     likelihood_space: str = "z"
     likelihood_prior: str = "fitted"
     likelihood_omega: float = 0.5
+    likelihood_batch: int = 300
     generated: int = 10_000
     inception: str | pathlib.Path | None = None
 
@@ -76,7 +81,7 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
     facts = {"images": len(pictures)} | facts
     measured, bins, notes = {}, {}, []
 
-    # The cheap ones and those that may be refused first.
+    # What may be refused comes first.
     if "likelihood" in plan.metrics:
         subset = pictures[: plan.likelihood_images]
         result = log_likelihood.measure(
@@ -90,26 +95,16 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
             omega=plan.likelihood_omega,
             components=min(_COMPONENTS, len(dataset.train_images)),
             prior=plan.likelihood_prior,
+            batch_size=plan.likelihood_batch,
             state=scratch,
         )
-        measured |= result.measured
-        facts["likelihood"] = {"images": len(subset), **result.settings}
+        suffix = _likelihood_suffix(plan)
+        measured |= {name if name == _HARD else name + suffix: value for name, value in result.measured.items()}
+        facts["likelihood"] = {f"log_likelihood{suffix}": {"images": len(subset), **result.settings}}
         notes += [result.note] if result.note else []
-    if "reconstruction" in plan.metrics:
-        measured |= reconstruction_metrics(codec, pictures, labels, classifier, seed=plan.seed)
-        notes += missing_accuracy(measured, config.dataset, labels, classifier)
-    if "errors" in plan.metrics:
-        measured |= error_metrics(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)
-        facts |= {"runs": plan.runs, "words": plan.words}
-    if "calibration" in plan.metrics:
-        runs = min(plan.runs, _CALIBRATION_RUNS)
-        found, bins = calibration.measure(
-            codec, pictures, labels, classifier, branches=branches, seed=plan.seed, runs=runs, words=plan.words
-        )
-        measured |= found
-        facts["calibration"] = {"runs": runs, "words": plan.words}
+        notes += [describe_likelihood(facts["likelihood"][f"log_likelihood{suffix}"])] if result.settings else []
     if "frechet" in plan.metrics:
-        measured |= frechet.measure(
+        distances = frechet.measure(
             codec,
             config,
             pictures,
@@ -119,13 +114,64 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
             classifier=classifier,
             folder=cache.statistics(),
         )
+        measured |= distances
         facts["generated"] = plan.generated
-
+        notes += [] if distances else [f"no Frechet distance: the zoo has no classifier for {config.dataset}"]
+    if "reconstruction" in plan.metrics:
+        measured |= reconstruction_metrics(codec, pictures, labels, classifier, seed=plan.seed)
+        notes += missing_accuracy(measured, config.dataset, labels, classifier)
+    if "errors" in plan.metrics:
+        measured |= error_metrics(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)
+        facts |= {"runs": plan.runs, "words": plan.words}
+    if "calibration" in plan.metrics:
+        independent = config.objective.kind != "reinforce_loo"
+        runs = min(plan.runs, _CALIBRATION_RUNS)
+        found, bins = calibration.measure(
+            codec,
+            pictures,
+            labels,
+            classifier,
+            branches=branches,
+            independent=independent,
+            seed=plan.seed,
+            runs=runs,
+            words=plan.words,
+        )
+        measured |= found
+        facts["calibration"] = {"runs": runs, "words": plan.words}
     published = published_on(config.published, plan.split)
     content = provenance.record(
         config.name, measured, published, seed=plan.seed, split=plan.split, notes=notes, **facts
     )
     return content, "\n".join([table(measured, published), *(f"note: {note}" for note in notes)]), bins
+
+
+def _likelihood_suffix(plan):
+    """What tells a likelihood from the published kind."""
+    parts = [str(plan.likelihood_samples)] if plan.likelihood_samples != _PUBLISHED_SAMPLES else []
+    parts += [plan.likelihood_space] if plan.likelihood_space != "z" else []
+    parts += [plan.likelihood_prior] if plan.likelihood_prior != "fitted" else []
+    return "".join(f"_{part}" for part in parts)
+
+
+def describe_likelihood(facts):
+    """One line on how a log-likelihood was measured.
+
+    Args:
+      facts: what a metrics.json holds under `likelihood` and the metric's name.
+
+    Returns:
+      `str`.
+    """
+
+    def span(name):
+        numbers = facts[name]
+        return f"{name} {min(numbers):.2f}" + (f" to {max(numbers):.2f}" if max(numbers) > min(numbers) else "")
+
+    return (
+        f"log-likelihood of {facts['images']} images by {facts['samples']} samples (space {facts['space']}, omega "
+        f"{facts['omega']:g}), {facts['prior']} Beta prior, {span('a')}, {span('b')}"
+    )
 
 
 def published_on(published, split):

@@ -10,6 +10,7 @@ import shlex
 import sys
 
 import tfcoded
+from tfcoded.errors import UserError
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "tensorflow-datasets", "numpy")
 
@@ -52,6 +53,43 @@ def record(name, metrics, published, *, seed, split="test", notes=(), **facts):
         "hardware": hardware(),
         "versions": versions(),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+    }
+
+
+def merge(before, after):
+    """Adds a later measurement of the same model on the same images.
+
+    Args:
+      before: `dict`, the content of a metrics.json.
+      after: `dict` of the same kind. Its metrics replace those of the same name.
+
+    Returns:
+      `dict`: `before` with the metrics, notes and new facts of `after`, and under `additions` where they come from.
+
+    Raises:
+      UserError: if the two are not of one model, split and number of epochs.
+
+    Example:
+
+    ```python
+    merge({..., "metrics": {"psnr": ...}}, {..., "metrics": {"fid": ...}})["metrics"]  # both
+    ```
+    """
+    for key in ("name", "split", "epochs"):
+        if before.get(key) != after.get(key):
+            raise UserError(
+                f"cannot add to a measurement of another {key}: {before.get(key)} there, {after.get(key)} here; give"
+                " another --out"
+            )
+    origin = {key: after[key] for key in ("command", "seed", "hardware", "versions", "date")}
+    origin["metrics"] = list(after["metrics"])
+    return {
+        **after,
+        **before,
+        "metrics": before["metrics"] | after["metrics"],
+        "notes": list(dict.fromkeys([*before["notes"], *after["notes"]])),
+        "likelihood": before.get("likelihood", {}) | after.get("likelihood", {}),
+        "additions": [*before.get("additions", []), origin],
     }
 
 

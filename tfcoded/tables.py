@@ -16,7 +16,7 @@ import pathlib
 from typing import NamedTuple
 
 from tfcoded import config as configuration
-from tfcoded import paper_tables, workdir, zoo
+from tfcoded import measurement, paper_tables, workdir, zoo
 from tfcoded.errors import UserError
 
 FORMATS = ("markdown", "csv")
@@ -124,13 +124,16 @@ def _shows(place, entry, metric):
 def _measured(label, config, columns, zoo_dir, runs_dir):
     """Our row: what was measured of one trained model."""
     records = list(_records(config.name, zoo_dir, runs_dir))
-    found = {}
+    found, described = {}, {}
     for record in records:
         suffix = "_train" if record["split"] == "train" else ""
-        for metric, measurement in record["metrics"].items():
-            found.setdefault(metric if metric.startswith(_ERROR_RATES) else metric + suffix, measurement)
+        for metric, value in record["metrics"].items():
+            found.setdefault(metric if metric.startswith(_ERROR_RATES) else metric + suffix, value)
+        for metric, facts in record.get("likelihood", {}).items():
+            if "samples" in facts:
+                described[metric + suffix] = measurement.describe_likelihood(facts)
     cells = {metric: found[metric] for metric, _ in columns if metric in found}
-    notes = {}
+    notes = {metric: text for metric, text in described.items() if metric in cells}
     for metric, _ in columns:
         part, _, kind = metric.partition("_")
         if kind == "parameters" and metric not in found and part in config.parameters:
@@ -186,11 +189,7 @@ def _remarks(record, config):
 
 def _changed_settings(config, path):
     """How the run of this config.yaml differs from the entry whose name it has, as `str`s."""
-    entry = workdir.settings(config)
-    run = workdir.settings(configuration.load(path))
-    return [
-        f"trained with {key} {value}, not {entry[key]}" for key, value in run.items() if value != entry[key]
-    ]
+    return [f"trained with {change}" for change in workdir.differences(configuration.load(path), config)]
 
 
 def _markdown(number, table, rows):
@@ -207,7 +206,7 @@ def _markdown(number, table, rows):
         cells = [row.label, row.source + mark(row, None), row.trained or "-"]
         for metric, _ in table.columns:
             cells.append(
-                (_measurement(row.cells[metric]) if metric in row.cells else "-") + mark(row, metric)
+                (formatted(row.cells[metric]) if metric in row.cells else "-") + mark(row, metric)
             )
         lines.append(cells)
     widths = [max(map(len, column)) for column in zip(headings, *lines)]
@@ -255,9 +254,9 @@ def _plain(value):
     return "" if value is None else f"{value:.10g}"
 
 
-def _measurement(measurement):
-    """A number as the paper prints it, or with its standard error to two digits of that error."""
-    value, error = measurement
+def formatted(number):
+    """A `zoo.Measurement` as the paper prints it, or with its standard error to two digits of that error."""
+    value, error = number
     if error is None or error <= 0 or not math.isfinite(error):
         return _number(value) + ("" if error is None else f" ± {_number(error)}")
     digits = max(0, 1 - math.floor(math.log10(error)))

@@ -112,6 +112,17 @@ def read_run(path):
         raise UserError(f"{file} is missing or damaged ({error}); {path} is not the --workdir of a training") from error
 
 
+def differences(config, other):
+    """Where two configurations train different models, as `str`s; see `settings`."""
+    here, there = settings(config), settings(other)
+    # A setting that means nothing to a model is missing there.
+    return [
+        f"{key} {here.get(key, '-')}, not {there.get(key, '-')}"
+        for key in dict.fromkeys([*here, *there])
+        if here.get(key) != there.get(key)
+    ]
+
+
 def settings(config):
     """What decides how a model is trained, without the published facts and the number of epochs.
 
@@ -121,7 +132,8 @@ def settings(config):
     Returns:
       `dict` from a setting such as `training.batch_size` to its value.
     """
-    training = dataclasses.replace(config.training, epochs=1)
+    # How many samples share the memory changes nothing but the speed.
+    training = dataclasses.replace(config.training, epochs=1, samples_at_once=1)
     facts = {"published": {}, "conflicts": {}, "tables": (), "parameters": {}}
     content = configuration.to_dict(dataclasses.replace(config, training=training, **facts))
     flat = {}

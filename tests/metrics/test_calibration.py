@@ -113,6 +113,10 @@ def test_words_of_a_codec_that_knows_its_channel_are_calibrated():
     bits, wrong = 4, 0.125
     found, bins = calibration.measure(NoisyCodec(bits, wrong, 1 - wrong), branches=(2, 2), runs=4, words=1000)
     assert set(bins) == {"words", "bits"}
+    dependent, _ = calibration.measure(
+        NoisyCodec(bits, wrong, 1 - wrong), branches=(2, 2), independent=False, runs=1, words=10
+    )
+    assert set(found) - set(dependent) == {"ece_bits_calibrated", "ece_bits_equal_mass_calibrated"}
     assert bins["words"].count.sum() == 4000 and bins["bits"].count.sum() == 16000
     # 4.9 standard deviations on both sides: false failure of one seed in a million, each.
     right = (1 - wrong) ** bits

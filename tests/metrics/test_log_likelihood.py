@@ -99,7 +99,8 @@ def test_batches_are_an_implementation_detail():
     def rows(batch_size):
         codec = toy_codec.ToyCodec(6, 2)
         result = measure(codec, CONFIG, TRAIN, IMAGES, samples=40, batch_size=batch_size)
-        return result.measured, codec.decoded
+        assert codec.decoded[0] == 5  # the fingerprint
+        return result.measured, codec.decoded[1:]
 
     measured, sizes = rows(300)
     assert sizes == [200]  # all five images at once
@@ -113,11 +114,18 @@ def test_batches_are_an_implementation_detail():
             np.testing.assert_allclose(other[name].value, measured[name].value, rtol=1e-6)
 
 
-class Interrupted(toy_codec.ToyCodec):
-    """Is interrupted in the third call of its decoder."""
+class OtherDecoder(toy_codec.ToyCodec):
+    """The same encoder and another decoder, as after rounding its weights."""
 
     def log_likelihood(self, images, z):
-        if len(self.decoded) == 2:
+        return {"log_likelihood": super().log_likelihood(images, z)["log_likelihood"] + 0.01}
+
+
+class Interrupted(toy_codec.ToyCodec):
+    """Is interrupted at its third image, the first call being for the fingerprint."""
+
+    def log_likelihood(self, images, z):
+        if len(self.decoded) == 3:
             raise KeyboardInterrupt
         return super().log_likelihood(images, z)
 
@@ -130,14 +138,14 @@ def test_an_interrupted_measurement_goes_on(tmp_path):
         measure(Interrupted(6, 2), CONFIG, TRAIN, IMAGES, state=state, **arguments)
     codec = toy_codec.ToyCodec(6, 2)
     assert measure(codec, CONFIG, TRAIN, IMAGES[:4], state=state, **arguments).measured
-    assert len(codec.decoded) == 2  # two were there
+    assert codec.decoded == [4, 100, 100]  # two were there
     resumed = measure(codec, CONFIG, TRAIN, IMAGES, state=state, **arguments)
-    assert len(codec.decoded) == 3
+    assert codec.decoded[3:] == [5, 100]
     assert resumed == whole
     before = state.read_bytes()
     fewer = measure(codec, CONFIG, TRAIN, IMAGES[:3], state=state, **arguments)
     assert fewer.measured["log_likelihood"] != whole.measured["log_likelihood"]
-    assert len(codec.decoded) == 3 and state.read_bytes() == before
+    assert codec.decoded[5:] == [3] and state.read_bytes() == before
 
     for change, message in (
         ({"samples": 101}, "samples: 100 there, 101 here"),
@@ -151,6 +159,7 @@ def test_an_interrupted_measurement_goes_on(tmp_path):
             measure(CODEC, CONFIG, TRAIN, IMAGES, state=state, **(arguments | change))
     for codec, train, images, message in (
         (toy_codec.ToyCodec(6, 2, shift=0.1), TRAIN, IMAGES, "another model"),
+        (OtherDecoder(6, 2), TRAIN, IMAGES, "another model"),
         (CODEC, TRAIN, IMAGES[::-1], "other images"),
         (CODEC, TRAIN[1:], IMAGES, "train_images"),
     ):

@@ -153,6 +153,11 @@ def test_samples_in_parts_give_the_same_gradient(name):
         np.testing.assert_allclose(parts, whole, atol=2e-4 * scale, err_msg=weight.path)
 
 
+def test_random_codes_need_inference_over_codewords():
+    with pytest.raises(ValueError, match="bits of a random code depend on each other; pass objective=LeaveOneOut"):
+        build(codes.RandomCode(3, 8))
+
+
 def test_training_with_several_samples_reports_the_bound():
     model = build(codes.Uncoded(3), objective=ImportanceWeighted(4, 0.5, True), samples_at_once=2)
     model.compile(AdamL2(1e-3))

@@ -53,6 +53,20 @@ def test_in_graphs_of_unknown_batch_size(xla):
         np.testing.assert_allclose(value, expected, rtol=1e-9)
 
 
+def test_a_replica_without_images():
+    """Where a last batch has fewer images than there are replicas, some get none."""
+    layer, samples, function = problem()
+    with tf.GradientTape() as tape:
+        tape.watch(samples)
+        empty = samples[:, :0]
+        values = in_parts(function, empty, layer.trainable_variables, 2)
+        total = tf.reduce_sum(values)
+    assert values.shape == (6, 0)
+    gradients = tape.gradient(total, [empty, *layer.trainable_variables])
+    assert gradients[0].shape == (6, 0, 3)
+    assert all((gradient.numpy() == 0).all() for gradient in gradients)
+
+
 def test_mixed_precision():
     whole, samples = value_and_gradients(6, "float32")
     _, *exact = tf.nest.flatten(whole(samples))

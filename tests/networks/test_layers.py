@@ -91,3 +91,25 @@ def test_bad_arguments_are_named():
         Conv2DTranspose(3, 3, 2, 3, 0, seed=0, name="layer")
     with pytest.raises(ValueError, match="layer: expected 3 input channels"):
         PatchConv2D(3, 3, 2, seed=0, name="layer").build([None, 4, 4, 5])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Conv2D(1, 4, 3, seed=0, name="conv"),
+        lambda: PatchConv2D(1, 4, 2, seed=0, name="patch"),
+        lambda: Conv2DTranspose(1, 4, 4, 2, 1, seed=0, name="transposed"),
+    ],
+    ids=["conv", "patch", "transposed"],
+)
+def test_bias_gradients_of_many_pixels_in_bfloat16(make):
+    """Summed in bfloat16 they would stop at 256 times the terms; here 100,000 and more terms of mean 1."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    layer = make()
+    x = tf.zeros([128, 28, 28, 1])
+    layer.build(x.shape)
+    with tf.GradientTape() as tape:
+        y = layer(x)
+        loss = tf.reduce_sum(tf.cast(y, tf.float32))
+    pixels = y.shape[0] * y.shape[1] * y.shape[2]
+    np.testing.assert_allclose(tape.gradient(loss, layer.bias.value), [pixels] * 4, rtol=1e-2)

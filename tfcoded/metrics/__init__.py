@@ -1,6 +1,6 @@
-"""Image quality, bit and word errors, posterior entropy, and the protocol that measures a whole model."""
+"""Image quality, bit and word errors, calibration, likelihoods, and the protocol that measures a whole model."""
 
-from tfcoded.metrics.bits import bit_errors, entropy, word_errors
+from tfcoded.metrics.bits import bit_errors, word_errors
 from tfcoded.metrics.image_quality import psnr, ssim
 from tfcoded.metrics.protocol import as_float, error_metrics, reconstruction_metrics
 from tfcoded.metrics.summary import Estimate, estimate
@@ -10,7 +10,6 @@ __all__ = [
     "Estimate",
     "as_float",
     "bit_errors",
-    "entropy",
     "error_metrics",
     "estimate",
     "most_probable_words",

@@ -1,4 +1,4 @@
-"""Errors between sent and received words, and the entropy of independent bits."""
+"""Errors between sent and received words."""
 
 import tensorflow as tf
 
@@ -45,29 +45,6 @@ def word_errors(sent, received):
     ```
     """
     return tf.cast(tf.reduce_any(_differs(sent, received), axis=-1), tf.float32)
-
-
-def entropy(probabilities):
-    """Entropy of words of independent bits, in bits: the sum of the binary entropies.
-
-    For a posterior that factorises over bits this equals the entropy over all `2^M` words.
-
-    Args:
-      probabilities: `[..., M]`, float in [0, 1]: the probability that each bit is 1. 0 and 1 are allowed.
-
-    Returns:
-      `[...]`, the dtype of `probabilities`, in [0, M].
-
-    Example:
-
-    ```python
-    entropy([0.5, 0.5, 1.0])  # 2.0
-    ```
-    """
-    p = tf.convert_to_tensor(probabilities)
-    # xlogy and xlog1py are 0 at p = 0 and p = 1, where p * log(p) would be 0 * -inf.
-    nats = -tf.math.xlogy(p, p) - tf.math.xlog1py(1.0 - p, -p)
-    return tf.reduce_sum(nats, axis=-1) / tf.math.log(tf.constant(2.0, p.dtype))
 
 
 def _differs(sent, received):

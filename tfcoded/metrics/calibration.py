@@ -296,7 +296,7 @@ def calibration_reconstruction(codec, images, labels, classifier, *, seed=0, bat
     return np.minimum(confidence, 1.0), correct  # as for words
 
 
-def measure(codec, images=None, labels=None, classifier=None, *, branches, seed=0, runs=10, words=1000):
+def measure(codec, images=None, labels=None, classifier=None, *, branches, independent=True, seed=0, runs=10, words=1000):
     """All calibration of a model.
 
     Args:
@@ -306,6 +306,8 @@ def measure(codec, images=None, labels=None, classifier=None, *, branches, seed=
       classifier: as in `calibration_reconstruction`, or `None`. Without images, labels or a classifier there
         is no `reconstruction`.
       branches: tuple of `int`, the information bits of each branch of the code.
+      independent: `bool`, whether the posterior's bits are. If not, there is no `ece_bits_calibrated`: drawing bits one
+        by one would underestimate the spread of what a calibrated model shows.
       seed: `int`; the same seed gives the same numbers.
       runs: `int`, number of runs of words.
       words: `int`, number of words in each.
@@ -328,6 +330,9 @@ def measure(codec, images=None, labels=None, classifier=None, *, branches, seed=
     for name, (confidence, correct) in samples.items():
         found, bins[name] = scores(name, confidence, correct, seed)
         measured |= found
+    if not independent:
+        for suffix in ("", "_equal_mass"):
+            del measured[f"ece_bits{suffix}_calibrated"]
     return measured, bins
 
 

@@ -69,6 +69,7 @@ SMALLEST_SAMPLE_SIZE = 10.0  # median effective sample size below which there is
 PRIORS = ("fitted", "jeffreys")
 SPACES = {"z": SmoothedProposal, "pi": ProbabilityProposal}
 
+_TRIAL = 50  # images after which a hopeless measurement ends early
 _ENCODED = 500  # images encoded at a time
 # Purposes of random numbers, see tfcoded.metrics.protocol.
 _COMPONENTS, _SAMPLES = 102, 103
@@ -172,11 +173,13 @@ def measure(
         # All that the numbers depend on; of the model, what it makes of the images.
         identity = arguments | {"seed": seed, "model": config.name, "train_images": _digest(train_images)}
         probabilities = bit_probabilities(codec, images)
-        results = ResumableRows(state, 2, identity, probabilities)
+        # Of the encoder and of the decoder: another model, or other storage of its weights, is another measurement.
+        scores = _decoded(codec, as_float(images), np.full([len(images), config.code_bits], 0.5, np.float32), 1, _ENCODED)
+        results = ResumableRows(state, 2, identity, np.column_stack([probabilities, scores]))
         _sample(codec, images, clamp(probabilities), proposal, samples, seed, batch_size, results)
         sizes = results.rows[:, 1]
         measured["effective_sample_size"] = Estimate(float(np.median(sizes)), None)
-        if _too_few(sizes, len(images)):
+        if np.median(sizes) < SMALLEST_SAMPLE_SIZE:
             note = (
                 f"no log-likelihood: with {samples} samples the median effective sample size of {len(sizes)} images"
                 f" is {np.median(sizes):.1f}, and below {SMALLEST_SAMPLE_SIZE:.0f} the estimate is worthless; take"
@@ -287,8 +290,9 @@ def _digest(images):
 
 
 def _too_few(sizes, images):
-    """Whether the median effective sample size is too small, whatever that of the images still to come."""
-    return 2 * np.sum(sizes < SMALLEST_SAMPLE_SIZE) > images
+    """Whether to give up: the median effective sample size is too small whatever the images to come, or nearly surely."""
+    small = np.sum(sizes < SMALLEST_SAMPLE_SIZE)
+    return 2 * small > images or (len(sizes) >= _TRIAL and small > 0.9 * len(sizes))
 
 
 def _check(train_images, images, samples, space, components, prior, batch_size):

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfcoded import codes, objectives, seeds
+from tfcoded.config import ConfigError
 from tfcoded.models import posteriors
 from tfcoded.models.estimators import Elbo, estimator
 from tfcoded.models.probability_clip import clip_probability
@@ -36,7 +37,8 @@ class CodedDVAE(keras.Model):
         Fewer need less memory and give the same gradient, for a third more work.
 
     Raises:
-      ValueError: if no networks exist for the image shape or the likelihood is unknown.
+      ValueError: if no networks exist for the image shape, the likelihood is unknown, or the code is random and the
+        objective works on independent bits.
 
     Example:
 
@@ -67,12 +69,16 @@ class CodedDVAE(keras.Model):
         name="coded_dvae",
     ):
         super().__init__(name=name)
+        self.objective = objective or Elbo()
+        if isinstance(code, codes.RandomCode) and self.objective.posterior is posteriors.BitPosterior:
+            raise ValueError(
+                "the bits of a random code depend on each other; pass objective=LeaveOneOut(), which works on codewords"
+            )
         self.code = code
         self.image_shape = tuple(image_shape)
         self.likelihood = objectives.likelihood(likelihood)
         self.beta = float(beta)
         self.seed = seed
-        self.objective = objective or Elbo()
         self.samples_at_once = samples_at_once
         self.encoder = Encoder(image_shape, code.code_bits, encoder_width, seed)
         self.decoder = Decoder(image_shape, code.code_bits, decoder_width, seed)
@@ -86,10 +92,17 @@ class CodedDVAE(keras.Model):
         Args:
           config: `tfcoded.config.Config`.
           seed: `int`.
+
+        Raises:
+          ConfigError: if the seed of a random code gives two equal codewords.
         """
         code = config.code
+        try:
+            code = codes.build(code.kind, code.information_bits, code.code_bits, code.polar, code.seed)
+        except ValueError as error:  # all else about a code is checked by the configuration
+            raise ConfigError(f"{config.name}: {error}") from error
         return cls(
-            codes.build(code.kind, code.information_bits, code.code_bits, code.polar, code.seed),
+            code,
             config.network.image_shape,
             config.likelihood,
             config.beta,

@@ -43,8 +43,9 @@ class Elbo:
 class ImportanceWeighted:
     """The VR-IWAE bound (IWAE for `alpha = 0`), with the marginal densities of z on both sides.
 
-    With one sample it is at least the ELBO over bits and not equal to it: the divergence of z's distributions is at most
-    that of the bits.
+    Its prior makes the D code bits independent. For an uncoded model that is the prior of the model, and one sample gives
+    at least the ELBO over bits, not the same: the divergence of z's distributions is at most that of the bits. For a coded
+    model it is another prior than the one that images are generated from, and the bound may lie far below the ELBO.
 
     Args:
       samples: `int`, samples of z per image, S.

@@ -54,14 +54,13 @@ def in_parts(function, samples, variables, largest):
                     output_gradients=gradients_of_results[index],
                     unconnected_gradients=tf.UnconnectedGradients.ZERO,
                 )
-                to_samples = tf.tensor_scatter_nd_update(to_samples, [[index]], to_part[tf.newaxis])
-                return index + 1, to_samples, [total + new for total, new in zip(to_weights, more, strict=True)]
+                return index + 1, to_samples.write(index, to_part), [total + new for total, new in zip(to_weights, more, strict=True)]
 
-            start = (0, tf.zeros_like(inputs), [tf.zeros_like(weight) for weight in weights])
+            start = (0, tf.TensorArray(inputs.dtype, parts), [tf.zeros_like(weight) for weight in weights])
             _, to_samples, to_weights = tf.while_loop(
                 lambda index, *_: index < parts, add, start, parallel_iterations=1, maximum_iterations=parts
             )
-            return tf.reshape(to_samples, tf.shape(samples)), *to_weights
+            return tf.reshape(to_samples.stack(), tf.shape(samples)), *to_weights
 
         return tf.reshape(results, tf.concat([[total], tf.shape(results)[2:]], axis=0)), backward
 
