@@ -106,8 +106,10 @@ def test_doubly_reparameterized_gradient(alpha, code):
     assert_same_mean(once, twice)
     assert_same_mean(decoder, same_decoder)
     assert np.abs(twice.mean(0)).max() > 10 * twice.std(0).max() / 20_000**0.5  # there is a gradient to compare
-    # Sums over coordinates; the standard error of a ratio of variances of 20,000 is below 5%.
-    assert twice.var(0).sum() < 1.2 * once.var(0).sum()
+    # Measured ratios: 0.54 and 0.58 uncoded, 0.78 and 0.76 with the code, and 1.00 and 0.95 for alpha = 1; their standard
+    # error is below 3%.
+    ratio = twice.var(0).sum() / once.var(0).sum()
+    assert 0.4 < ratio < (0.88 if alpha < 1 else 1.12)
 
 
 class Matched(Toy):
