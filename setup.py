@@ -6,6 +6,7 @@ import shutil
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 ROOT = pathlib.Path(__file__).resolve().parent
 
@@ -32,6 +33,25 @@ class BuildWithZoo(build_py):
                 copy = target / source.relative_to(ROOT / "zoo")
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, copy)
+        write_index(target)
+
+
+class SourceWithZoo(sdist):
+    """Leaves the SavedModels that are left out out of the zoo's index of hashes too."""
+
+    def make_release_tree(self, base_dir, files):
+        super().make_release_tree(base_dir, files)
+        write_index(pathlib.Path(base_dir) / "zoo")
+
+
+def write_index(target):
+    """Writes the hashes of the classifiers, the only models that are packaged, into a packaged zoo folder."""
+    index = ROOT / "zoo" / "SHA256SUMS"
+    if index.is_file():
+        lines = index.read_text(encoding="utf-8").splitlines(keepends=True)
+        copy = target / index.name
+        copy.unlink(missing_ok=True)  # sdist makes hard links
+        copy.write_text("".join(line for line in lines if "  classifier_" in line), encoding="utf-8")
 
 
 def version():
@@ -53,7 +73,7 @@ setup(
     long_description=long_description(),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["tfcoded", "tfcoded.*", "export", "export.*"]),
-    cmdclass={"build_py": BuildWithZoo},
+    cmdclass={"build_py": BuildWithZoo, "sdist": SourceWithZoo},
     python_requires=">=3.11,<3.13",
     install_requires=[
         "absl-py>=2",

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 
 import tensorflow as tf
 
@@ -15,6 +16,9 @@ from tfcoded.errors import UserError
 from tfcoded.models import CodedDVAE
 
 __all__ = ["CodedDVAEModule", "export_saved_model", "load_workdir"]
+
+_TEMPORARY = ".exporting-"
+_ABANDONED = 86_400  # seconds after which nobody is writing a temporary folder any more
 
 
 def export_saved_model(model, config, out, storage="float32"):
@@ -106,7 +110,10 @@ def restored_model(workdir):
 def _temporary_folder(out):
     """A new folder inside `out`, removed at the end if it is still there."""
     out.mkdir(parents=True, exist_ok=True)
-    temporary = pathlib.Path(tempfile.mkdtemp(dir=out, prefix=".exporting-"))
+    for left in out.glob(f"{_TEMPORARY}*"):  # by an export that was killed
+        if time.time() - left.stat().st_mtime > _ABANDONED:
+            shutil.rmtree(left, ignore_errors=True)
+    temporary = pathlib.Path(tempfile.mkdtemp(dir=out, prefix=_TEMPORARY))
     try:
         umask = os.umask(0)
         os.umask(umask)

@@ -21,7 +21,11 @@ def test_an_unknown_flag():
 def test_too_many_arguments():
     done = zoo("coded_8_80", "coded_8_160")
     assert done.returncode == 2
-    assert done.stderr == "error: unexpected argument 'coded_8_160'; options start with --, see --help\n"
+    assert done.stderr == "error: unexpected argument 'coded_8_160'; expected one name, or verify and names, see --help\n"
+    command = [sys.executable, "-m", "export.ship", "runs/mine"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: unexpected argument 'runs/mine'; options start with --, see --help\n"
 
 
 def test_a_reader_that_has_seen_enough():

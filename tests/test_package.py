@@ -1,6 +1,7 @@
 """setup.py, setup.cfg, MANIFEST.in and constraints.txt: what a wheel carries and what it asks for."""
 
 import email
+import hashlib
 import os
 import pathlib
 import shutil
@@ -14,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import tfcoded
+from tfcoded import checksums
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONFIGURATIONS = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("zoo/*/config.yaml")}
@@ -46,6 +48,7 @@ def _source(tmp_path_factory):
     for name in ("zoo/coded_10_300/1/saved_model.pb", "zoo/classifier_mnist/1/saved_model.pb"):
         (source / name).parent.mkdir(parents=True)
         (source / name).write_bytes(b"weights")
+        checksums.update(source / "zoo", name.split("/")[1])
     return source
 
 
@@ -80,6 +83,8 @@ def test_contents_of_the_wheel(wheel):
     assert packaged == {f"tfcoded/_{name}" for name in CONFIGURATIONS}
     assert "tfcoded/_zoo/classifier_mnist/1/saved_model.pb" in names
     assert "tfcoded/_zoo/coded_10_300/1/saved_model.pb" not in names
+    index = zipfile.ZipFile(wheel).read("tfcoded/_zoo/SHA256SUMS").decode()
+    assert index == f"{hashlib.sha256(b'weights').hexdigest()}  classifier_mnist/1/saved_model.pb\n"
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
     assert tops <= {"tfcoded", "export"}
     modules = {str(path.relative_to(ROOT)) for path in ROOT.glob("tfcoded/**/*.py")}
@@ -113,7 +118,7 @@ def test_weights_outside_the_clone(installed, tmp_path):
         result = run("-m", "tfcoded.zoo", *arguments, cwd=tmp_path, PYTHONPATH=str(installed), **environment)
         rows = {line.split()[0]: line.split() for line in result.stdout.splitlines()[2:]}
         assert len(rows) == len(CONFIGURATIONS)
-        assert [name for name, row in rows.items() if row[-1] == "yes"] == ["coded_10_300"]
+        assert [name for name, row in rows.items() if row[-1] != "-"] == ["coded_10_300"]
 
 
 def test_another_zoo_beside_the_installed_package_is_ignored(installed, tmp_path):
@@ -171,6 +176,11 @@ def test_source_distribution(source, tmp_path):
     (path,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
+        assert sum(member.size for member in archive.getmembers()) < 5e6  # neither images nor weights of models
+        (index,) = [name for name in archive.getnames() if name.endswith("/zoo/SHA256SUMS")]
+        lines = archive.extractfile(index).read().decode().splitlines()
+    assert [line.split()[1] for line in lines] == ["classifier_mnist/1/saved_model.pb"]
+    assert len(checksums.read(source / "zoo")) == 2  # the index that is packaged is a copy
     assert {"setup.py", "setup.cfg", "constraints.txt", "tfcoded/config.py"} <= names
     assert {name for name in names if name.endswith("/config.yaml")} == CONFIGURATIONS
     assert "zoo/classifier_mnist/1/saved_model.pb" in names

@@ -274,7 +274,7 @@ def test_table_of_one_data_set(tmp_path):
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()[2:]}
     assert set(rows) == {name for name in zoo.list() if zoo.config(name).dataset == "mnist"}
     assert rows["coded_5_50_mnist"] == (
-        "mnist 5/50 0.1 26.00 14.888 14.500 0.887 - 2.073 - 0.007 0.250 0.034 - yes".split()
+        "mnist 5/50 0.1 26.00 14.888 14.500 0.887 - 2.073 - 0.007 0.250 0.034 - ?/100 0.0".split()
     )
 
 

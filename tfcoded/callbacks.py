@@ -46,11 +46,13 @@ class EpochProgress(keras.callbacks.Callback):
 
     Args:
       epochs: `int`, number of the last epoch.
+      bound: `str`, name of the metric that training maximizes.
     """
 
-    def __init__(self, epochs):
+    def __init__(self, epochs, bound):
         super().__init__()
         self._epochs = epochs
+        self._bound = bound
         self._durations = []
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -58,7 +60,7 @@ class EpochProgress(keras.callbacks.Callback):
         self._meter = Meter(f"epoch {epoch + 1} of {self._epochs}", self.params["steps"])
 
     def on_train_batch_end(self, batch, logs=None):
-        self._meter.update(batch + 1, f"elbo {logs['elbo']:.2f}")
+        self._meter.update(batch + 1, f"{self._bound} {logs[self._bound]:.2f}")
 
     def on_test_begin(self, logs=None):
         self._meter.close()

@@ -13,7 +13,7 @@ def run(main):
 
     Args:
       main: function whose return value is the exit status (`None` is success). Positional arguments are refused
-        unless it has an attribute `positional`, an `int`: the largest number of them; it is called with them.
+        unless it has an attribute `positional`: the largest number of them; it is called with them.
 
     Example:
 

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from absl import flags
 
 from tfcoded import config as configuration
-from tfcoded import zoo
+from tfcoded import inception_weights, zoo
 from tfcoded.errors import UserError
 
 _METHODS = (
     "encode",
+    "code_logits",
     "draw",
     "decode",
     "reconstruct",
@@ -44,6 +45,16 @@ def define_flags():
     flags.DEFINE_string("saved_model", None, "Folder of a SavedModel, or of its version folders.")
     flags.DEFINE_string("workdir", None, "Folder of a training run; its latest checkpoint.")
     flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo's SavedModels; also {zoo.ENVIRONMENT}.")
+
+
+def define_inception_flag():
+    """Defines --inception."""
+    flags.DEFINE_string(
+        "inception",
+        None,
+        f"File of the FID network's weights; also {inception_weights.ENVIRONMENT}; "
+        f"default {inception_weights.default_path()}.",
+    )
 
 
 def check(values):
@@ -94,13 +105,30 @@ def load(values):
         folder = pathlib.Path(values.workdir)
         codec = load_workdir(values.workdir)
 
+    config = configuration_of(codec, folder)
+    epochs = checkpoint_epochs(folder) if values.workdir is not None else _recorded_epochs(folder)
+    return Source(codec, config, epochs)
+
+
+def configuration_of(codec, folder):
+    """The configuration inside a model.
+
+    Args:
+      codec: the model, a loaded SavedModel or the object that one is saved from.
+      folder: `str` or path where it comes from, for messages.
+
+    Returns:
+      A `tfcoded.config.Config`.
+
+    Raises:
+      UserError: if it is a SavedModel of something else.
+    """
     missing = ", ".join(method for method in _METHODS if not hasattr(codec, method))
     if missing:
         raise UserError(f"{folder} holds a SavedModel without {missing}; expected one that tfcoded exported")
     text = codec.configuration()
     text = text if isinstance(text, str) else text.numpy().decode()
-    epochs = _checkpoint_epochs(folder) if values.workdir is not None else _recorded_epochs(folder)
-    return Source(codec, configuration.from_yaml(text, source=str(folder)), epochs)
+    return configuration.from_yaml(text, source=str(folder))
 
 
 def load_classifier(dataset, zoo_dir=None):
@@ -117,10 +145,10 @@ def load_classifier(dataset, zoo_dir=None):
     Raises:
       UserError: if its files are damaged.
     """
-    found = zoo.find(f"classifier_{dataset}/1/saved_model.pb", zoo_dir)
-    if found is None:
+    name = f"{zoo.CLASSIFIER}{dataset}"
+    if not zoo.has_weights(name, zoo_dir):
         return None
-    model = zoo.load_saved_model(found.parent)
+    model = zoo.load_trained(name, zoo_dir)
     # The closure keeps `model` alive: `model.classify` alone would not keep its own variables.
     return lambda images: model.classify(images)
 
@@ -145,8 +173,8 @@ def saved_model_folder(path):
     return max(versions, key=lambda child: int(child.name))
 
 
-def _checkpoint_epochs(workdir):
-    """Number of the newest checkpoint of a training run."""
+def checkpoint_epochs(workdir):
+    """Number of the newest checkpoint of a training run, an `int`, or `None` if there is none."""
     import tensorflow as tf
 
     from tfcoded.checkpoints import FOLDER

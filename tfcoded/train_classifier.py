@@ -11,7 +11,7 @@ import shutil
 
 from absl import flags
 
-from tfcoded import cli, provenance
+from tfcoded import checksums, cli, provenance
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
 
@@ -110,6 +110,8 @@ def main():
     )
     write_atomically(out / "README.md", readme)
     write_atomically(out / "metrics.json", provenance.to_json(content))
+    if checksums.read(out.parent) is not None:  # OUT is an entry of a zoo that is checked
+        checksums.update(out.parent, out.name)
     print(f"test accuracy {accuracy.value:.4f} ± {accuracy.standard_error:.4f}; written to {out}")
 
 

@@ -83,7 +83,7 @@ def run(
     if done < epochs:
         callbacks = [StopUnlessFinite(checkpoints)]
         if first:
-            callbacks += [EpochProgress(epochs), EpochRecord(checkpoints, home, history)]
+            callbacks += [EpochProgress(epochs, model.objective.bound), EpochRecord(checkpoints, home, history)]
             callbacks.append(keras.callbacks.TensorBoard(str(home.path / "logs"), write_graph=False))
         _fit(model, config, images, dataset.test_images, seed, done, callbacks, checkpoints)
     done = max(done, epochs)
@@ -152,10 +152,10 @@ def _finish(config, workdir, dataset, classifier, history, facts, runs, words, s
 
 
 def _announce(config, workdir, model, distribution, policy, done):
-    code = config.code
+    code, objective = config.code, config.objective
     print(
         f"{config.name}: {code.kind} code, {config.information_bits} information bits in {config.code_bits} code bits, "
-        f"{model.count_params() / 1e6:.1f} M parameters, {distribution.num_replicas_in_sync} device(s), {policy}, "
+        f"objective {objective.kind} with {objective.samples} sample(s), {model.count_params() / 1e6:.1f} M parameters, {distribution.num_replicas_in_sync} device(s), {policy}, "
         f"in {workdir}",
         flush=True,
     )

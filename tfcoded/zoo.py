@@ -6,9 +6,14 @@ test images as the paper reports them beside those measured here. With a name it
     python -m tfcoded.zoo
     python -m tfcoded.zoo --dataset=mnist
     python -m tfcoded.zoo coded_10_300
+    python -m tfcoded.zoo verify
+    python -m tfcoded.zoo verify coded_10_300 classifier_mnist
+
+`verify` checks trained models: the hashes of their files, their signatures, and that they compute here what they
+did when they were added (`tfcoded.verification`). If something is wrong the exit status is 1.
 
 An entry is a folder `<name>` with a `config.yaml`, and possibly `metrics.json` (measured) and `1/` (the
-SavedModel). These folders are looked into, in this order, and the first that has what is wanted is used:
+SavedModel). Beside the entries may lie `SHA256SUMS`, with which files are compared before they are loaded. These folders are looked into, in this order, and the first that has what is wanted is used:
 
   1. the argument `zoo_dir`, which command lines take from `--zoo_dir`; without it, the environment
      variable TFCODED_ZOO;
@@ -24,21 +29,24 @@ model = zoo.load("coded_10_300")
 model.encode(images)["bits"]
 ```
 
-TensorFlow is imported by `load` only.
+TensorFlow is imported by the functions that load models only.
 """
 
 import difflib
 import json
+import math
 import os
 import pathlib
 import re
 import sys
 import typing
 
+from tfcoded import checksums
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
 
 ENVIRONMENT = "TFCODED_ZOO"
+CLASSIFIER = "classifier_"  # begins the names of what evaluation labels images with, which are no models of the paper
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 _SAVED_MODEL = "1/saved_model.pb"
@@ -159,7 +167,6 @@ def read_record(path):
 
     Returns:
       Its content, a `dict`, with `metrics` a dict from metric to `Measurement`, without what is no number.
-      out.
 
     Raises:
       UserError: if the file is missing or damaged.
@@ -209,6 +216,22 @@ def has_weights(name, zoo_dir=None):
     return find(f"{name}/{_SAVED_MODEL}", zoo_dir) is not None
 
 
+def trained(zoo_dir=None):
+    """Names of everything that has weights, or should have because an index of hashes lists it.
+
+    Args:
+      zoo_dir: as in `directory`.
+
+    Returns:
+      list of `str`, the classifiers included, sorted, numbers by value.
+    """
+    names = set()
+    for folder in _directories(zoo_dir):
+        names.update(path.parent.parent.name for path in folder.glob(f"*/{_SAVED_MODEL}"))
+        names.update(path.partition("/")[0] for path in checksums.read(folder) or ())
+    return sorted(names, key=_natural)
+
+
 def saved_model_path(name, zoo_dir=None):
     """Finds the SavedModel of an entry.
 
@@ -223,6 +246,11 @@ def saved_model_path(name, zoo_dir=None):
       UserError: if there is no such entry, or it has no weights.
     """
     _configuration_path(name, zoo_dir)  # an unknown name deserves its own message
+    return trained_path(name, zoo_dir)
+
+
+def trained_path(name, zoo_dir=None):
+    """As `saved_model_path`, for the classifiers too."""
     found = find(f"{name}/{_SAVED_MODEL}", zoo_dir)
     if found is None:
         folders = ", ".join(map(str, _directories(zoo_dir)))
@@ -246,7 +274,8 @@ def load(name, zoo_dir=None):
       `elbo`.
 
     Raises:
-      UserError: if there is no such entry, it has no weights, or the files are damaged.
+      UserError: if there is no such entry, it has no weights, or the files are damaged: not those that the folder's
+        SHA256SUMS names, if it has one.
 
     Example:
 
@@ -255,7 +284,15 @@ def load(name, zoo_dir=None):
     model.generate(16, [0, 1])["images"]   # float32[16, 28, 28, 1]
     ```
     """
-    return load_saved_model(saved_model_path(name, zoo_dir))
+    _configuration_path(name, zoo_dir)
+    return load_trained(name, zoo_dir)
+
+
+def load_trained(name, zoo_dir=None):
+    """As `load`, for the classifiers too."""
+    folder = trained_path(name, zoo_dir)
+    checksums.verify(folder.parent.parent, f"{name}/{folder.name}")
+    return load_saved_model(folder)
 
 
 def load_saved_model(folder):
@@ -302,8 +339,7 @@ def _configuration_paths(zoo_dir):
     paths = {}
     for folder in _directories(zoo_dir):
         for path in folder.glob("*/config.yaml"):
-            # classifier_* are what evaluation labels reconstructions with, not models of the paper.
-            if not path.parent.name.startswith("classifier_"):
+            if not path.parent.name.startswith(CLASSIFIER):
                 paths.setdefault(path.parent.name, path)
     return paths
 
@@ -335,21 +371,27 @@ def _table_order(item):
 def _table(entries, zoo_dir):
     """The table of `entries` (a dict from name to `Config`) as text."""
     rows = [
-        ["", "", "bits", "", "parameters"] + [part for each in _TABLE_METRICS for part in (each, "")] + [""],
-        ["name", "dataset", "M/D", "rate", "million"] + ["paper", "here"] * len(_TABLE_METRICS) + ["weights"],
+        ["", "", "bits", "", "parameters"] + [part for each in _TABLE_METRICS for part in (each, "")] + ["weights", ""],
+        ["name", "dataset", "M/D", "rate", "million"] + ["paper", "here"] * len(_TABLE_METRICS) + ["epochs", "MB"],
     ]
     for name, entry in sorted(entries.items(), key=_table_order):
+        path = measured_path(name, zoo_dir=zoo_dir)
         try:
-            here = measured(name, zoo_dir)
+            record = {} if path is None else read_record(path)
         except UserError as error:  # one damaged file should not hide the other entries
             print(f"warning: {error}", file=sys.stderr)
-            here = {}
+            record = {}
+        here = record.get("metrics", {})
         row = [name, entry.dataset, f"{entry.information_bits}/{entry.code_bits}", f"{entry.rate:.3g}"]
         row.append(f"{sum(entry.parameters.values()) / 1e6:.2f}" if entry.parameters else "-")
         for metric in _TABLE_METRICS:
             found = here[metric].value if metric in here else None
             row += [_number(entry.published.get(metric)), _number(found)]
-        rows.append(row + ["yes" if has_weights(name, zoo_dir) else "-"])
+        if has_weights(name, zoo_dir):
+            row += [f"{record.get('epochs') or '?'}/{entry.training.epochs}", f"{_bytes(name, zoo_dir) / 1e6:.1f}"]
+        else:
+            row += ["-", "-"]
+        rows.append(row)
     widths = [max(map(len, column)) for column in zip(*rows)]
     left = (0, 1)
     return "\n".join(
@@ -359,6 +401,11 @@ def _table(entries, zoo_dir):
         ).rstrip()
         for row in rows
     )
+
+
+def _bytes(name, zoo_dir):
+    """Size of an entry's SavedModel."""
+    return sum(file.stat().st_size for file in trained_path(name, zoo_dir).rglob("*") if file.is_file())
 
 
 def _number(value):
@@ -388,13 +435,17 @@ def _entry(name, zoo_dir):
     return "\n".join([*lines, "", f"weights: {weights}"])
 
 
-def _main(name=None):
+def _main(*arguments):
     from absl import flags
 
     zoo_dir, dataset = flags.FLAGS.zoo_dir, flags.FLAGS.dataset
-    if name is not None:
-        print(_entry(name, zoo_dir))
-        return
+    if arguments and arguments[0] == "verify":
+        return _verify(arguments[1:], zoo_dir)
+    if len(arguments) > 1:
+        raise UserError(f"unexpected argument {arguments[1]!r}; expected one name, or verify and names, see --help")
+    if arguments:
+        print(_entry(arguments[0], zoo_dir))
+        return 0
     entries = {each: config(each, zoo_dir) for each in list(zoo_dir)}
     if dataset:
         known = sorted({entry.dataset for entry in entries.values()})
@@ -404,9 +455,20 @@ def _main(name=None):
             hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
             raise UserError(f"no entry for data set {dataset!r}; {hint}")
     print(_table(entries, zoo_dir))
+    return 0
 
 
-_main.positional = 1
+def _verify(names, zoo_dir):
+    """Exit status of `verify`."""
+    from tfcoded import verification
+
+    failed = verification.verify_all(names, zoo_dir)
+    if failed:
+        print(f"error: {len(failed)} failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+_main.positional = math.inf
 
 
 if __name__ == "__main__":

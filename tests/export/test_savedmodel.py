@@ -23,9 +23,11 @@ def test_versions_are_numbered_and_never_overwritten(tmp_path, monkeypatch):
     out = tmp_path / "models" / "mine"
     assert export_saved_model(model, settings, out) == out / "1"
     assert export_saved_model(model, settings, str(out)) == out / "2"
-    for name in ("9", "notes", "x11", ".exporting-old"):
+    for name in ("9", "notes", "x11", ".exporting-now", ".exporting-old"):
         (out / name).mkdir()
+    os.utime(out / ".exporting-old", (0, 0))  # by an export that was killed long ago
     assert export_saved_model(model, settings, out) == out / "10"
+    assert (out / ".exporting-now").is_dir() and not (out / ".exporting-old").exists()
     assert not list((out / "9").iterdir())
     assert (out / "10").stat().st_mode & 0o777 == 0o777 & ~umask()
 

@@ -59,6 +59,23 @@ def reconstruction_metrics(codec, images, labels=None, classifier=None, *, seed=
     Martinez-Garcia et al., "Improved Variational Inference in Discrete VAEs using Error Correcting Codes",
     2025, section 5 and appendix C.
     """
+    samples = reconstruction_samples(codec, images, labels, classifier, seed=seed, batch_size=batch_size)
+    return {name: estimate(values) for name, values in samples.items() if values.size}
+
+
+def reconstruction_samples(codec, images, labels=None, classifier=None, *, seed=0, batch_size=PSNR_BATCH):
+    """What `reconstruction_metrics` are the means of, so that two models can be compared image by image.
+
+    Args:
+      codec, images, labels, classifier, seed, batch_size: as in `reconstruction_metrics`.
+
+    Returns:
+      `dict` from the metric's name to an array with one number per image; of `psnr` one per batch, of
+      `confident_accuracy` one per confident image.
+
+    Raises:
+      ValueError: as `reconstruction_metrics`.
+    """
     images = np.asarray(images)
     check_images(images, labels)
     samples = {}
@@ -89,8 +106,7 @@ def reconstruction_metrics(codec, images, labels=None, classifier=None, *, seed=
             keep("confident_accuracy", correct[confident])
             keep("confident_fraction", confident)
 
-    samples = {name: np.concatenate(values) for name, values in samples.items()}
-    return {name: estimate(values) for name, values in samples.items() if values.size}
+    return {name: np.concatenate(values) for name, values in samples.items()}
 
 
 def error_metrics(codec, branches, *, seed=0, runs=50, words=1000, batch_size=500):
@@ -120,6 +136,22 @@ def error_metrics(codec, branches, *, seed=0, runs=50, words=1000, batch_size=50
     Martinez-Garcia et al., "Improved Variational Inference in Discrete VAEs using Error Correcting Codes",
     2025, tables 3 and 9 (50 runs of 1,000 words).
     """
+    rates = error_samples(codec, branches, seed=seed, runs=runs, words=words, batch_size=batch_size)
+    return {name: estimate(values) for name, values in rates.items()}
+
+
+def error_samples(codec, branches, *, seed=0, runs=50, words=1000, batch_size=500):
+    """The rates of each run, which `error_metrics` are the means of. Two models are sent the same words.
+
+    Args:
+      codec, branches, seed, runs, words, batch_size: as in `error_metrics`.
+
+    Returns:
+      `dict` from the metric's name to a list of `float`, one for each run.
+
+    Raises:
+      ValueError: as `error_metrics`.
+    """
     if runs < 1 or words < 1:
         raise ValueError(f"runs and words must be at least 1, got {runs} runs of {words} words")
     if not branches or min(branches) < 1:
@@ -146,7 +178,7 @@ def error_metrics(codec, branches, *, seed=0, runs=50, words=1000, batch_size=50
                 for name, count in (("ber", bit_metrics.bit_errors), ("wer", bit_metrics.word_errors)):
                     rate = float(tf.reduce_mean(count(sent[:, part], word[:, part])))
                     rates.setdefault(f"{name}{rule}{suffix}", []).append(rate)
-    return {name: estimate(values) for name, values in rates.items()}
+    return rates
 
 
 def transmissions(codec, information_bits, words, seed, run, batch_size=500):

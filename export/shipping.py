@@ -1,0 +1,226 @@
+"""A zoo entry from a finished training: SavedModel, measurements, golden outputs, pictures, card, hashes."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+import tempfile
+
+from tfcoded import checksums, zoo
+from tfcoded import config as configuration
+from tfcoded.errors import UserError
+from tfcoded.files import write_atomically
+from tfcoded.workdir import differences, read_run
+
+VERSION = "1"
+_PREFIX = ".shipping-"
+_CARRIED = "config.yaml"
+_NOT_DRAWN = (
+    "epoch",
+    "seconds",
+    "loss",
+    "val_loss",
+)  # of history.json; a loss is the bound with another sign
+
+
+@dataclasses.dataclass(frozen=True)
+class Shipment:
+    """A training run that is to become a zoo entry.
+
+    Attributes:
+      workdir: `pathlib.Path` of the run.
+      config: `tfcoded.config.Config` of the entry.
+      zoo_dir: `pathlib.Path` of the folder of entries.
+    """
+
+    workdir: pathlib.Path
+    config: configuration.Config
+    zoo_dir: pathlib.Path
+
+    @property
+    def folder(self):
+        """`pathlib.Path` of the entry."""
+        return self.zoo_dir / self.config.name
+
+
+def check(workdir, zoo_dir, overwrite=False):
+    """Finds the entry that a training run belongs to, without importing TensorFlow.
+
+    Args:
+      workdir: `str` or path of the run.
+      zoo_dir: `pathlib.Path` of the folder of entries.
+      overwrite: `bool`, whether a SavedModel of the entry may be replaced.
+
+    Returns:
+      A `Shipment`.
+
+    Raises:
+      UserError: if the run is of another configuration than the entry of its name (more or fewer epochs are
+        fine), or the entry has a SavedModel already.
+    """
+    workdir = pathlib.Path(workdir)
+    if not (workdir / "config.yaml").is_file():
+        raise UserError(f"{workdir} has no config.yaml; expected the --workdir of python -m tfcoded.train")
+    run = configuration.load(workdir / "config.yaml")
+    shipment = Shipment(workdir, zoo.config(run.name, zoo_dir), zoo_dir)
+    changed = differences(run, shipment.config)
+    if changed:
+        raise UserError(
+            f"{workdir} is no training of the entry {run.name}: {'; '.join(changed)}; give the configuration a name of"
+            f" its own, and {zoo_dir}/NAME/config.yaml"
+        )
+    read_run(workdir)
+    if (shipment.folder / VERSION).exists() and not overwrite:
+        raise UserError(
+            f"{shipment.folder / VERSION} exists; give --overwrite to replace it and what was measured of it"
+        )
+    return shipment
+
+
+def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
+    """Makes a zoo entry; it appears under its name once everything of it is there.
+
+    Everything is measured on the SavedModel as it is stored, loaded again.
+
+    Args:
+      shipment: a `Shipment`.
+      dataset: its `tfcoded.data.Dataset`.
+      classifier: function from images to logits, or `None`.
+      plan: `tfcoded.measurement.Plan` of the test images.
+      storage: one of `export.STORAGES`.
+      train_plan: a plan of the training images, for `metrics_train.json`, or `None`.
+
+    Returns:
+      `pathlib.Path` of the entry, and the measurements beside the published ones, a `str`.
+
+    Raises:
+      UserError: if the run has no checkpoint, was trained on a part of the data only, or cannot be measured.
+    """
+    import tensorflow as tf
+
+    from export import card
+    from export.savedmodel import export_saved_model, restored_model
+    from tfcoded import golden, measurement, pictures, provenance, sources
+
+    workdir, config = shipment.workdir, shipment.config
+    dataset.require_shape(config.network.image_shape)
+    epochs = sources.checkpoint_epochs(workdir)
+    model, _ = restored_model(workdir)
+    if sources.checkpoint_epochs(workdir) != epochs:
+        raise UserError(f"the training in {workdir} went on meanwhile; wait for it")
+    training = _training(workdir, epochs, config)
+    if training.get("train_images") != len(dataset.train_images):
+        raise UserError(
+            f"{workdir} was trained on {training.get('train_images')} of {len(dataset.train_images)} images; an entry of"
+            " the zoo is trained on all of them"
+        )
+    with tempfile.TemporaryDirectory(dir=shipment.zoo_dir, prefix=_PREFIX) as temporary:
+        new = pathlib.Path(temporary, "new")
+        new.mkdir()
+        _carry(shipment, new)
+        saved = export_saved_model(model, config, new, storage)
+        codec = tf.saved_model.load(str(saved))
+        size = sum(file.stat().st_size for file in saved.rglob("*") if file.is_file())
+        facts = {"epochs": epochs, "training": training, "storage": storage, "bytes": size}
+        scratch = workdir / f".shipping.{storage}.npz"
+        content, text, bins = measurement.measure(
+            codec, config, dataset, classifier, plan, scratch=scratch, **facts
+        )
+        write_atomically(new / "metrics.json", provenance.to_json(content))
+        if train_plan is not None:
+            content, _, _ = measurement.measure(codec, config, dataset, classifier, train_plan, **facts)
+            write_atomically(new / "metrics_train.json", provenance.to_json(content))
+        write_atomically(new / "golden.npz", golden.record(codec, dataset.test_images))
+        _draw(codec, config, dataset.test_images, _history(workdir, epochs), new)
+        if bins:
+            pictures.reliability_diagram(bins, new / "reliability.png")
+        card.write(new)
+        _publish(new, shipment)
+    scratch.unlink(missing_ok=True)
+    return shipment.folder, text
+
+
+def write_cards(zoo_dir):
+    """Writes the cards of all entries of a folder that have a SavedModel and measurements.
+
+    Args:
+      zoo_dir: `pathlib.Path` of the folder of entries.
+
+    Returns:
+      list of `pathlib.Path` of the cards.
+    """
+    from export import card
+
+    return [
+        card.write(path.parent)
+        for path in sorted(zoo_dir.glob("*/metrics.json"))
+        if (path.parent / VERSION).is_dir() and not path.parent.name.startswith(zoo.CLASSIFIER)
+    ]
+
+
+def _carry(shipment, new):
+    """Copies the entry's configuration, from which the card is made, and which this folder may lack."""
+    source = zoo.find(f"{shipment.config.name}/{_CARRIED}", shipment.zoo_dir)
+    shutil.copyfile(source, new / _CARRIED)
+
+
+def _draw(codec, config, images, history, new):
+    """Draws what the model makes of images and words, and how it was trained, into the folder `new`."""
+    from tfcoded import generate, pictures
+
+    sheet = {"rows": 8, "columns": 8, "seed": 0}
+    generate.samples(codec, new, **sheet)
+    generate.reconstructions(codec, images, new, **sheet)
+    branches = config.code.information_bits
+    if len(branches) > 1:
+        generate.first_branch_fixed(codec, branches, new, **sheet)
+    curves = {name: values for name, values in history.items() if name not in _NOT_DRAWN}
+    if curves:
+        pictures.learning_curves(curves, new / "learning_curves.png")
+
+
+def _publish(new, shipment):
+    """Puts what is in the folder `new` in place of what was shipped before; other files of the entry stay."""
+    from export.card import PICTURES
+
+    target = shipment.folder
+    target.mkdir(exist_ok=True)
+    # Until the last line no index lists these files: an entry of which half is exchanged is never loaded.
+    checksums.forget(shipment.zoo_dir, shipment.config.name)
+    if (target / VERSION).exists():
+        (target / VERSION).rename(new.parent / "old")
+    for name in ("metrics.json", "metrics_train.json", "golden.npz", "README.md", *PICTURES):
+        (target / name).unlink(missing_ok=True)
+    for path in new.iterdir():
+        path.replace(target / path.name)
+    checksums.update(shipment.zoo_dir, shipment.config.name)
+
+
+def _training(workdir, epochs, config):
+    """How a run was trained, as far as its folder knows: `dict` for metrics.json."""
+    facts = {**read_run(workdir), "epochs_planned": config.training.epochs}
+    seconds = _history(workdir, epochs).get("seconds", [])
+    if len(seconds) == epochs:
+        facts["seconds"] = round(sum(seconds), 1)
+    imported, measured = _json(workdir / "pjrt.json"), _json(workdir / "metrics.json")
+    if imported:
+        facts |= {"device": imported.get("device"), "through": "python -m export.pjrt"}
+        facts["seconds"] = imported.get("seconds", facts.get("seconds"))
+    elif measured.get("epochs") == epochs:
+        facts["device"] = measured.get("hardware")
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _history(workdir, epochs):
+    """Metrics of the first epochs, a `dict` of lists; a training that was cut short may have recorded one more."""
+    return {name: values[:epochs] for name, values in _json(workdir / "history.json").items()}
+
+
+def _json(path):
+    """The content of a file, a `dict`; empty if there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); delete it to go on without it") from error

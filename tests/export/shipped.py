@@ -1,0 +1,66 @@
+"""A tiny training that becomes a zoo entry, for the tests of what is shipped."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import tiny_networks
+
+from tfcoded import config
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EPOCHS = 2
+
+_SCRIPT = """
+import runpy, sys
+import pytest, tiny_networks
+tiny_networks.replace_networks(pytest.MonkeyPatch())
+module, sys.argv = sys.argv[1], sys.argv[1:]
+runpy.run_module(module, run_name="__main__")
+"""
+
+
+def run(*command):
+    """Runs Python in the clone, without a zoo folder named in the environment."""
+    environment = {key: value for key, value in os.environ.items() if key != "TFCODED_ZOO"}
+    environment["PYTHONPATH"] = str(ROOT / "tests" / "export")
+    arguments = [sys.executable, *map(str, command)]
+    return subprocess.run(
+        arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def run_tiny(module, *arguments):
+    """Runs a command line with the tiny networks in place of the published ones."""
+    return run("-c", _SCRIPT, module, *arguments)
+
+
+def training(folder):
+    """Writes a zoo folder with the entry `tiny` and a work directory of it; returns both."""
+    from tfcoded.checkpoints import Checkpoints
+    from tfcoded.models import AdamL2, CodedDVAE
+
+    settings = tiny_networks.settings(folder)
+    zoo_dir, workdir = folder / "zoo", folder / "run"
+    entry = zoo_dir / "tiny"
+    entry.mkdir(parents=True)
+    entry_text = config.to_yaml(settings) + "published: {psnr: 18.5, ssim: 0.5}\n"
+    (entry / "config.yaml").write_text(entry_text.replace("published: {}\n", ""))
+    workdir.mkdir()
+    (workdir / "config.yaml").write_text(config.to_yaml(config.override(settings, ["training.epochs=2"])))
+    facts = {"seed": 3, "train_images": 40, "dtype_policy": "float32", "replicas": 1}
+    (workdir / "run.json").write_text(json.dumps(facts))
+    history = {"epoch": [1, 2, 3], "elbo": [-500.0, -480.0, 0.0], "seconds": [1800.0, 1800.0, 9.0]}
+    (workdir / "history.json").write_text(json.dumps(history))
+    (workdir / "metrics.json").write_text(json.dumps({"epochs": EPOCHS, "hardware": "a GPU", "metrics": {}}))
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_networks.replace_networks(patch)
+        model = CodedDVAE.from_configuration(settings, seed=3)
+        model.encoder.head.kernel.assign(30 * model.encoder.head.kernel)  # probabilities away from 1/2
+        optimizer = AdamL2(1e-4)
+        optimizer.build(model.trainable_variables)
+        Checkpoints(workdir, model, optimizer).save(EPOCHS)
+    return zoo_dir, workdir

@@ -1,0 +1,262 @@
+"""python -m export.ship and what makes sure that a shipped entry is what it was."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import shipped
+import tensorflow as tf
+
+from export import card, shipping
+from tfcoded import checksums, config, golden, verification, zoo
+from tfcoded.errors import UserError
+
+
+@pytest.fixture(name="home", scope="module")
+def _home(tmp_path_factory):
+    """A folder with `zoo`, `run` and the entry shipped into the former; never changed."""
+    home = tmp_path_factory.mktemp("ship")
+    zoo_dir, workdir = shipped.training(home)
+    (zoo_dir / "tiny" / "notes.txt").write_text("kept")
+    small = ("--storage=int4", "--runs=2", "--words=20", "--train")
+    done = shipped.run_tiny("export.ship", f"--workdir={workdir}", f"--zoo_dir={zoo_dir}", *small)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert str(zoo_dir / "tiny") in done.stdout
+    return home
+
+
+@pytest.fixture(name="model", scope="module")
+def _model(home):
+    return zoo.load("tiny", home / "zoo")
+
+
+@pytest.fixture(name="copy")
+def _copy(home, tmp_path):
+    """A copy of the zoo folder, to be damaged."""
+    return shutil.copytree(home / "zoo", tmp_path / "zoo")
+
+
+def test_an_entry_is_complete(home):
+    entry = home / "zoo" / "tiny"
+    names = {path.name for path in entry.iterdir()}
+    assert names == {
+        *("1", "config.yaml", "metrics.json", "metrics_train.json", "golden.npz", "README.md", "notes.txt"),
+        *("samples.png", "reconstructions.png", "reliability.png", "learning_curves.png", "m1_fixed.png"),
+    }
+    assert {path.name for path in (home / "zoo").iterdir()} == {"tiny", "SHA256SUMS"}
+    record = json.loads((entry / "metrics.json").read_text())
+    assert record["name"] == "tiny" and record["epochs"] == 2 and record["storage"] == "int4"
+    assert record["bytes"] == sum(path.stat().st_size for path in (entry / "1").rglob("*") if path.is_file())
+    assert record["training"] == {
+        "seed": 3,
+        "train_images": 40,
+        "dtype_policy": "float32",
+        "replicas": 1,
+        "epochs_planned": 3,
+        "seconds": 3600.0,
+        "device": "a GPU",
+    }
+    assert record["published"] == {"psnr": 18.5, "ssim": 0.5}
+    assert {"psnr", "ber", "ece_words"} <= set(record["metrics"])
+    train = json.loads((entry / "metrics_train.json").read_text())
+    assert train["split"] == "train" and train["images"] == 40 and "ber" not in train["metrics"]
+
+
+def test_it_loads_and_verifies(home, model):
+    zoo_dir = home / "zoo"
+    settings = config.from_yaml(model.configuration().numpy().decode())
+    assert settings == zoo.config("tiny", zoo_dir)
+    found = verification.verify("tiny", zoo_dir)
+    assert "golden outputs, 17 signatures" in found
+    done = subprocess.run(
+        ["sha256sum", "-c", "SHA256SUMS"], cwd=zoo_dir, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == int(found.split()[0]) >= 4
+
+
+def test_the_card_says_what_the_files_say(home):
+    text = (home / "zoo" / "tiny" / "README.md").read_text()
+    assert "2 of 3 epochs, seed 3, float32, on a GPU, 1.0 hours" in text
+    assert "4-bit integers" in text and "Trained for 2 of 3 epochs" in text and "| 18.500 |" in text
+    assert "branches of 2 bits in 10 and 2 bits in 10" in text
+    assert "On 20 test images" in text and "On 40 training images" in text
+    record = zoo.read_record(home / "zoo" / "tiny" / "metrics.json")
+    for name in card.PICTURES:
+        assert f"]({name})" in text
+    elbo = record["metrics"]["elbo"]
+    assert f"| ELBO, nats | {elbo.value:.0f}" in text or f"| ELBO, nats | {elbo.value:.1f}" in text
+
+
+def test_cards_are_written_again(copy):
+    path = copy / "tiny" / "README.md"
+    before = path.read_text()
+    path.write_text("lost")
+    index = (copy / "SHA256SUMS").read_text()
+    done = shipped.run("-X", "importtime", "-m", "export.ship", "--cards", f"--zoo_dir={copy}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines() == [str(path)] and path.read_text() == before
+    assert (copy / "SHA256SUMS").read_text() == index
+    assert "tensorflow" not in done.stderr.replace(str(copy), "")
+
+
+def test_one_changed_byte_is_found(copy):
+    (data,) = (copy / "tiny" / "1" / "variables").glob("*.data*")
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    for call in (zoo.load, verification.verify):
+        with pytest.raises(UserError, match=f"{data.name} is damaged: its SHA-256 is"):
+            call("tiny", copy)
+
+
+def test_missing_and_additional_files_are_found(copy):
+    (copy / "tiny" / "1" / "extra.txt").write_text("")
+    (copy / "tiny" / "1" / "fingerprint.pb").unlink()
+    with pytest.raises(UserError) as error:
+        zoo.load("tiny", copy)
+    assert "tiny/1/extra.txt is not listed in SHA256SUMS" in str(error.value)
+    assert "tiny/1/fingerprint.pb is missing" in str(error.value)
+    checksums.forget(copy, "tiny")
+    with pytest.raises(UserError, match="saved_model.pb is not listed"):
+        zoo.load("tiny", copy)
+    (copy / "SHA256SUMS").unlink()  # a folder of the user's own
+    assert verification.verify("tiny", copy).startswith("no index of hashes, ")
+
+
+@pytest.mark.parametrize(
+    "name, change", [("decode/images", 3e-4), ("encode/bits", 1), ("elbo/elbo", 1.0), ("seed", 1)]
+)
+def test_other_outputs_are_found(home, model, tmp_path, name, change):
+    with np.load(home / "zoo" / "tiny" / "golden.npz") as file:
+        arrays = dict(file)
+    arrays[name] = arrays[name] + np.asarray(change, arrays[name].dtype)
+    np.savez(tmp_path / "golden.npz", **arrays)
+    expected = "reconstruct/images differs" if name == "seed" else f"{name} differs"
+    with pytest.raises(UserError, match=expected):
+        golden.check(model, tmp_path / "golden.npz")
+
+
+def test_a_bit_that_is_undecided_may_fall_either_way(home, model, tmp_path):
+    with np.load(home / "zoo" / "tiny" / "golden.npz") as file:
+        arrays = dict(file)
+    arrays["encode/bits"][0, 0] ^= 1
+    arrays["encode/bit_probabilities"][0, 0] = 0.5005
+    golden.check(_Undecided(model), _saved(tmp_path / "golden.npz", arrays))
+    arrays["encode/bits"][0, 1] ^= 1
+    with pytest.raises(UserError, match="encode/bits differs in 1 bits"):
+        golden.check(_Undecided(model), _saved(tmp_path / "golden.npz", arrays))
+
+
+class _Undecided:
+    """A model whose first bit has probability 0.5005."""
+
+    def __init__(self, model):
+        self.decode, self.reconstruct, self.elbo, self._model = (
+            model.decode,
+            model.reconstruct,
+            model.elbo,
+            model,
+        )
+
+    def encode(self, images):
+        encoded = dict(self._model.encode(images))
+        probabilities = encoded["bit_probabilities"].numpy()
+        probabilities[0, 0] = 0.5005
+        return encoded | {"bit_probabilities": tf.constant(probabilities)}
+
+
+def _saved(path, arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+def test_golden_outputs_have_a_hash(copy):
+    with (copy / "tiny" / "golden.npz").open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(UserError, match="golden.npz is damaged: its SHA-256 is"):
+        verification.verify("tiny", copy)
+    assert zoo.saved_model_path("tiny", copy)
+    checksums.verify(copy, "tiny/1")  # what is loaded is as it was
+
+
+def test_a_model_of_another_configuration_is_found(copy):
+    path = copy / "tiny" / "config.yaml"
+    path.write_text(path.read_text().replace("beta: 15.0", "beta: 7.0"))
+    with pytest.raises(UserError, match="another configuration than its entry: beta 15.0, not 7.0"):
+        verification.verify("tiny", copy)
+
+
+def test_the_command_that_verifies(copy, capsys):
+    assert verification.verify_all(["tiny", "classifier_mnist"], copy) == []
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("ok      tiny              5 files, 10 golden outputs, 17 signatures")
+    assert lines[1] == "ok      classifier_mnist  4 files, 3 signatures"
+    (copy / "tiny" / "1" / "fingerprint.pb").unlink()
+    done = shipped.run("-m", "tfcoded.zoo", "verify", "tiny", f"--zoo_dir={copy}")
+    assert done.returncode == 1
+    assert done.stdout.startswith("FAILED  tiny") and "fingerprint.pb is missing" in done.stdout
+    assert "error: 1 failed: tiny" in done.stderr
+    unknown = shipped.run("-m", "tfcoded.zoo", "verify", "coded_10_30")
+    assert unknown.returncode == 2 and "did you mean 'coded_10_300'?" in unknown.stderr
+
+
+def test_the_table_marks_shipped_entries(home):
+    done = shipped.run("-m", "tfcoded.zoo", f"--zoo_dir={home / 'zoo'}")
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()[2:]}
+    size = json.loads((home / "zoo" / "tiny" / "metrics.json").read_text())["bytes"]
+    assert rows["tiny"][-2:] == ["2/3", f"{size / 1e6:.1f}"]
+
+
+def refused(message, *arguments):
+    done = shipped.run("-m", "export.ship", *arguments)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert message in line, line
+
+
+def test_what_is_refused(home, tmp_path):
+    workdir, zoo_dir = f"--workdir={home / 'run'}", f"--zoo_dir={home / 'zoo'}"
+    refused("1 exists; give --overwrite", workdir, zoo_dir)
+    refused("two of --workdir are trainings of one entry", workdir, workdir, zoo_dir, "--overwrite")
+    refused("at least one --workdir", zoo_dir)
+    refused("expected reconstruction and others", workdir, zoo_dir, "--metrics=errors")
+    refused("has no config.yaml", f"--workdir={tmp_path}", zoo_dir)
+    other = shutil.copytree(home / "run", tmp_path / "other")
+    text = (other / "config.yaml").read_text()
+    (other / "config.yaml").write_text(text.replace("l2: 0.01", "l2: 0.02"))
+    refused(
+        "is no training of the entry tiny: training.l2 0.02, not 0.01",
+        f"--workdir={other}",
+        zoo_dir,
+        "--overwrite",
+    )
+
+
+def test_overwriting_leaves_nothing_of_before(copy, home, monkeypatch):
+    new = copy.parent / "new"
+    shutil.copytree(home / "zoo" / "tiny" / "1", new / "1")
+    (new / "metrics.json").write_text("{}")
+    monkeypatch.setattr(checksums, "update", lambda *_: None)
+    shipment = shipping.check(home / "run", copy, overwrite=True)
+    shipping._publish(new, shipment)
+    names = {path.name for path in (copy / "tiny").iterdir()}
+    assert names == {"1", "metrics.json", "config.yaml", "notes.txt"}
+    with pytest.raises(UserError, match="not listed"):  # had it been interrupted here
+        zoo.load("tiny", copy)
+
+
+def test_a_training_on_part_of_the_data_is_refused(home, tmp_path):
+    from tfcoded import data, measurement
+
+    workdir = shutil.copytree(home / "run", tmp_path / "run")
+    facts = json.loads((workdir / "run.json").read_text())
+    (workdir / "run.json").write_text(json.dumps(facts | {"train_images": 39}))
+    shipment = shipping.check(workdir, home / "zoo", overwrite=True)
+    dataset = data.load(shipment.config.dataset)
+    with pytest.MonkeyPatch.context() as patch:
+        shipped.tiny_networks.replace_networks(patch)
+        with pytest.raises(UserError, match="trained on 39 of 40 images"):
+            shipping.ship(shipment, dataset, None, measurement.Plan(), "int4")

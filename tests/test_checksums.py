@@ -1,0 +1,68 @@
+import subprocess
+
+import pytest
+
+from tfcoded import checksums
+from tfcoded.errors import UserError
+
+
+@pytest.fixture(name="root")
+def _root(tmp_path):
+    for name in ("b/1/saved_model.pb", "b/1/variables/v", "b/golden.npz", "a/2/x", "a/README.md", "ab/1/y"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+def names(root):
+    return list(checksums.read(root))
+
+
+def test_an_index_is_of_all_entries_and_as_sha256sum_writes_it(root):
+    assert checksums.read(root) is None and checksums.verify(root, "b") == 0
+    checksums.update(root, "b")
+    listed = ["a/2/x", "ab/1/y", "b/1/saved_model.pb", "b/1/variables/v", "b/golden.npz"]
+    assert names(root) == listed
+    written = subprocess.run(
+        ["sha256sum", *listed], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    assert (root / "SHA256SUMS").read_text() == written
+    assert [checksums.verify(root, part) for part in ("a", "b", "b/1", "ab")] == [1, 3, 2, 1]
+
+
+def test_an_entry_is_forgotten_and_listed_again(root):
+    checksums.forget(root, "a")  # and not `ab`, whose name begins alike
+    assert names(root) == ["ab/1/y", "b/1/saved_model.pb", "b/1/variables/v", "b/golden.npz"]
+    with pytest.raises(UserError, match="a/2/x is not listed"):
+        checksums.verify(root, "a")
+    (root / "a/2/x").write_text("new")
+    checksums.update(root, "a")
+    assert names(root)[0] == "a/2/x" and checksums.verify(root, "a") == 1
+
+
+def test_each_kind_of_damage_is_named(root):
+    checksums.update(root, "b")
+    (root / "b/1/saved_model.pb").write_text("B/1/saved_model.pb")
+    (root / "b/1/variables/v").unlink()
+    (root / "b/1/more").write_text("")
+    with pytest.raises(UserError) as error:
+        checksums.verify(root, "b/1")
+    for part in ("saved_model.pb is damaged", "variables/v is missing", "b/1/more is not listed"):
+        assert part in str(error.value)
+    assert "golden" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["zz  a/2/x\n", f"{'0' * 64}  a/2/x\n{'1' * 64}  a/2/x\n", f"{'0' * 64} a/2/x\n"]
+)
+def test_a_damaged_index_is_refused(root, text):
+    (root / "SHA256SUMS").write_text(text)
+    with pytest.raises(UserError, match="SHA256SUMS: line"):
+        checksums.verify(root, "a")
+
+
+def test_binary_mode_of_sha256sum_is_read(root):
+    checksums.update(root, "b")
+    path = root / "SHA256SUMS"
+    path.write_text(path.read_text().replace("  ", " *"))
+    assert checksums.verify(root, "b") == 3

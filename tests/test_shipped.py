@@ -1,0 +1,49 @@
+"""The trained models in the repository's own zoo: hashes, signatures, and what they compute."""
+
+import json
+
+import pytest
+
+from tfcoded import checksums, verification, zoo
+
+TRAINED = zoo.trained()
+MODELS = [name for name in TRAINED if not name.startswith(zoo.CLASSIFIER)]
+
+
+def test_one_trained_model():
+    assert verification.verify((MODELS or TRAINED)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_trained_model(name):
+    assert verification.verify(name)
+
+
+def test_every_file_is_listed_and_nothing_else():
+    root = zoo.directory()
+    found = [path for entry in root.iterdir() for path in entry.glob("[0-9]*/**/*") if path.is_file()]
+    found += root.glob("*/golden.npz")
+    assert sorted(path.relative_to(root).as_posix() for path in found) == list(checksums.read(root))
+
+
+def test_the_zoo_stays_small():
+    assert sum(path.stat().st_size for path in zoo.directory().rglob("*")) < 600e6
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_belongs_to_a_model(name):
+    folder = zoo.directory() / name
+    present = {path.name for path in folder.iterdir()}
+    assert {
+        "1",
+        "config.yaml",
+        "metrics.json",
+        "golden.npz",
+        "README.md",
+        "samples.png",
+        "reconstructions.png",
+    } <= present
+    record = json.loads((folder / "metrics.json").read_text())
+    assert record["name"] == name
+    assert record["bytes"] == sum(path.stat().st_size for path in (folder / "1").rglob("*") if path.is_file())

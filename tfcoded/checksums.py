@@ -1,0 +1,146 @@
+"""The index of a zoo folder: SHA-256 of every file of its trained models, in the format of `sha256sum`.
+
+`SHA256SUMS` lies beside the entries and names, sorted, every file in a version folder (`<entry>/1/...`) and
+every `<entry>/golden.npz`, so that
+
+    cd zoo && sha256sum -c SHA256SUMS
+
+checks the folder without this package. A folder without an index, such as one of a user's own models, is not
+checked.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import pathlib
+import re
+
+from tfcoded.errors import UserError
+from tfcoded.files import write_atomically
+
+INDEX = "SHA256SUMS"
+
+_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+
+
+def read(root):
+    """The index of a zoo folder.
+
+    Args:
+      root: `str` or path of the folder of entries.
+
+    Returns:
+      `dict` from a file's path below `root`, a `str` with slashes, to its SHA-256 in hexadecimal digits; `None`
+      if the folder has no index.
+
+    Raises:
+      UserError: if the index is damaged.
+    """
+    path = pathlib.Path(root) / INDEX
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    index = {}
+    for number, line in enumerate(lines, start=1):
+        match = _LINE.fullmatch(line)
+        if match is None or match[2] in index:
+            reason = "is no line of sha256sum" if match is None else f"names {match[2]} again"
+            raise UserError(f"{path}: line {number} {reason}; restore the file")
+        index[match[2]] = match[1]
+    return index
+
+
+def verify(root, part):
+    """Compares the files of an entry with the index, if the folder has one.
+
+    Args:
+      root: `str` or path of the folder of entries.
+      part: `str`, what to check: an entry (`coded_10_300`) or one version of it (`coded_10_300/1`).
+
+    Returns:
+      `int`, the number of files that were checked; 0 without an index.
+
+    Raises:
+      UserError: if a file is missing, differs, or is there without being listed; the message names each.
+
+    Example:
+
+    ```python
+    verify("zoo", "coded_10_300/1")
+    ```
+    """
+    root = pathlib.Path(root)
+    index = read(root)
+    if index is None:
+        return 0
+    listed = {name for name in index if name.startswith(f"{part}/")}
+    present = {name for name in _files(root, part.partition("/")[0]) if name.startswith(f"{part}/")}
+    problems = [f"{name} is missing" for name in sorted(listed - present)]
+    problems += [f"{name} is not listed in {INDEX}" for name in sorted(present - listed)]
+    for name in sorted(listed & present):
+        found = sha256(root / name)
+        if found != index[name]:
+            problems.append(f"{name} is damaged: its SHA-256 is {found[:12]}..., not {index[name][:12]}...")
+    if problems:
+        raise UserError(
+            f"{root}: {'; '.join(problems)}. Restore the files from where they come; models of your own belong"
+            " into another folder (--zoo_dir), or are added by python -m export.ship"
+        )
+    return len(listed)
+
+
+def update(root, entry):
+    """Lists the files of an entry as they are now, in place of what was listed of it.
+
+    Args:
+      root: `str` or path of the folder of entries; if it has no index, one of all its entries is made.
+      entry: `str`, an entry's name.
+    """
+    root = pathlib.Path(root)
+    _replace(root, entry, {name: sha256(root / name) for name in _files(root, entry)})
+
+
+def forget(root, entry):
+    """Strikes an entry off the index: until `update` its files are refused, and may be exchanged one by one."""
+    _replace(pathlib.Path(root), entry, {})
+
+
+def sha256(path):
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(root, entry):
+    """Paths below `root` of the files that the index lists of an entry."""
+    folder = root / entry
+    found = [folder / "golden.npz"]
+    if folder.is_dir():
+        for version in folder.iterdir():
+            found += version.rglob("*") if version.name.isdecimal() else ()
+    return [path.relative_to(root).as_posix() for path in found if path.is_file()]
+
+
+def _replace(root, entry, lines):
+    with _locked(root):
+        index = read(root)
+        if index is None:
+            others = [name for child in root.iterdir() for name in _files(root, child.name)]
+            index = {name: sha256(root / name) for name in others}
+        index = {name: digest for name, digest in index.items() if not name.startswith(f"{entry}/")} | lines
+        write_atomically(root / INDEX, "".join(f"{index[name]}  {name}\n" for name in sorted(index)))
+
+
+@contextlib.contextmanager
+def _locked(root):
+    """Keeps other processes from writing the index meanwhile; ends with this process, however that ends."""
+    handle = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
