@@ -1,7 +1,16 @@
-"""Distributions of bits and of bits smoothed into the unit interval (TensorFlow Probability)."""
+"""Distributions of bits, smoothed and relaxed, and the noise of channels (TensorFlow Probability)."""
 
 from tfcoded.distributions.bernoulli import bernoulli_entropy, bernoulli_kl
+from tfcoded.distributions.binary_concrete import BinaryConcreteLogit
 from tfcoded.distributions.smoothed_bernoulli import SmoothedBernoulli
+from tfcoded.distributions.standard_normal import standard_normal
 from tfcoded.distributions.truncated_exponential import TruncatedExponential
 
-__all__ = ["SmoothedBernoulli", "TruncatedExponential", "bernoulli_entropy", "bernoulli_kl"]
+__all__ = [
+    "BinaryConcreteLogit",
+    "SmoothedBernoulli",
+    "TruncatedExponential",
+    "bernoulli_entropy",
+    "bernoulli_kl",
+    "standard_normal",
+]

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfcoded.distributions._scalar import Scalar
 from tfcoded.distributions._tensors import as_parameter, broadcast_together
 from tfcoded.distributions.truncated_exponential import (
     TruncatedExponential,
@@ -12,7 +13,7 @@ from tfcoded.distributions.truncated_exponential import (
 )
 
 
-class SmoothedBernoulli(tfp.distributions.Distribution):
+class SmoothedBernoulli(Scalar):
     """Bernoulli variable smoothed by truncated exponentials, marginalised over the bit.
 
     #### Mathematical details
@@ -128,20 +129,11 @@ class SmoothedBernoulli(tfp.distributions.Distribution):
         """Input argument `beta`."""
         return self._beta
 
-    def _event_shape_tensor(self):
-        return tf.constant([], dtype=tf.int32)
-
-    def _event_shape(self):
-        return tf.TensorShape([])
-
     def _default_event_space_bijector(self):
         return tfp.bijectors.Sigmoid(validate_args=self.validate_args)
 
     def _parameter_control_dependencies(self, is_init):
-        # A tensor given once is checked once, a variable whenever it is used.
-        if not self.validate_args or is_init == isinstance(self._beta, tf.Variable):
-            return []
-        return [tf.debugging.assert_positive(self._beta, message="Argument `beta` must be positive.")]
+        return self._assert_positive(self._beta, "beta", is_init)
 
     def _sample_control_dependencies(self, value):
         return unit_interval_assertions(value) if self.validate_args else []

@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfcoded.distributions._scalar import Scalar
 from tfcoded.distributions._tensors import as_parameter, broadcast_together
 
 # 1/a - 1/expm1(a) = 1/2 - sum_k _BERNOULLI[k] a^(2k+1), that is B_2n / (2n)! for n = 1, 2, ...
@@ -20,7 +21,7 @@ _BERNOULLI = (
 _LOG_SINHC = (1 / 24, -1 / 2880, 1 / 181440, -1 / 9676800)
 
 
-class TruncatedExponential(tfp.distributions.Distribution):
+class TruncatedExponential(Scalar):
     """Exponential distribution truncated to [0, 1], with a rate of either sign.
 
     #### Mathematical details
@@ -94,12 +95,6 @@ class TruncatedExponential(tfp.distributions.Distribution):
     def rate(self):
         """Input argument `rate`."""
         return self._rate
-
-    def _event_shape_tensor(self):
-        return tf.constant([], dtype=tf.int32)
-
-    def _event_shape(self):
-        return tf.TensorShape([])
 
     def _default_event_space_bijector(self):
         return tfp.bijectors.Sigmoid(validate_args=self.validate_args)

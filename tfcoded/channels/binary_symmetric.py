@@ -1,0 +1,223 @@
+"""The channel that flips bits, hard and relaxed."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from tfcoded.channels._checks import as_reals, choice, derive, positive, probability
+from tfcoded.channels.binary_prior import BinaryPrior
+from tfcoded.channels.capacity import binary_symmetric_capacity
+from tfcoded.channels.channel import Channel
+from tfcoded.channels.snr import binary_symmetric_snr, keep_probability
+from tfcoded.codes import box_plus
+from tfcoded.distributions import BinaryConcreteLogit
+from tfcoded.distributions.truncated_exponential import uniform
+
+_NOISE = 0  # purpose of a seed
+
+# The largest log-odds that a channel without noise is given: exp(-100) of doubt, and no infinity whose sums
+# and differences would not be numbers.
+CERTAIN = 100.0
+
+
+@keras.saving.register_keras_serializable(package="tfcoded")
+class BinarySymmetricChannel(Channel):
+    """Keeps every bit with probability `p_keep` and flips it otherwise.
+
+    #### Mathematical details
+
+    With `W` the event that a bit is kept, `Z = Y xnor W`; in signs, `z' = w' y'` for `v' = 2 v - 1`. Modes:
+
+    * `"hard"`: `y` and `z` are bits (floating point or integers, zeros and ones). For evaluation, and for
+      training with estimators that need `log P(z | x)` only: if an encoder sends a one with log-odds `l`, the
+      bit that arrives has log-odds `received_logits(l)`.
+    * `"relaxed"`: `y` and `z` are logits of relaxed bits, and so is `w`, a binary concrete variable of
+      temperature `temperature`: `z = box_plus(y, w)`, which is the logit of `(w' y' + 1) / 2`. (Equation 21
+      of the paper divides by `y'` where this multiplies: the same for bits; relaxed ones leave [0, 1].)
+      Differentiable in `y`. The support of its density depends on `y`; do not put it into a divergence.
+    * `"mixture"`: `y` and `z` are logits again, and `z` is binary concrete with the log-odds that a hard bit
+      would have, `box_plus(y, logit(p_keep))`. Its density is positive everywhere.
+
+    Both relaxations become the hard channel as the temperatures of `y` and of the channel go to 0.
+
+    #### Example
+
+    ```python
+    channel = BinarySymmetricChannel(p_keep=0.9)
+    received = channel(bits, seed=tf.constant([1, 2]))["z"]                  # a tenth of the bits flipped
+    logits = code.soft_decode(channel.log_likelihood_ratio(received))       # of the information bits
+
+    relaxed = BinarySymmetricChannel(p_keep=0.9, mode="relaxed")
+    y = BinaryConcreteLogit(encoder(images), temperature=0.2).sample(seed=tf.constant([1, 2]))
+    z = tf.sigmoid(relaxed(y, seed=tf.constant([3, 4]))["z"])               # in (0, 1)
+    ```
+
+    #### References
+
+    [1] Ullrich, Viola, Rezende, Neural Communication Systems with Bandwidth-limited Channel, 2020, appendix.
+        https://arxiv.org/abs/2003.13367
+    [2] Choi, Tatwawadi, Grover, Weissman, Ermon, Neural Joint Source-Channel Coding, 2019 (collapsed law).
+        https://arxiv.org/abs/1811.07557
+    """
+
+    def __init__(self, p_keep=None, snr=None, mode="hard", temperature=0.1, **kwargs):
+        """Initialises the layer.
+
+        Args:
+          p_keep: `float` in [0, 1], probability that a bit arrives as it was sent.
+          snr: instead of `p_keep`, the signal-to-noise ratio `(2p-1)^2 / (4p(1-p))`; makes a `p_keep > 1/2`.
+          mode: `str`, "hard", "relaxed" or "mixture", see above.
+          temperature: `float`, of the channel's relaxed bit; without effect when `mode="hard"`.
+          **kwargs: of `keras.layers.Layer`.
+
+        Raises:
+          ValueError: if not exactly one of `p_keep` and `snr` is given, or an argument is impossible.
+        """
+        super().__init__(**kwargs)
+        if (p_keep is None) == (snr is None):
+            raise ValueError(f"give exactly one of p_keep and snr, got p_keep={p_keep} and snr={snr}")
+        if p_keep is None:
+            p_keep = keep_probability(positive(snr, "snr"))
+        self.p_keep = float(probability(p_keep, "p_keep"))
+        self.mode = choice(mode, "mode", ("hard", "relaxed", "mixture"))
+        self.temperature = float(positive(temperature, "temperature"))
+
+    def call(self, y, seed=None, w=None):
+        """Sends bits.
+
+        Args:
+          y: `[..., n]`, bits when `mode="hard"`, and otherwise the logits of relaxed bits, floating point.
+          seed: int32 [2]; not needed where `w` is given.
+          w: `[..., n]`, the noise, of the type of `y`. "hard": 1 where a bit is kept, 0 where it is flipped.
+            "relaxed": logit of that. "mixture": what is added to the log-odds before the division by the
+            temperature, a logistic variable of location 0 and scale 1.
+
+        Returns:
+          dict with `"y"` and `"z"`, `[..., n]`, sent and received: both of the type of `y`.
+
+        Raises:
+          ValueError: if an argument has a wrong type or shape, or noise has to be drawn without a seed.
+        """
+        y = self._symbols(y)
+        return {"y": y, "z": self.corrupt(y, seed, w)}
+
+    def corrupt(self, y, seed=None, w=None):
+        """The same as `call(y, seed, w)["z"]`: nothing is normalised. See `Channel.corrupt`."""
+        y = self._symbols(y)
+        if self.mode == "hard":
+            if w is None:
+                draws = uniform(1, tf.zeros_like(y, tf.float32), derive(seed, _NOISE, "w"))[0]
+                kept = draws < self.p_keep
+            else:
+                kept = tf.cast(w, tf.bool)
+            return tf.where(kept, y, 1 - y)
+        logits = self._keep_logit if self.mode == "relaxed" else tf.zeros([], y.dtype)
+        scale = self.temperature if self.mode == "relaxed" else 1.0
+        if w is None:
+            noise = BinaryConcreteLogit(tf.fill(tf.shape(y), tf.cast(logits, y.dtype)), scale)
+            w = tf.ensure_shape(noise.sample(seed=derive(seed, _NOISE, "w")), y.shape)
+        else:
+            w = as_reals(w, "w", like=y)
+        if self.mode == "relaxed":
+            return box_plus(y, w)
+        return (self.received_logits(y) + w) / self.temperature
+
+    def log_prob(self, z, y):
+        """Log-density of what was received given what was sent, in nats, bit by bit.
+
+        Args:
+          z: `[..., n]`, as `"z"` of `call`.
+          y: `[..., n]`, as `"y"` of `call`, same type.
+
+        Returns:
+          float32 (or float64) `[..., n]`: log-probabilities of bits when `mode="hard"`; otherwise of the
+          *logits* of the relaxed bits (for that of the bit `x = sigmoid(z)` subtract `log x + log(1 - x)`).
+          "relaxed" is -inf outside of its support, `|z| < |y|`.
+        """
+        y, z = self._symbols(y), self._symbols(z)
+        if self.mode == "hard":
+            logit = tf.constant(self._keep_logit, y.dtype if y.dtype.is_floating else tf.float32)
+            return -tf.math.softplus(tf.where(tf.equal(y, z), -logit, logit))
+        if self.mode == "mixture":
+            return BinaryConcreteLogit(self.received_logits(y), self.temperature).log_prob(z)
+        sign_y, sign_z = tf.tanh(y / 2), tf.tanh(z / 2)
+        inside = tf.abs(sign_z) < tf.abs(sign_y)
+        # Outside of the support a safe value takes the place, so that no gradient becomes NaN.
+        sign_w = tf.where(inside, sign_z, 0) / tf.where(inside, sign_y, 1)
+        noise = BinaryConcreteLogit(tf.constant(self._keep_logit, y.dtype), self.temperature)
+        jacobian = tf.math.log1p(-tf.square(tf.where(inside, sign_z, 0))) - tf.math.log1p(-tf.square(sign_w))
+        log_prob = noise.log_prob(2 * tf.atanh(sign_w)) + jacobian - tf.math.log(
+            tf.abs(tf.where(inside, sign_y, 1))
+        )
+        return tf.where(inside, log_prob, tf.constant(-math.inf, y.dtype))
+
+    def received_logits(self, logits):
+        """Log-odds that a one arrives if one is sent with log-odds `logits`: encoder and channel collapsed.
+
+        With `a = sigmoid(logits)` and `f = 1 - p_keep`, the probability is `a - 2 a f + f`.
+
+        Args:
+          logits: `[..., n]`, floating point.
+
+        Returns:
+          `[..., n]`, same dtype (half precision widened).
+        """
+        logits = as_reals(logits, "logits")
+        return box_plus(logits, tf.constant(self._keep_logit, logits.dtype))
+
+    def log_likelihood_ratio(self, z):
+        """What a received bit says about the one that was sent, `log P(z | 1) - log P(z | 0)`.
+
+        Added to a bit's prior log-odds it makes those of the posterior; a soft decoder takes it as its input.
+
+        Args:
+          z: `[..., n]`, received bits, `mode="hard"` only.
+
+        Returns:
+          float32 (or float64) `[..., n]`: `logit(p_keep)` for a one and the negative of that for a zero, at
+          most 100 in size.
+
+        Raises:
+          ValueError: if the mode is not "hard".
+        """
+        if self.mode != "hard":
+            raise ValueError(f"hard bits have a likelihood ratio; the mode of this channel is {self.mode!r}")
+        z = self._symbols(z)
+        z = z if z.dtype.is_floating else tf.cast(z, tf.float32)
+        return (2 * z - 1) * self._keep_logit
+
+    @property
+    def snr(self):
+        """`float`, signal-to-noise ratio of the bits read as -1 and +1."""
+        return float(binary_symmetric_snr(self.p_keep))
+
+    @property
+    def capacity_bits(self):
+        """`float`, `1 - H2(p_keep)` bits per bit sent."""
+        return float(binary_symmetric_capacity(self.p_keep))
+
+    def default_prior(self):
+        """`BinaryPrior`: fair bits, or logits of fair relaxed bits of this channel's temperature."""
+        return BinaryPrior(None if self.mode == "hard" else self.temperature)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "p_keep": self.p_keep,
+            "mode": self.mode,
+            "temperature": self.temperature,
+        }
+
+    @property
+    def _keep_logit(self):
+        if self.p_keep in (0.0, 1.0):
+            return CERTAIN if self.p_keep else -CERTAIN
+        return min(CERTAIN, max(-CERTAIN, math.log(self.p_keep) - math.log1p(-self.p_keep)))
+
+    def _symbols(self, value):
+        if self.mode == "hard":
+            value = tf.convert_to_tensor(value)
+            return value if value.dtype.is_integer else as_reals(value, "bits other than integers")
+        return as_reals(value, "logits of relaxed bits")

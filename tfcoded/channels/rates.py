@@ -1,0 +1,44 @@
+"""How much a Gaussian channel is made to carry: two upper bounds, in closed form."""
+
+import math
+
+import tensorflow as tf
+
+
+def transmission_rate(sent):
+    """Upper bound of `I(Y; Z)`: the divergence of the channel's law from N(0, 1 + noise_std^2).
+
+    `T = E[log C(z|y) - log N(z)]`, here its mean over `z` in closed form for every codeword `y`. With symbols
+    of unit power its mean is the capacity, whatever the code. (The paper calls it a bound of `I(X; Z)`, which
+    it is, but `source_rate` is the tighter one.)
+
+    Args:
+      sent: dict, as `GaussianChannel.call` returns it.
+
+    Returns:
+      Bits per codeword, `[...]`.
+    """
+    return _bits(sent["y"], tf.square(sent["noise_std"]), sent["noise_std"])
+
+
+def source_rate(sent):
+    """Upper bound of `I(X; Z)`: as `transmission_rate`, of the law of `z` given the encoder's input.
+
+    `T_x = E[log p(z|x) - log N(z)]` with `p(z|x) = N(mu, sig^2 + noise_std^2)`; at most the transmission rate
+    in the mean, and 0 for an encoder that sends N(0, 1) whatever the input.
+
+    Args:
+      sent: dict, as `GaussianChannel.call` returns it.
+
+    Returns:
+      Bits per codeword, `[...]`. Divide by `n * capacity_bits` for the part of the capacity that is used.
+    """
+    return _bits(sent["mu"], tf.square(sent["sig"]) + tf.square(sent["noise_std"]), sent["noise_std"])
+
+
+def _bits(mean, variance, noise_std):
+    """Divergence KL(N(mean, variance) || N(0, 1 + noise_std^2)), summed over the last axis, in bits."""
+    marginal = 1 + tf.square(noise_std)
+    ratio = variance / marginal
+    nats = 0.5 * (ratio - 1 - tf.math.log(ratio) + tf.square(mean) / marginal)
+    return tf.reduce_sum(nats, axis=-1) / math.log(2)
