@@ -128,7 +128,7 @@ OBJECTIVES = {
 
 
 @pytest.mark.parametrize(
-    "name", ["dr", "random", *(pytest.param(name, marks=pytest.mark.slow) for name in ("elbo of 4 samples", "iwae", "drawn kl"))]
+    "name", ["dr", *(pytest.param(name, marks=pytest.mark.slow) for name in OBJECTIVES if name != "dr")]
 )
 def test_samples_in_parts_give_the_same_gradient(name):
     code, objective, metrics = OBJECTIVES[name]
@@ -159,9 +159,9 @@ def test_random_codes_need_inference_over_codewords():
 
 
 def test_training_with_several_samples_reports_the_bound():
-    model = build(codes.Uncoded(3), objective=ImportanceWeighted(4, 0.5, True), samples_at_once=2)
+    model = build(codes.Uncoded(3), objective=ImportanceWeighted(4, 0.5, True))
     model.compile(AdamL2(1e-3))
-    history = model.fit(batches(20, 8), epochs=3, verbose=0, validation_data=batches(12, 8)).history
+    history = model.fit(batches(16, 8), epochs=3, verbose=0, validation_data=batches(8, 8)).history
     assert set(history) == {f"{part}{name}" for part in ("", "val_") for name in ("loss", *model.metric_names)}
     assert history["vr_iwae"][-1] > history["vr_iwae"][0] + 1
     for prefix in ("", "val_"):
