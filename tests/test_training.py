@@ -209,12 +209,16 @@ def test_wrong_image_shape(tiny, tmp_path):
     assert "32x32x3" in message and "28x28x1" in message
 
 
+def test_a_random_code_with_equal_codewords(tmp_path):
+    message = refused("--model=random_5_50", "--override", "code.code_bits=5", "--workdir", tmp_path / "run")
+    assert "random_5_50: seed 0 gives two equal codewords of 5 bits; choose another seed" in message
+    assert not list((tmp_path / "run").iterdir())
+
+
 def test_mistakes_are_found_before_anything_is_loaded(tmp_path):
     message = refused("--model=coded_10_30", "--workdir", tmp_path)
     assert "coded_10_300" in message
     assert "epochs" in refused("--model=coded_10_300", "--override", "training.epoch=3", "--workdir", tmp_path)
-    message = refused("--model=random_5_50", "--override", "code.code_bits=5", "--workdir", tmp_path / "run")
-    assert "two equal codewords of 5 bits" in message
     assert "--model" in refused("--workdir", tmp_path)
     assert "strateg" in refused("--model=coded_10_300", "--strategy=two")
     assert "unexpected argument 'coded_10_300'" in refused("coded_10_300")

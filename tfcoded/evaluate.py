@@ -5,10 +5,12 @@
     python -m tfcoded.evaluate --workdir=runs/mine --split=train --out=runs/mine/metrics_train.json
     python -m tfcoded.evaluate --workdir=runs/mine --metrics=likelihood --out=runs/mine/metrics.json --add
     python -m tfcoded.evaluate --workdir=runs/mine --metrics=frechet --out=runs/mine/metrics.json --add
+    python -m tfcoded.evaluate --workdir=runs/mine --over=bsc:0,0.05,0.1,0.2,0.3 --out=runs/mine/noisy.json
     python -m tfcoded.evaluate --table=9 --runs_dir=runs
 
 Prints each metric with its standard error beside the published value. Calibration also writes a picture,
-`<out>_reliability.png` without the ending of --out. What is measured, and how: tfcoded/metrics/.
+`<out>_reliability.png` without the ending of --out; --over writes `<out>_over.png`. What is measured, and how:
+tfcoded/metrics/.
 """
 
 import json
@@ -16,7 +18,7 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cli, inception_weights, measurement, provenance, sources, tables
+from tfcoded import cli, inception_weights, measurement, over, provenance, sources, tables
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
 
@@ -40,6 +42,12 @@ def define_flags():
     flags.DEFINE_integer("likelihood_batch", 300, "Samples decoded at a time.", lower_bound=1)
     flags.DEFINE_integer("generated", 10_000, "Images generated for the Frechet distances.", lower_bound=2)
     sources.define_inception_flag()
+    flags.DEFINE_string(
+        "over",
+        None,
+        "Measure only what arrives of the code bits over a noisy channel: bsc:<flip probabilities>, separated by commas, "
+        "or bec:<erasure probabilities>.",
+    )
     flags.DEFINE_string("out", "metrics.json", "File to write.")
     flags.DEFINE_bool("overwrite", False, "Replace an existing file.")
     flags.DEFINE_bool("add", False, "Add the metrics to an existing file of the same model and images.")
@@ -53,6 +61,7 @@ def main():
         _print_table()
         return
     plan = _plan()
+    sweep = _sweep()
     sources.check(FLAGS)
     before = _read(FLAGS.out) if FLAGS.add else None
     out = pathlib.Path(FLAGS.out) if FLAGS.add else _free(FLAGS.out)
@@ -66,6 +75,14 @@ def main():
     dataset = data.load(config.dataset, FLAGS.data_dir)
     dataset.require_shape(config.network.image_shape)
     classifier = sources.load_classifier(config.dataset, FLAGS.zoo_dir)
+    if sweep is not None:
+        content, text, curves = over.measure(codec, config, dataset, classifier, plan, sweep, epochs=epochs)
+        picture = out.with_name(f"{out.stem}_over.png")
+        pictures.transmission_curves(path=picture, heading=config.name, **curves)
+        write_atomically(out, provenance.to_json(content))
+        print(text)
+        print(f"written to {out} and {picture}")
+        return
     scratch = out.with_name(f".{out.name}.likelihood.npz")
     content, text, bins = measurement.measure(
         codec, config, dataset, classifier, plan, scratch=scratch, epochs=epochs
@@ -102,6 +119,16 @@ def _plan():
         generated=FLAGS.generated,
         inception=inception_weights.locate(FLAGS.inception) if "frechet" in FLAGS.metrics else None,
     )
+
+
+def _sweep():
+    """The channels of --over, or `None` without it."""
+    if FLAGS.over is None:
+        return None
+    for name in ("metrics", "add"):
+        if FLAGS[name].present:
+            raise UserError(f"--over measures nothing else and writes a file of its own; leave out --{name}")
+    return over.parse(FLAGS.over)
 
 
 def _print_table():

@@ -1,4 +1,4 @@
-"""Sheets of images, learning curves and reliability diagrams as PNG files.
+"""Sheets of images, learning curves, reliability diagrams and curves over noisy channels as PNG files.
 
 Sheets are drawn pixel by pixel: every image pixel becomes a square of whole pixels, and every column is as
 wide as its widest title, so that nothing is blurred and no texts meet.
@@ -212,6 +212,84 @@ def reliability_diagram(bins, path):
     figure.legend(
         *rows[0][0].get_legend_handles_labels(), frameon=False, fontsize=9, ncols=2, loc="outside upper left"
     )
+    _save(figure, path)
+
+
+def transmission_curves(rows, path, *, noiseless, parameter, capacity, limit, heading=None):
+    """Draws what a noisy channel does to words and images, against the channel's noise.
+
+    The dotted line is where the capacity equals the code's rate: beyond it no code of that rate is reliable.
+
+    Args:
+      rows: `dict`s of `parameter`, `capacity` and `metrics`, a `dict` from the name to a
+        `tfcoded.metrics.Estimate`; the names are those of `tfcoded.metrics.transmission.measure`.
+      path: `str` or `os.PathLike` of the PNG, written atomically.
+      noiseless: metrics without a channel, by name.
+      parameter: `str`, name of the horizontal axis.
+      capacity: two arrays, noise levels and the capacities there.
+      limit: `(parameter, rate)`, the point where the capacity equals the rate.
+      heading: `str` or `None`.
+
+    Raises:
+      ValueError: if there are no rows.
+
+    Example:
+
+    ```python
+    content, text, curves = over.measure(codec, config, dataset, classifier, plan, sweep)
+    transmission_curves(path="noisy.png", **curves)
+    ```
+    """
+    if not rows:
+        raise ValueError("no rows, nothing to draw")
+    x = [row["parameter"] for row in rows]
+    blue, orange, grey = "#1f5fa8", "#d9731a", "#888888"
+    crosses = {"linestyle": "none", "marker": "x", "color": "black"}
+    panels = {
+        "error rate": {
+            "wer": {"label": "words", "color": blue},
+            "ber": {"label": "bits", "color": orange},
+            "wer_images": {"label": "words of images", **crosses},
+        },
+        "PSNR of received images, dB": {"psnr": {"label": "received", "color": blue}},
+        "SSIM of received images": {"ssim": {"label": "received", "color": blue}},
+        "semantic accuracy": {"accuracy": {"label": "received", "color": blue}},
+    }
+    panels = {title: lines for title, lines in panels.items() if set(lines) <= set(rows[0]["metrics"])}
+    columns = math.ceil((1 + len(panels)) / 2)
+    figure = _figure(4.2 * columns, 6.4)
+    first, *others, last = figure.subplots(2, columns, squeeze=False).ravel()
+    first.plot(*capacity, color=blue, label="capacity")
+    first.axhline(limit[1], color=orange, linewidth=1.2, label=f"rate {limit[1]:.3g}")
+    first.plot(*limit, "D", color=orange, markersize=5)
+    first.set_title("bits per bit sent", fontsize=11)
+    used = [first]
+    for panel, (title, lines) in zip([*others, last], panels.items()):
+        used.append(panel)
+        for metric, style in lines.items():
+            values = [row["metrics"][metric] for row in rows]
+            panel.errorbar(
+                x,
+                [value.value for value in values],
+                [value.standard_error or 0.0 for value in values],
+                **{"marker": "o", "markersize": 4, "linewidth": 1.2, "capsize": 2, **style},
+            )
+            quiet = noiseless.get(f"{metric}_noiseless")
+            if quiet is not None:
+                panel.axhline(quiet.value, color=grey, linestyle="--", linewidth=1, label="without channel")
+        panel.set_title(title, fontsize=11)
+    for panel in used[:2]:
+        panel.set_ylim(-0.03, 1.03)
+    for panel in used:
+        panel.axvline(limit[0], color=grey, linestyle=":", label=f"capacity = rate: {limit[0]:.3g}")
+        panel.set_xlabel(parameter)
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.legend(frameon=False, fontsize=8)
+    if last is not used[-1]:
+        last.set_visible(False)
+    if heading:
+        figure.suptitle(heading, fontsize=12)
     _save(figure, path)
 
 

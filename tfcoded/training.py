@@ -69,12 +69,12 @@ def run(
         "dtype_policy": policy,
         "replicas": distribution.num_replicas_in_sync,  # the noise depends on it
     }
+    model = _build(config, seed, distribution, policy)
     # All workers read the same work directory; only the first writes to it.
     first = _is_first_worker(distribution)
     home = Workdir(workdir, config, facts) if first else None
 
     epochs = config.training.epochs
-    model = _build(config, seed, distribution, policy)
     checkpoints = Checkpoints(workdir, model, model.optimizer)
     done = checkpoints.restore()
     history = home.history(done) if first else {}

@@ -25,6 +25,7 @@ for line in open("models.txt").read().split():
     x = np.load(name + ".npy")
     y = (x / 255).astype(np.float32)
     bits = model.encode(x)["bits"]
+    z = np.full([7, model.code_logits(x)["logits"].shape[1]], 0.25, np.float32)
     calls = {"configuration": {"yaml": model.configuration()}, "generate": model.generate(7, seed)}
     for count in (0, 1, 7):
         calls[f"decode{count}"] = model.decode(bits[:count], seed)
@@ -32,11 +33,15 @@ for line in open("models.txt").read().split():
             calls[f"encode_{kind}{count}"] = model.encode(images)
             calls[f"reconstruct_{kind}{count}"] = model.reconstruct(tf.constant(images), seed)
             calls[f"elbo_{kind}{count}"] = model.elbo(images=images, seed=seed)
+            calls[f"code_logits_{kind}{count}"] = model.code_logits(images)
+            calls[f"draw_{kind}{count}"] = model.draw(images, seed)
+            calls[f"log_likelihood_{kind}{count}"] = model.log_likelihood(images, z[:count])
+            calls[f"log_likelihoods_{kind}{count}"] = model.log_likelihoods(images, z)
     calls["list"] = model.encode(x[:1].tolist())
     calls["other"] = model.reconstruct(x, tf.constant([3, 5]))
     for signature, function in model.signatures.items():
         images = y if signature.endswith("_float") else x
-        given = {"images": images, "seed": seed, "bits": bits, "n": tf.constant(7)}
+        given = {"images": images, "seed": seed, "bits": bits, "n": tf.constant(7), "z": z}
         names = function.structured_input_signature[1]
         calls["signature_" + signature] = function(**{key: tf.constant(given[key]) for key in names})
     for call, outputs in calls.items():
@@ -100,17 +105,9 @@ def test_a_stranger_may_send_nothing(name, exported, stranger):
 
 @pytest.mark.parametrize("name", small_models.CODES)
 def test_signatures_are_the_methods(name, stranger):
-    same = {
-        "serving_default": "encode_uint87",
-        "encode": "encode_uint87",
-        "encode_float": "encode_float7",
-        "reconstruct": "reconstruct_uint87",
-        "reconstruct_float": "reconstruct_float7",
-        "elbo": "elbo_uint87",
-        "elbo_float": "elbo_float7",
-        "decode": "decode7",
-        "generate": "generate",
-    }
+    same = {"serving_default": "encode_uint87", "decode": "decode7", "generate": "generate"}
+    for method in ("encode", "code_logits", "draw", "reconstruct", "elbo", "log_likelihood", "log_likelihoods"):
+        same |= {method: f"{method}_uint87", f"{method}_float": f"{method}_float7"}
     found = {key.split("/")[1].removeprefix("signature_") for key in stranger if f"{name}/signature_" in key}
     assert found == same.keys()
     for signature, call in same.items():

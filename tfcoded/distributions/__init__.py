@@ -2,6 +2,7 @@
 
 from tfcoded.distributions.bernoulli import bernoulli_entropy, bernoulli_kl
 from tfcoded.distributions.binary_concrete import BinaryConcreteLogit
+from tfcoded.distributions.normal import normal_kl
 from tfcoded.distributions.smoothed_bernoulli import SmoothedBernoulli
 from tfcoded.distributions.standard_normal import standard_normal
 from tfcoded.distributions.truncated_exponential import TruncatedExponential
@@ -12,5 +13,6 @@ __all__ = [
     "TruncatedExponential",
     "bernoulli_entropy",
     "bernoulli_kl",
+    "normal_kl",
     "standard_normal",
 ]

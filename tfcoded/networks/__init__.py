@@ -1,6 +1,24 @@
-"""Neural networks: encoders, decoders, and the classifier behind the semantic accuracy."""
+"""Neural networks: encoders, decoders, learned priors, and the classifier behind the semantic accuracy."""
 
+from tfcoded.networks.alv_decoder import ALVDecoder
+from tfcoded.networks.band_draw_prior import BandDrawPrior
+from tfcoded.networks.conv_lstm_cell import ConvLSTMCell
 from tfcoded.networks.decoder import Decoder
 from tfcoded.networks.encoder import Encoder
+from tfcoded.networks.plain_draw_decoder import PlainDrawDecoder
+from tfcoded.networks.resnet_decoder import ResNetDecoder
+from tfcoded.networks.resnet_encoder import ResNetEncoder
+from tfcoded.networks.sizes import SIZES, Size
 
-__all__ = ["Decoder", "Encoder"]
+__all__ = [
+    "SIZES",
+    "ALVDecoder",
+    "BandDrawPrior",
+    "ConvLSTMCell",
+    "Decoder",
+    "Encoder",
+    "PlainDrawDecoder",
+    "ResNetDecoder",
+    "ResNetEncoder",
+    "Size",
+]

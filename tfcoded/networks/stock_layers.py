@@ -1,0 +1,77 @@
+"""Stock Keras layers whose initial weights are a function of a seed and their name."""
+
+import math
+
+import keras
+
+from tfcoded.networks.initializers import uniform_fan_in
+
+LINEAR = math.sqrt(3)  # keeps the variance of what passes
+RECTIFIED = math.sqrt(6)  # keeps it where a rectifier is in front: He et al., 2015
+
+
+def dense(inputs, units, seed, name, gain=RECTIFIED, bias=0.0, dtype=None):
+    """`keras.layers.Dense`, `[..., inputs]` to `[..., units]`.
+
+    ```python
+    dense(64, 8, seed=0, name="head", gain=0.0)(tf.ones([2, 64]))   # zeros [2, 8]
+    ```
+
+    Args:
+      inputs: `int`.
+      units: `int`.
+      seed: `int`, of the whole network.
+      name: `str`: together with `seed` it selects the initial values.
+      gain: `float`, see `uniform_fan_in`; 0 starts with a kernel of zeros.
+      bias: `float`, initial value of the biases.
+      dtype: dtype policy; `None` is the global one.
+    """
+    return keras.layers.Dense(units, **_options(inputs, seed, name, gain, bias, dtype))
+
+
+def convolution(in_channels, filters, size, seed, name, strides=1, gain=RECTIFIED, bias=0.0, dtype=None):
+    """`keras.layers.Conv2D`, `[b, h, w, in_channels]` to `[b, h / strides, w / strides, filters]`.
+
+    Args:
+      in_channels: `int`.
+      filters: `int`.
+      size: `int`, of the kernel; zeros surround the input.
+      seed: `int`, see `dense`.
+      name: `str`, see `dense`.
+      strides: `int`.
+      gain: `float`, see `dense`.
+      bias: `float`, see `dense`.
+      dtype: see `dense`.
+    """
+    options = _options(in_channels * size**2, seed, name, gain, bias, dtype)
+    return keras.layers.Conv2D(filters, size, strides, padding="same", **options)
+
+
+def transposed_convolution(
+    in_channels, filters, size, seed, name, strides=2, gain=RECTIFIED, bias=0.0, dtype=None
+):
+    """`keras.layers.Conv2DTranspose`, `[b, h, w, in_channels]` to `[b, h * strides, w * strides, filters]`.
+
+    Args:
+      in_channels: `int`.
+      filters: `int`.
+      size: `int`, of the kernel, a multiple of `strides`.
+      seed: `int`, see `dense`.
+      name: `str`, see `dense`.
+      strides: `int`.
+      gain: `float`, see `dense`.
+      bias: `float`, see `dense`.
+      dtype: see `dense`.
+    """
+    # An output is reached by one tap in `strides` along each axis. (Keras counts the outputs of an input.)
+    options = _options(in_channels * (size // strides) ** 2, seed, name, gain, bias, dtype)
+    return keras.layers.Conv2DTranspose(filters, size, strides, padding="same", **options)
+
+
+def _options(fan_in, seed, name, gain, bias, dtype):
+    return {
+        "kernel_initializer": uniform_fan_in(fan_in, seed, f"{name}/kernel", gain) if gain else "zeros",
+        "bias_initializer": keras.initializers.Constant(bias),
+        "name": name,
+        "dtype": dtype,
+    }
