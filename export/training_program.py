@@ -21,13 +21,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     flags.DEFINE_list("model", None, "Names of configurations; python -m tfcoded.zoo lists them.")
-    flags.DEFINE_string("config", None, "A configuration file of your own, in place of --model.")
-    flags.DEFINE_multi_string("override", [], "Changes one setting, such as beta=10 or training.l2=0; may be repeated.")
-    flags.DEFINE_integer("epochs", None, "Number of epochs, in place of the configuration's.", lower_bound=1)
-    flags.DEFINE_integer("batch_size", None, "Images per step.", lower_bound=1)
-    flags.DEFINE_integer("seed", 0, "Seed of weights, order and noise.", lower_bound=0, upper_bound=2**31 - 1)
-    flags.DEFINE_integer("train_images", None, "Train on the first so many images only.", lower_bound=1)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    train.define_configuration_flags()
     flags.DEFINE_enum("dtype_policy", "float32", ("float32", "mixed_bfloat16"), "Precision of the networks.")
     flags.DEFINE_bool(
         "tensor_float_32",
@@ -46,7 +40,6 @@ def define_flags():
         "Also write the images, in files of at most so many MB: for data sets without idx archives.",
         lower_bound=0,
     )
-    flags.DEFINE_string("zoo_dir", None, "Folder of the zoo.")
 
 
 def chosen_configs(values):

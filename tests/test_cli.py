@@ -33,3 +33,10 @@ def test_a_reader_that_has_seen_enough():
         f"{sys.executable} -m tfcoded.zoo | true", shell=True, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
+
+
+def test_help_shows_the_flags_that_commands_share():
+    shared = {"tfcoded.evaluate": "--workdir", "export.training_program": "--train_images", "tfcoded.train": "--config"}
+    for module, flag in shared.items():
+        done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert f"  {flag}: " in done.stdout

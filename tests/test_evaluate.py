@@ -155,6 +155,7 @@ def test_likelihoods_are_added_to_a_measurement(saved, tmp_path):
     assert any("3 images by 300 samples" in note and "a 0.50, b 0.50" in note for note in content["notes"])
     assert any("no Frechet distance" in note for note in content["notes"])
     (addition,) = content["additions"]
+    assert addition["images"] == 12
     assert "log_likelihood_jeffreys" in addition["metrics"] and "--add" in addition["command"]
     # Nothing is left of the interruptible part.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json"]

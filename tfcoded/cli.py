@@ -54,6 +54,10 @@ def run(main):
     # On CPUs without AVX-512 TensorFlow leaves oneDNN's matrix products off; they make a training step 15% faster there
     # (benchmarks/training_step.py with the variable set to 0 and to 1).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        if module.startswith(("tfcoded", "export", "benchmarks")):  # --help shows those of the main module alone
+            for flag in defined:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(guarded, flags_parser=parse)
 
 

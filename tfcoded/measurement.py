@@ -50,6 +50,13 @@ class Plan:
     generated: int = 10_000
     inception: str | pathlib.Path | None = None
 
+    def chosen(self, dataset):
+        """The images to measure on and their labels, or `None` for these, of a `tfcoded.data.Dataset`."""
+        test = self.split == "test"
+        images = dataset.test_images if test else dataset.train_images
+        labels = dataset.test_labels if test else dataset.train_labels
+        return images[: self.images], None if labels is None else labels[: self.images]
+
 
 def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
     """Measures a model on one split of its data set.
@@ -73,10 +80,7 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
     """
     from tfcoded.metrics import calibration, error_metrics, frechet, log_likelihood, reconstruction_metrics
 
-    test = plan.split == "test"
-    pictures = (dataset.test_images if test else dataset.train_images)[: plan.images]
-    labels = dataset.test_labels if test else dataset.train_labels
-    labels = None if labels is None else labels[: plan.images]
+    pictures, labels = plan.chosen(dataset)
     branches = config.code.information_bits
     facts = {"images": len(pictures)} | facts
     measured, bins, notes = {}, {}, []

@@ -126,10 +126,7 @@ def measure(codec, config, dataset, classifier, plan, sweep, **facts):
     """
     from tfcoded.metrics import transmission
 
-    test = plan.split == "test"
-    images = (dataset.test_images if test else dataset.train_images)[: plan.images]
-    labels = dataset.test_labels if test else dataset.train_labels
-    labels = None if labels is None else labels[: plan.images]
+    images, labels = plan.chosen(dataset)
     channels = [sweep.channel(parameter) for parameter in sweep.parameters]
     received, noiseless = transmission.measure(
         codec, config, images, labels, classifier, channels, seed=plan.seed, runs=plan.runs, words=plan.words

@@ -82,7 +82,7 @@ def merge(before, after):
                 " another --out"
             )
     origin = {key: after[key] for key in ("command", "seed", "hardware", "versions", "date")}
-    origin["metrics"] = list(after["metrics"])
+    origin |= {"images": after.get("images"), "metrics": list(after["metrics"])}  # perhaps fewer images than before
     return {
         **after,
         **before,

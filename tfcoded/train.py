@@ -21,23 +21,28 @@ from tfcoded.errors import UserError
 FLAGS = flags.FLAGS
 
 
-def define_flags():
-    flags.DEFINE_string("model", None, "Name of a configuration; python -m tfcoded.zoo lists them.")
+def define_configuration_flags():
+    """Defines what `chosen_config` reads besides --model, and the data and the seed of a training."""
     flags.DEFINE_string("config", None, "A configuration file of your own, in place of --model.")
     flags.DEFINE_multi_string("override", [], "Changes one setting, such as beta=10 or training.l2=0; may be repeated.")
     flags.DEFINE_integer("epochs", None, "Number of epochs, in place of the configuration's.", lower_bound=1)
     flags.DEFINE_integer("batch_size", None, "Images per step, of all devices together.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of weights, order and noise.", lower_bound=0, upper_bound=2**31 - 1)
     flags.DEFINE_integer("train_images", None, "Train on the first so many images only.", lower_bound=1)
-    flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/NAME.")
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo; also {zoo.ENVIRONMENT}.")
+
+
+def define_flags():
+    flags.DEFINE_string("model", None, "Name of a configuration; python -m tfcoded.zoo lists them.")
+    define_configuration_flags()
+    flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/NAME.")
     flags.DEFINE_enum("strategy", "auto", hardware.STRATEGIES, "Devices to train on.")
     flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks.")
     flags.DEFINE_integer("runs", 50, "Runs of the final bit and word error rates.", lower_bound=1)
     flags.DEFINE_integer("words", 1000, "Words in each of these runs.", lower_bound=1)
     flags.DEFINE_bool("export", True, "Export the SavedModel at the end.")
     flags.DEFINE_enum("storage", "float32", export.STORAGES, "Storage of the exported weights.")
-    flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo; also {zoo.ENVIRONMENT}.")
 
 
 def chosen_config(values):
