@@ -93,7 +93,7 @@ setup(
         "tf-keras>=2.20,<2.22",  # tensorflow-probability does not import without it
     ],
     extras_require={
-        "test": ["packaging>=23", "pytest>=8", "pytest-xdist>=3.6"],
+        "test": ["packaging>=23", "pytest>=8", "pytest-xdist>=3.6", "scipy>=1.11"],
         "serving": ["tensorflow-serving-api>=2.20,<2.22"],
         "accelerator": ["tensorflow[and-cuda]>=2.20,<2.22"],
         # For python -m export.pjrt, which needs nothing else of the above. One version: it calls JAX's internals.
