@@ -15,8 +15,9 @@ import pytest
 import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from PIL import Image
 
-from tfcoded import data, data_prepared, errors
+from tfcoded import celeba, data, data_drawn, data_names, data_prepared, errors
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _ARCHIVES = _ROOT / "data" / "fashion_mnist"
@@ -316,6 +317,138 @@ def test_faulty_tiny_imagenet(tiny_folder, tmp_path, fault, words):
     assert not (place / "1.0.0").exists()
 
 
+# ---- CelebA in small
+
+
+class _SmallCelebA(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # there is one of this name
+    """What tensorflow-datasets makes of CelebA, of a few drawn images and less beside them."""
+
+    VERSION = tfds.core.Version("2.1.0")
+    name = "celeb_a"
+    url_infos = {}
+
+    def _info(self):
+        image = tfds.features.Image(shape=(218, 178, 3), encoding_format="jpeg")
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict({"image": image, "identity": {"Number": np.int64}})
+        )
+
+    def _split_generators(self, dl_manager):
+        counts = {"train": 5, "validation": 2, "test": 3}
+        return {name: self._generate_examples(count) for name, count in counts.items()}
+
+    def _generate_examples(self, count):
+        for index in range(count):
+            yield index, {"image": _face(40 * count + 3 * index), "identity": {"Number": index}}
+
+
+def _face(level):
+    """A grey picture in a white frame that a crop of 148 cuts off."""
+    image = np.full((218, 178, 3), 255, np.uint8)
+    image[34:184, 14:164] = level
+    return image
+
+
+@pytest.fixture(name="small_celeba")
+def _small_celeba(monkeypatch):
+    monkeypatch.setattr(tfds, "builder", lambda name, data_dir: {"celeb_a": _SmallCelebA}[name](data_dir=data_dir))
+
+
+def test_celeba(small_celeba, tmp_path, capfd):
+    dataset = data.load("celeba", tmp_path)
+    assert "takes several minutes" in capfd.readouterr().err
+    assert dataset.name == "celeba" and dataset.image_shape == (32, 32, 3)
+    assert dataset.train_labels is None and dataset.test_labels is None
+    for images, level in ((dataset.train_images, 200), (dataset.test_images, 120)):
+        assert np.ptp(images, axis=(1, 2, 3)).max() < 10  # no frame; JPEG leaves traces of it
+        levels = np.sort(np.median(images, axis=(1, 2, 3)))
+        np.testing.assert_allclose(levels, level + 3 * np.arange(len(images)), atol=1)
+    whole = data.load("celeba_nocrop", tmp_path).train_images
+    assert np.all(whole[:, 0] > 250) and np.all(whole[:, 16, 16] < 220)
+    assert data.load("celeba140", tmp_path).train_images.max() < 220
+
+
+@pytest.mark.parametrize("name, top, left, side", [("celeba", 35, 15, 148), ("celeba140", 39, 19, 140)])
+def test_the_square_in_the_centre_is_kept_and_averaged(name, top, left, side):
+    """Against Pillow, whose filter is the same; beyond the square, nothing matters."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (218, 178, 3), dtype=np.uint8)
+    found = celeba.small(tf.constant(image), celeba.CROPS[name]).numpy()
+    square = Image.fromarray(image[top : top + side, left : left + side])
+    expected = np.asarray(square.resize((32, 32), Image.Resampling.BILINEAR))
+    assert np.abs(found.astype(int) - expected).max() <= 1
+    assert found.std() < 0.5 * image.std()  # without averaging the noise would stay
+    other = rng.integers(0, 256, image.shape, dtype=np.uint8)
+    other[top : top + side, left : left + side] = image[top : top + side, left : left + side]
+    np.testing.assert_array_equal(celeba.small(tf.constant(other), celeba.CROPS[name]), found)
+
+
+def test_faces_that_are_not_cropped_are_squeezed():
+    image = np.random.default_rng(0).integers(0, 256, (218, 178, 3), dtype=np.uint8)
+    found = celeba.small(tf.constant(image), celeba.CROPS["celeba_nocrop"]).numpy()
+    expected = np.asarray(Image.fromarray(image).resize((32, 32), Image.Resampling.BILINEAR))
+    assert found.dtype == np.uint8 and np.abs(found.astype(int) - expected).max() <= 1
+
+
+def test_celeba_without_network_and_archives(monkeypatch, tmp_path):
+    monkeypatch.setattr(requests.Session, "get", _no_network)
+    message = _load_error("celeba", tmp_path)
+    assert "download failed" in message and "img_align_celeba.zip" in message
+    assert str(tmp_path / "downloads" / "manual" / "celeb_a") in message
+    assert message.endswith("--override dataset=cifar10, or dataset=synthetic")
+
+
+# ---- what is drawn
+
+
+def test_synthetic_images_have_the_law_they_should():
+    dataset = data.load("synthetic")
+    assert dataset.train_images.shape == (2000, 32, 32, 3) and dataset.test_images.shape == (500, 32, 32, 3)
+    assert dataset.train_labels is None
+    np.testing.assert_array_equal(dataset.test_images, data.load("synthetic").test_images)
+    x = data_drawn.signals(2000, 1)
+    np.testing.assert_array_equal(dataset.train_images, np.rint(255 * np.clip(x, 0, 1)))
+    u = data_drawn.basis()
+    np.testing.assert_allclose(u.T @ u, np.eye(32), atol=1e-12)
+    centred = x.reshape(2000, -1).astype(np.float64) - 0.5
+    np.testing.assert_allclose(centred @ u @ u.T, centred, atol=1e-5)  # nothing outside the 32 directions
+    powers = np.mean((centred @ u) ** 2, axis=0) / data_drawn.EIGENVALUES
+    # The mean of 2,000 squares has a standard error of sqrt(2 / 2000); 5 of them fail once in 50,000 runs.
+    assert np.abs(powers - 1).max() < 5 * np.sqrt(2 / 2000)
+    np.testing.assert_allclose(data_drawn.EIGENVALUES[[0, 1, 31]], [20, 16, 20 * 0.8**31])
+    fresh = data_drawn.signals(500, 2).reshape(500, -1) - 0.5
+    assert np.abs(fresh @ u).max() > 1 and not np.array_equal(fresh, centred[:500])
+
+
+def test_draws_that_carry_nothing():
+    dataset = data.load("normal")
+    assert dataset.train_images.shape == (50000, 0) and dataset.test_images.shape == (10000, 0)
+    assert dataset.image_shape == (0,) and dataset.train_labels is None
+    batches = data.training_pipeline(dataset.train_images, 20000, seed=1, epochs=2)
+    assert [tuple(batch.shape) for batch in batches] == [(20000, 0), (20000, 0), (10000, 0)] * 2
+    assert len(batches) == 6 and batches.element_spec.dtype == tf.uint8
+    assert [tuple(batch.shape) for batch in data.test_pipeline(dataset.test_images, 6000)] == [(6000, 0), (4000, 0)]
+
+
+def test_draws_are_no_images_and_images_no_draws():
+    normal, images = data.load("normal"), data.load("synthetic")
+    normal.require_shape((0,))
+    images.require_shape([32, 32, 3])
+    for dataset, shape, words in (
+        (normal, (32, 32, 3), "normal has no images"),
+        (images, (0,), "expected the data set 'normal'"),
+        (images, (64, 64, 3), "32x32x3, but the model is made for 64x64x3"),
+    ):
+        with pytest.raises(data.DataError, match=words):
+            dataset.require_shape(shape)
+
+
+def test_names():
+    assert data.NAMES == data_names.NAMES
+    assert set(celeba.CROPS) == {name for name in data.NAMES if name.startswith("celeba")}
+    assert set(celeba.CROPS) | set(data_names.DRAWN) < set(data.NAMES)
+
+
 # ---- the user's own images
 
 
@@ -505,26 +638,26 @@ def test_pipelines_refuse_bad_input():
             data.training_pipeline(good, 2, seed=seed)
 
 
-_TWO_CPUS = """
-import resource, sys
+_CPUS = """
 import numpy as np
 import tensorflow as tf
 from tfcoded import data
 
 cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * {replicas})
+strategy = tf.distribute.MirroredStrategy([f"CPU:{{i}}" for i in range({replicas})])
 """
 
 
-def _run_on_two_cpus(script):
-    script = _TWO_CPUS + textwrap.dedent(script)  # a process of its own: logical devices must come first
+def _run_on_cpus(replicas, script):
+    # A process of its own: logical devices must come first.
+    script = _CPUS.format(replicas=replicas) + textwrap.dedent(script)
     done = subprocess.run([sys.executable, "-c", script], cwd=_ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_two_replicas_share_each_batch():
-    _run_on_two_cpus("""
+    _run_on_cpus(2, """
         images = np.arange(21, dtype=np.uint8).reshape(21, 1, 1, 1)
         batches = data.training_pipeline(images, 8, 3, epochs=2)
         expected = [batch.ravel().tolist() for batch in batches.as_numpy_iterator()]
@@ -538,13 +671,12 @@ def test_two_replicas_share_each_batch():
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/clear_refs").exists(), reason="memory is read as on Linux")
 def test_replicas_read_the_one_copy_of_the_images():
-    """300 MB of images: a copy per replica could not hide.
+    """300 MB of images and six replicas, whose own copies could not hide.
 
-    TensorFlow itself takes a second copy for a moment when it makes a tensor of an array and again when
-    `experimental_distribute_dataset` wraps the pipeline. Both are bounded here, apart from reading, for which
-    there must be one.
+    TensorFlow takes a second copy for a moment when it makes a tensor of an array, and one more when
+    `experimental_distribute_dataset` wraps the pipeline, which it keeps on some machines and drops on others.
     """
-    _run_on_two_cpus("""
+    _run_on_cpus(6, """
         def memory(key):
             lines = open("/proc/self/status").read().splitlines()
             return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
@@ -560,5 +692,5 @@ def test_replicas_read_the_one_copy_of_the_images():
             pass
         reading = (memory("VmHWM") - before) / images.nbytes
         assert 0.9 < making < 2.2, f"{making:.2f} copies while it is made"
-        assert 0.9 < reading < 1.3, f"{reading:.2f} copies while it is read"
+        assert 0.9 < reading < 2.3, f"{reading:.2f} copies while it is read"
     """)

@@ -13,9 +13,8 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from tfcoded.data_names import DRAWN, NAMES
 from tfcoded.errors import UserError
-
-NAMES = ("fashion_mnist", "mnist", "cifar10", "tiny_imagenet")
 
 _PURPOSE = 0x5B0F  # keeps the shuffling of a scalar seed apart from other uses of the same number
 
@@ -30,7 +29,7 @@ class Dataset:
 
     Attributes:
       name: `str`.
-      train_images: `[N, H, W, C]`, `np.uint8`, C = 1 (grey) or 3 (RGB).
+      train_images: `[N, H, W, C]`, `np.uint8`, C = 1 (grey) or 3 (RGB). Or `[N, 0]`: N draws that carry nothing.
       train_labels: `[N]`, `np.int64`, or `None` if there are none.
       test_images: `[N', H, W, C]`, `np.uint8`, of the same H, W, C.
       test_labels: `[N']`, `np.int64`, or `None`.
@@ -58,16 +57,21 @@ class Dataset:
 
     @property
     def image_shape(self):
-        """`(height, width, channels)`."""
+        """`(height, width, channels)`, or `(0,)` of draws that carry nothing."""
         return self.train_images.shape[1:]
 
     def require_shape(self, shape):
-        """Raises `DataError` unless the images are of `shape`, the `network.image_shape` of a configuration."""
-        if self.image_shape != tuple(shape):
-            raise DataError(
-                f"the images of {self.name} are {_size(self.train_images)}, but the model is made for "
-                f"{'x'.join(map(str, shape))} (network.image_shape)"
-            )
+        """Raises `DataError` unless the images are of `shape`, the `item_shape` of a configuration."""
+        if self.image_shape == tuple(shape):
+            return
+        if tuple(shape) == (0,):
+            raise DataError(f"{self.name} has images, which the model does not send; expected the data set 'normal'")
+        if self.image_shape == (0,):
+            raise DataError(f"{self.name} has no images; expected a data set of images")
+        raise DataError(
+            f"the images of {self.name} are {_size(self.train_images)}, but the model is made for "
+            f"{'x'.join(map(str, shape))} (network.image_shape)"
+        )
 
 
 def load(name_or_path, data_dir=None):
@@ -77,17 +81,22 @@ def load(name_or_path, data_dir=None):
       name_or_path: one of `NAMES`; or the path of a `.npy` or `.npz` file or of a folder of images, see
         `tfcoded.data_files.load`. A name wins over a path of the same spelling.
       data_dir: `str` or `os.PathLike`, where tensorflow-datasets keeps its prepared data and downloads;
-        `None` is its own default (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`). Not used for a path.
+        `None` is its own default (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`). Not used for a path, nor for
+        what is drawn: "synthetic", "normal".
 
     Returns:
       A `Dataset`. The named data sets are prepared at the first use (a message says so); after that, loading
-      takes seconds.
+      takes seconds (CelebA, whose images are made small each time: a minute or two).
 
     Raises:
       DataError: unknown name, missing or damaged archive, no network, unwritable `data_dir`, unreadable
         images.
     """
     name = str(name_or_path)
+    if name in DRAWN:
+        from tfcoded import data_drawn
+
+        return data_drawn.load(name)
     if name in NAMES:
         from tfcoded import data_prepared  # imports tensorflow-datasets, which only the named data sets need
 
@@ -105,6 +114,29 @@ def load(name_or_path, data_dir=None):
     )
 
 
+def first_images(dataset, count):
+    """The first `count` training images of a data set, all of them if it is `None`.
+
+    Args:
+      dataset: a `Dataset`.
+      count: `int`, or `None`. Of draws that carry nothing there are as many as one likes.
+
+    Returns:
+      `[count, ...]`, `np.uint8`.
+
+    Raises:
+      DataError: if there are fewer.
+    """
+    images = dataset.train_images
+    if count is None:
+        return images
+    if dataset.image_shape == (0,):
+        return np.zeros([count, 0], np.uint8)
+    if count > len(images):
+        raise DataError(f"--train_images={count}, but {dataset.name} has {len(images)} of them")
+    return images[:count]
+
+
 def steps_per_epoch(images_count, batch_size):
     """Number of batches (`int`) into which the pipelines divide `images_count` images."""
     _check_batch_size(batch_size)
@@ -117,13 +149,13 @@ def training_pipeline(images, batch_size, seed, first_epoch=0, epochs=1):
     The order of an epoch is a function of `seed` and the epoch's number alone, so a run that resumes at epoch
     `k` with `first_epoch=k` reads exactly the batches which the uninterrupted run reads from there.
     The images are held once, as one tensor in host memory from which each batch is gathered: `tf.distribute`
-    hands every replica its part of a batch, not a copy of the data (but takes a second copy for a moment when
-    it starts). Between workers the batches are split (`AutoShardPolicy.DATA`); every worker must be given the
+    hands every replica its part of a batch, not a copy of the data (but may hold one more copy, whatever the
+    number of replicas). Between workers the batches are split (`AutoShardPolicy.DATA`); every worker must be given the
     same images in the same order. Where a last batch has fewer images than there are replicas, some of them
     get none.
 
     Args:
-      images: `[N, H, W, C]`, `uint8`, `np.ndarray` or `tf.Tensor`.
+      images: `[N, H, W, C]` (or `[N, 0]`, see `Dataset`), `uint8`, `np.ndarray` or `tf.Tensor`.
       batch_size: `int`, images per global batch. The last batch of an epoch holds what remains.
       seed: `int`, or a stateless seed, integers of shape `[2]`.
       first_epoch: `int`, number of the first epoch, counted from 0.
@@ -220,7 +252,9 @@ def _check_batch_size(batch_size):
 
 def _check_images(images, what):
     dtype, shape = getattr(images, "dtype", None), tuple(getattr(images, "shape", ()))
-    if dtype not in (np.uint8, tf.uint8) or len(shape) != 4 or shape[3] not in (1, 3) or 0 in shape:
+    images_shape = len(shape) == 4 and shape[3] in (1, 3) and 0 not in shape
+    draws_shape = len(shape) == 2 and shape[0] > 0 and shape[1] == 0
+    if dtype not in (np.uint8, tf.uint8) or not (images_shape or draws_shape):
         raise DataError(
             f"{what} must be uint8 of shape [N, height, width, 1 or 3], none of them 0; got "
             f"{getattr(dtype, 'name', type(images).__name__)} of shape {list(shape)}"

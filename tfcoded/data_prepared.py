@@ -19,13 +19,14 @@ from tensorflow_datasets.core.download import downloader
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 from tensorflow_datasets.core.download.extractor import ExtractError
 
-from tfcoded import tiny_imagenet
+from tfcoded import celeba, tiny_imagenet
 from tfcoded.data import DataError, Dataset
 
 _CLONE = pathlib.Path(__file__).resolve().parent.parent
 # setup.py tells a clone from site-packages, where a folder `data` would be somebody else's.
 _EMBEDDED = _CLONE / "data" if (_CLONE / "setup.py").is_file() else None
-_DURATION = {"tiny_imagenet": "a few minutes"}  # others: about half a minute, measured on two cores
+# Of others: about half a minute, measured on two cores.
+_DURATION = {"tiny_imagenet": "a few minutes", celeba.BUILDER: "several minutes"}
 
 
 def load(name, data_dir=None):
@@ -34,14 +35,16 @@ def load(name, data_dir=None):
     The original archives, under their plain names, are taken from the first of these folders which has them:
     `data/<name>` of the repository, `<data_dir>/downloads/manual/<name>`, `<data_dir>/<name>`. Otherwise
     tensorflow-datasets uses its own cache of downloads or downloads them. It verifies the checksums of what
-    it finds there or downloads; Tiny ImageNet has none.
+    it finds there or downloads; Tiny ImageNet has none. (CelebA's name is `celeb_a` there.) CelebA's images are
+    cropped and resized one by one as they are read, see `tfcoded.celeba`.
 
     Args:
-      name: one of `tfcoded.data.NAMES`.
+      name: one of `tfcoded.data.NAMES` that is not drawn.
       data_dir: `str`, `os.PathLike` or `None`, see `tfcoded.data.load`.
 
     Returns:
-      A `tfcoded.data.Dataset` with labels, in the order in which tensorflow-datasets stored the images.
+      A `tfcoded.data.Dataset` with labels (CelebA: without), in the order in which tensorflow-datasets stored the
+      images.
 
     Raises:
       DataError: see `tfcoded.data.load`.
@@ -52,7 +55,15 @@ def load(name, data_dir=None):
             if not builder.is_prepared():
                 _prepare(builder)
                 builder = _builder(name, data_dir)  # the first may know nothing of what another process made
-            train, test = _read(builder, "train"), _read(builder, "test")
+            made = _making(name, builder)
+            train, test = _read(builder, "train", *made), _read(builder, "test", *made)
+    except DataError as error:
+        if name not in celeba.CROPS:
+            raise
+        # Its place on the web often refuses downloads, and there is no other that may be named.
+        raise DataError(
+            f"{error}. Or use other images of 32x32x3 in its place: --override dataset=cifar10, or dataset=synthetic"
+        ) from error
     except (OSError, tf.errors.OpError) as error:
         folder = data_dir or tfds.core.constants.DATA_DIR
         raise DataError(
@@ -66,7 +77,14 @@ def _builder(name, data_dir):
     data_dir = None if data_dir is None else pathlib.Path(data_dir).expanduser()
     if name == tiny_imagenet.TinyImagenet.name:
         return tiny_imagenet.TinyImagenet(data_dir=data_dir)
-    return tfds.builder(name, data_dir=data_dir)
+    return tfds.builder(celeba.BUILDER if name in celeba.CROPS else name, data_dir=data_dir)
+
+
+def _making(name, builder):
+    """What is made of a stored image: a function of `[h, w, c]`, `tf.uint8`, and the shape of its result."""
+    if name in celeba.CROPS:
+        return lambda image: celeba.small(image, celeba.CROPS[name]), celeba.SHAPE
+    return lambda image: image, builder.info.features["image"].shape
 
 
 def _prepare(builder):
@@ -146,30 +164,30 @@ def _explain(builder, manual, places, error):
         raise DataError(f"{builder.name}: the data could not be prepared: {_one_line(error)}") from error
 
 
-def _read(builder, split):
-    """`(images, labels)` of one split.
+def _read(builder, split, make, made_shape):
+    """`(images, labels)` of one split, the images `made_shape`, as `make` makes them; labels `None` without any.
 
     `builder.as_dataset` handles each example by itself, in several dataset operations. Parsing the records by
     the batch and decoding in one loop halves the time.
     """
     features, info = builder.info.features, builder.info.splits[split]
-    shape = features["image"].shape
-    specification = {
-        "image": tf.io.FixedLenFeature([], tf.string),
-        "label": tf.io.FixedLenFeature([], tf.int64),
-    }
+    shape, labelled = features["image"].shape, "label" in features
+    specification = {"image": tf.io.FixedLenFeature([], tf.string)}
+    if labelled:
+        specification["label"] = tf.io.FixedLenFeature([], tf.int64)
+
+    def decoded(image):
+        image = tf.io.decode_image(image, channels=shape[-1], expand_animations=False)
+        return make(tf.ensure_shape(image, shape))
 
     def decode(records):
         examples = tf.io.parse_example(records, specification)
-        images = tf.map_fn(
-            lambda image: tf.io.decode_image(image, channels=shape[-1], expand_animations=False),
-            examples["image"],
-            fn_output_signature=tf.TensorSpec(shape, tf.uint8),
-        )
-        return images, examples["label"]
+        signature = tf.TensorSpec(made_shape, tf.uint8)
+        images = tf.map_fn(decoded, examples["image"], fn_output_signature=signature)
+        return images, examples["label"] if labelled else tf.zeros(tf.shape(records), tf.int64)
 
     count = info.num_examples
-    images, labels = np.empty((count, *shape), np.uint8), np.empty(count, np.int64)
+    images, labels = np.empty((count, *made_shape), np.uint8), np.empty(count, np.int64)
     records = tf.data.TFRecordDataset([str(path) for path in info.filepaths], buffer_size=8 << 20)
     batches = records.batch(500).map(decode, num_parallel_calls=tf.data.AUTOTUNE).prefetch(1)
     done = 0
@@ -182,7 +200,7 @@ def _read(builder, split):
         raise _damaged(builder, _one_line(error)) from error
     if done != count:
         raise _damaged(builder, f"{done} images instead of {count} in the part {split!r}")
-    return images, labels
+    return images, labels if labelled else None
 
 
 def _damaged(builder, reason):
