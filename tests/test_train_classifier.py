@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
         ([], "--out"),
         (["--out=full"], "full is not empty; give another --out or --overwrite"),
         (["--out=full/file"], "full/file is a file; expected a folder"),
-        (["--out=x", "--dataset=cifar10"], "fashion_mnist|mnist"),
+        (["--out=x", "--dataset=celeba"], "cifar10|fashion_mnist|mnist"),
         (["--out=x", "--epochs=0"], "epochs"),
     ],
 )

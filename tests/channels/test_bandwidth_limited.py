@@ -220,6 +220,19 @@ def test_bands_can_be_revealed():
     np.testing.assert_array_equal(hidden["decoder_input"], sent["z"])
 
 
+def test_the_end_of_the_channel_alone():
+    channel = BandwidthLimitedChannel(GaussianChannel(1.0), bands=3, prior=Chain(), reveal_bands=True)
+    sent = channel(_normal([4, 6], 0, tf.float32), seed=SEED, bands=tf.constant([0, 1, 2, 3]))
+    seen = channel.receive(sent["received"], tf.constant([0, 1, 2, 3]), SEED)
+    assert set(seen) == {"z", "keep", "bands", "decoder_input"}
+    for name, value in seen.items():
+        np.testing.assert_array_equal(value, sent[name], err_msg=name)
+    filled = channel.receive(sent["received"], 1, filler=tf.fill([4, 6], 9.0))["z"]
+    np.testing.assert_array_equal(filled[:, 2:], np.full([4, 4], 9.0))
+    with pytest.raises(ValueError, match=r"bands must lie in \[0, 3\], got 4"):
+        channel.receive(sent["received"], 4, SEED)
+
+
 def test_any_channel_and_any_batch_shape():
     bits = tf.cast(_normal([2, 3, 6], 0) > 0, tf.int32)
     for inner, symbols, vector in [

@@ -16,6 +16,7 @@ from tfcoded.networks import (
     PlainDrawDecoder,
     ResNetDecoder,
     ResNetEncoder,
+    SkipMLP,
 )
 from tfcoded.networks.initializers import uniform_fan_in
 from tfcoded.networks.residual_block import ResidualBlock
@@ -29,6 +30,8 @@ DRAW = {"symbols": 8, "steps": 2, "hidden": 4, "condition": 3, "image_shape": SH
 
 MAKE = {
     "resnet_encoder": lambda **k: ResNetEncoder(8, 4, SHAPE, **k),
+    "bit_encoder": lambda **k: ResNetEncoder(8, 4, SHAPE, law="bits", **k),
+    "skip_mlp": lambda **k: SkipMLP(8, 6, 0.5, **k),
     "resnet_decoder": lambda **k: ResNetDecoder(8, 4, SHAPE, **k),
     "plain": lambda **k: PlainDrawDecoder(**DRAW, **k),
     "alv": lambda **k: ALVDecoder(**DRAW, latents=2, **k),
@@ -56,7 +59,8 @@ def run(layer, seed=SEED):
     if isinstance(layer, ALVDecoder):
         explained = layer.posterior(Z, X, seed)
         return [layer(Z, seed), explained["images"], explained["kl"], explained["log_ratio"]]
-    return list(layer(X)) if isinstance(layer, ResNetEncoder) else [layer(Z)]
+    output = layer(X if isinstance(layer, ResNetEncoder) else Z)
+    return list(output) if isinstance(output, tuple) else [output]
 
 
 every = pytest.mark.parametrize("kind", MAKE)
@@ -86,8 +90,10 @@ def test_initial_weights_follow_from_the_seed(kind):
     first, again, other = built(kind, 3), built(kind, 3), built(kind, 4)
     for a, b in zip(first.get_weights(), again.get_weights()):
         np.testing.assert_array_equal(a, b)
-    kernels = [i for i, weight in enumerate(first.trainable_variables) if np.std(weight) > 0]
-    assert kernels
+    # The linear map of a SkipMLP is the identity whatever the seed.
+    varied = [np.std(weight) > 0 and weight.name != "linear" for weight in first.trainable_variables]
+    kernels = np.flatnonzero(varied)
+    assert len(kernels)
     for i in kernels:
         a, b = first.trainable_variables[i].numpy(), other.trainable_variables[i].numpy()
         assert not np.any(a == b), first.trainable_variables[i].path
@@ -142,6 +148,7 @@ def test_draws_follow_from_the_seed(kind, index):
     "size, encoder, decoder, plain, alv, posterior, prior",
     [
         ("base", 1_710_604, 1_750_983, 890_179, 2_379_155, 1_456_456, 62_888),
+        ("small", 117_532, 115_191, 159_571, 297_467, 133_540, 6_536),
         ("smoke", 33_012, 30_719, 65_963, 101_891, 33_748, 2_520),
     ],
 )
@@ -164,7 +171,7 @@ def test_numbers_of_weights(size, encoder, decoder, plain, alv, posterior, prior
 
 
 def test_shapes():
-    """Any batch, in eager mode and where it is unknown at tracing."""
+    """Any batch of images, where their number is unknown at tracing."""
     encoder, decoder = ResNetEncoder(5, 2, (8, 24, 1)), ResNetDecoder(5, 2, (8, 24, 1))
     plain = PlainDrawDecoder(5, 1, 2, 2, (8, 24, 1))
     alv = ALVDecoder(5, 1, 2, 2, 1, image_shape=(8, 24, 1))
@@ -174,7 +181,7 @@ def test_shapes():
         mu, log_sig = encoder(x)
         return mu, log_sig, decoder(mu), plain(mu), alv(mu, SEED), *alv.posterior(mu, x, SEED).values()
 
-    for batch in (0, 3):
+    for batch in (1, 3):
         outputs = everything(tf.zeros([batch, 8, 24, 1]))
         expected = [(5,)] * 2 + [(8, 24, 1)] * 4 + [(1,)] * 2
         assert [tuple(output.shape) for output in outputs] == [(batch, *shape) for shape in expected]
@@ -236,6 +243,34 @@ def test_residual_networks_compute_what_they_describe():
     x = doubled(relu(block(block(x, decoder.blocks[0]), decoder.blocks[1])), decoder.up[1])
     x = doubled(relu(block(block(x, decoder.blocks[2]), decoder.blocks[3])), decoder.up[2])
     np.testing.assert_allclose(decoder(Z), convolved(relu(x), decoder.head), atol=1e-3)
+
+
+def test_log_odds_of_bits():
+    """One output per symbol, the same network otherwise, and not clipped."""
+    bits, normal = trained("bit_encoder"), trained("resnet_encoder")
+    assert bits(X).shape == (3, 8)
+    for a, b in zip(bits.down, normal.down, strict=True):
+        assert a.kernel.shape == b.kernel.shape
+    features = bits.features(X)
+    assert features.shape == (3, bits.units) == (3, 16)
+    expected = features.numpy() @ bits.head.kernel.numpy() + bits.head.bias.numpy()
+    np.testing.assert_allclose(bits(X), expected, rtol=1e-4, atol=1e-5)
+    bits.head.bias.assign(tf.fill([8], 50.0))
+    assert np.min(bits(X)) > 10
+    with pytest.raises(ValueError, match="law must be 'normal' or 'bits', got 'cauchy'"):
+        ResNetEncoder(8, 4, SHAPE, law="cauchy")
+
+
+def test_a_linear_map_beside_a_small_network():
+    layer = built("skip_mlp")
+    np.testing.assert_array_equal(layer(Z), 0.5 * Z)
+    assert layer.count_params() == 8 * 8 + 8 * 6 + 6 + 6 * 6 + 6 + 6 * 8 + 8
+    layer = trained("skip_mlp")
+    x = Z.numpy()
+    for dense in layer.hidden:
+        x = np.maximum(x @ dense.kernel.numpy() + dense.bias.numpy(), 0)
+    expected = Z.numpy() @ layer.linear.numpy() + x @ layer.head.kernel.numpy() + layer.head.bias.numpy()
+    np.testing.assert_allclose(layer(Z), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_log_sig_is_clipped():

@@ -143,24 +143,32 @@ class BandwidthLimitedChannel(Wrapper):
             visible = tf.concat([received] * len(support), axis=0)
             bands = tf.concat([tf.fill(batch, tf.constant(b, tf.int32)) for b in support], axis=0)
         bands = tf.ensure_shape(bands, visible.shape[:symbols_axis])
-        keep = tf.range(self.bands) < bands[..., tf.newaxis]
-        z = self._fill(visible, keep, seed, filler)
-        dtype = z.dtype if z.dtype.is_floating else tf.float32
-        keep = tf.cast(keep, dtype)
-        decoder_input = z
-        if self.reveal_bands:
-            if z.shape.rank != keep.shape.rank:
-                raise ValueError("reveal_bands needs symbols that are numbers; here each one is a vector")
-            decoder_input = tf.concat([tf.cast(z, dtype), keep], axis=-1)
         return {
             **sent,
-            "z": z,
+            **self._seen(visible, bands, seed, filler),
             "received": received,
-            "keep": keep,
-            "bands": bands,
-            "weights": tf.constant(weights, dtype),
-            "decoder_input": decoder_input,
+            "weights": tf.constant(weights, tf.float64 if received.dtype == tf.float64 else tf.float32),
         }
+
+    def receive(self, received, bands, seed=None, filler=None):
+        """The end of the channel alone: fills in, in symbols that have come through the channel inside.
+
+        Args:
+          received: `[..., n]` with at least one batch axis, as `"received"` of `call` or what `corrupt` returns.
+          bands: how many bands got through, see `call`. What `received` says of the others is not looked at.
+          seed: int32 [2]; not needed where the filler is given.
+          filler: see `call`.
+
+        Returns:
+          dict of `"z"`, `"keep"`, `"bands"` and `"decoder_input"`, see `call`, of one copy.
+
+        Raises:
+          ValueError: see `call`.
+        """
+        received = tf.convert_to_tensor(received)
+        batch = tf.shape(received)[:-1]
+        bands = tf.ensure_shape(self._forced(bands, batch), received.shape[:-1])
+        return self._seen(received, bands, seed, filler)
 
     @staticmethod
     def average(values, weights):
@@ -194,6 +202,19 @@ class BandwidthLimitedChannel(Wrapper):
             "marginalise": self.marginalise,
             "reveal_bands": self.reveal_bands,
         }
+
+    def _seen(self, visible, bands, seed, filler):
+        """What the receiver sees of the symbols `visible` if `bands` get through, a dict."""
+        keep = tf.range(self.bands) < bands[..., tf.newaxis]
+        z = self._fill(visible, keep, seed, filler)
+        dtype = z.dtype if z.dtype.is_floating else tf.float32
+        keep = tf.cast(keep, dtype)
+        decoder_input = z
+        if self.reveal_bands:
+            if z.shape.rank != keep.shape.rank:
+                raise ValueError("reveal_bands needs symbols that are numbers; here each one is a vector")
+            decoder_input = tf.concat([tf.cast(z, dtype), keep], axis=-1)
+        return {"z": z, "keep": keep, "bands": bands, "decoder_input": decoder_input}
 
     def _forced(self, bands, batch):
         if isinstance(bands, int) and not 0 <= bands <= self.bands:

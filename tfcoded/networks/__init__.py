@@ -9,6 +9,7 @@ from tfcoded.networks.plain_draw_decoder import PlainDrawDecoder
 from tfcoded.networks.resnet_decoder import ResNetDecoder
 from tfcoded.networks.resnet_encoder import ResNetEncoder
 from tfcoded.networks.sizes import SIZES, Size
+from tfcoded.networks.skip_mlp import SkipMLP
 
 __all__ = [
     "SIZES",
@@ -21,4 +22,5 @@ __all__ = [
     "ResNetDecoder",
     "ResNetEncoder",
     "Size",
+    "SkipMLP",
 ]

@@ -10,14 +10,16 @@ _MOMENTUM = 0.9
 
 
 class Classifier(keras.Model):
-    """Two convolutions and three dense layers.
+    """Convolutions and three dense layers.
 
     conv 3x3 same 32, batch norm, ReLU, max-pool 2; conv 3x3 valid 64, batch norm, ReLU, max-pool 2; flatten;
-    dense 1024; dropout 0.25; dense 128; dense `classes`, with no activation between the dense layers.
+    dense 1024; dropout 0.25; dense 128; dense `classes`, with no activation between the dense layers. Other `filters`
+    give more or other convolutions; all but the first are valid.
 
     Args:
       classes: `int`, number of classes.
       seed: `int`, seeds the initial weights and the dropout.
+      filters: `int`s, the filters of each convolution; `(32, 64)` is the network of the reference.
 
     Call arguments:
       images: `[N, H, W, C]`, tf.float32 in [0, 1]; `[N, 28, 28, 1]` gives 6x6x64 at the flattening.
@@ -37,19 +39,22 @@ class Classifier(keras.Model):
     using Error Correcting Codes", 2025, section 5 (semantic accuracy).
     """
 
-    def __init__(self, classes=10, seed=0, **kwargs):
+    def __init__(self, classes=10, seed=0, filters=(32, 64), **kwargs):
         super().__init__(**kwargs)
         self.classes = classes
         self.seed = seed
-        seeds = iter(range(seed * 6, seed * 6 + 6))
+        self.filters = tuple(filters)
+        count = len(self.filters) + 4
+        seeds = iter(range(seed * count, seed * count + count))
 
         def initializer():
             return keras.initializers.GlorotUniform(seed=next(seeds))
 
-        self.convolution_1 = keras.layers.Conv2D(32, 3, padding="same", kernel_initializer=initializer())
-        self.normalization_1 = keras.layers.BatchNormalization(momentum=_MOMENTUM)
-        self.convolution_2 = keras.layers.Conv2D(64, 3, padding="valid", kernel_initializer=initializer())
-        self.normalization_2 = keras.layers.BatchNormalization(momentum=_MOMENTUM)
+        self.convolutions = [
+            keras.layers.Conv2D(number, 3, padding="valid" if index else "same", kernel_initializer=initializer())
+            for index, number in enumerate(self.filters)
+        ]
+        self.normalizations = [keras.layers.BatchNormalization(momentum=_MOMENTUM) for _ in self.filters]
         self.pool = keras.layers.MaxPooling2D(2)
         self.flatten = keras.layers.Flatten()
         self.dense_1 = keras.layers.Dense(1024, kernel_initializer=initializer())
@@ -58,10 +63,10 @@ class Classifier(keras.Model):
         self.dense_3 = keras.layers.Dense(classes, kernel_initializer=initializer())
 
     def call(self, images, training=False):
-        x = self.normalization_1(self.convolution_1(images), training=training)
-        x = keras.ops.relu(self.pool(x))  # the same as pooling afterwards, on a quarter of the numbers
-        x = self.normalization_2(self.convolution_2(x), training=training)
-        x = keras.ops.relu(self.pool(x))
+        x = images
+        for convolution, normalization in zip(self.convolutions, self.normalizations):
+            x = normalization(convolution(x), training=training)
+            x = keras.ops.relu(self.pool(x))  # the same as pooling afterwards, on a quarter of the numbers
         x = self.dropout(self.dense_1(self.flatten(x)), training=training)
         return self.dense_3(self.dense_2(x))
 
@@ -72,10 +77,7 @@ class Classifier(keras.Model):
           image_shape: `(H, W, C)`.
         """
         kernels, offsets = [], []
-        for convolution, normalization in (
-            (self.convolution_1, self.normalization_1),
-            (self.convolution_2, self.normalization_2),
-        ):
+        for convolution, normalization in zip(self.convolutions, self.normalizations):
             kernel, bias = (np.asarray(w, np.float64) for w in convolution.get_weights())
             gamma, beta, mean, variance = (np.asarray(w, np.float64) for w in normalization.get_weights())
             scale = gamma / np.sqrt(variance + normalization.epsilon)
@@ -89,4 +91,4 @@ class Classifier(keras.Model):
         return FoldedClassifier([*kernels, dense], [*offsets, offset], image_shape)
 
     def get_config(self):
-        return {**super().get_config(), "classes": self.classes, "seed": self.seed}
+        return {**super().get_config(), "classes": self.classes, "seed": self.seed, "filters": self.filters}

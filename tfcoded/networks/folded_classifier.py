@@ -4,7 +4,7 @@ import tensorflow as tf
 
 
 class FoldedClassifier(tf.Module):
-    """A trained `Classifier` ready for use: two convolutions and one dense layer, 41,866 numbers.
+    """A trained `Classifier` ready for use: its convolutions and one dense layer, 41,866 numbers for two of them.
 
     Dropout does nothing after training and nothing lies between the dense layers, so their product is one
     dense layer, and a batch norm with fixed statistics scales and shifts the convolution before it. In
@@ -12,8 +12,8 @@ class FoldedClassifier(tf.Module):
     for it.
 
     Args:
-      kernels: `[3, 3, C, 32]`, `[3, 3, 32, 64]` and `[F, classes]` arrays.
-      biases: `[32]`, `[64]` and `[classes]` arrays.
+      kernels: `[3, 3, C, filters]` arrays, one for each convolution, and a `[F, classes]` array.
+      biases: `[filters]` arrays and a `[classes]` array.
       image_shape: `(H, W, C)`.
 
     Example:
@@ -43,17 +43,18 @@ class FoldedClassifier(tf.Module):
         x = tf.cast(images, tf.float32)
         if images.dtype == tf.uint8:
             x /= 255.0
-        for kernel, bias, padding in zip(self.kernels, self.biases, ("SAME", "VALID")):
+        for index, (kernel, bias) in enumerate(zip(self.kernels[:-1], self.biases[:-1])):
+            padding = "VALID" if index else "SAME"
             x = tf.nn.max_pool2d(tf.nn.conv2d(x, kernel, strides=1, padding=padding), 2, 2, padding="VALID")
             x = tf.nn.relu(x + bias)  # the same as before the pooling, on a quarter of the numbers
-        # -1 is the batch, not the features: their number is static, and an empty batch stays possible.
+        # -1 is the batch, not the features: their number is static.
         features = x.shape[1] * x.shape[2] * x.shape[3]
         return tf.reshape(x, [-1, features]) @ self.kernels[-1] + self.biases[-1]
 
     def signatures(self):
         """Signatures for `tf.saved_model.save`: `classify` (float32; `serving_default` too) and `classify_uint8`.
 
-        Each maps any number of `images` to `logits`; the loaded object's `classify` takes either dtype.
+        Each maps one or more `images` to `logits`; the loaded object's `classify` takes either dtype.
         """
         signatures = {}
         for name, dtype in (("classify", tf.float32), ("classify_uint8", tf.uint8)):

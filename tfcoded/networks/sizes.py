@@ -1,4 +1,4 @@
-"""Two sizes of the networks around a channel: one for results, one to try that everything runs."""
+"""Sizes of the networks around a channel: for results, for results without an accelerator, to try that all runs."""
 
 import dataclasses
 
@@ -31,5 +31,6 @@ class Size:
 
 SIZES = {
     "base": Size(width=64, steps=8, hidden=64, condition=32, latents=4, prior_units=128),
+    "small": Size(width=16, steps=4, hidden=16, condition=16, latents=2, prior_units=32),
     "smoke": Size(width=8, steps=2, hidden=8, condition=8, latents=2, prior_units=16),
 }
