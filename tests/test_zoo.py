@@ -1,5 +1,6 @@
-"""tfcoded.zoo: the 68 published configurations, where they are looked for, and the command line."""
+"""tfcoded.zoo: the configurations of both papers, where they are looked for, and the command line."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import pytest
 
 from tfcoded import config, zoo
 from tfcoded.errors import UserError
+from tfcoded.system_config import Channel, Decoder, SystemConfig, SystemNetwork, SystemTraining
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -31,6 +33,13 @@ PUBLISHED = """
     uncoded_8_adjusted coded_8_240_adjusted coded_8_240_beta_5 coded_8_240_beta_10 coded_8_240_beta_20
     uncoded_8_beta_5 uncoded_8_beta_10 uncoded_8_beta_20
 """.split()
+
+SNRS = {"0p01": 0.01, "0p1": 0.1, "1": 1.0, "10": 10.0, "100": 100.0}
+SYSTEMS = """
+    bwlc_source_vae bwlc_prior_gaussian bwlc_prior_convdraw bwlc_decoder_plain bwlc_alv bwlc_bsc_relaxed
+    bwlc_bsc_mixture bwlc_bsc_loo bwlc_bec bwlc_joint_elbo bwlc_joint_element bwlc_joint_jscc1db
+    bwlc_joint_jscc4db bwlc_joint_jscc7db bwlc_joint_jscc13db bwlc_joint_jscc19db
+""".split() + [f"bwlc_{kind}_snr{snr}" for kind in ("joint", "channel_ae", "separate") for snr in SNRS]
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +70,109 @@ def add_weights(folder, name):
 def test_all_published_names():
     assert len(PUBLISHED) == len(set(PUBLISHED)) == 68
     assert set(PUBLISHED) <= set(zoo.list())
+    assert len(SYSTEMS) == len(set(SYSTEMS)) == 31
+    assert set(SYSTEMS) == {name for name in zoo.list() if isinstance(zoo.config(name), SystemConfig)}
+    assert set(SYSTEMS) == {name for name in zoo.list() if name.startswith("bwlc_")}
+
+
+def expected_system(name):
+    """The configuration of a communication system, without facts, by what its name says."""
+    kind = name.removeprefix("bwlc_")
+    stem, _, snr = kind.partition("_snr")
+    settings = {"system": "joint", "dataset": "celeba", "beta": 0.1, "training": SystemTraining(16)}
+    settings["channel"] = Channel("gaussian", 100, snr=SNRS[snr] if snr else 1.0)
+    if kind in ("prior_gaussian", "prior_convdraw", "decoder_plain", "alv", "joint_elbo"):
+        settings |= {"channel": Channel("gaussian", 100, 5), "training": SystemTraining(12)}
+        settings["prior"] = "gaussian" if kind in ("prior_gaussian", "joint_elbo") else "draw"
+        settings["objective"] = "elbo" if kind == "joint_elbo" else "rd"
+        settings["decoder"] = Decoder({"decoder_plain": "draw", "alv": "alv"}.get(kind, "resnet"))
+    elif kind.startswith("bsc_"):
+        mode = {"loo": "hard"}.get(kind[4:], kind[4:])
+        settings["channel"] = Channel("binary_symmetric", 100, p_keep=0.9, mode=mode)
+    elif kind == "bec":
+        settings["channel"] = Channel("binary_erasure", 100, erase_probability=0.1)
+    elif kind == "joint_element":
+        settings["channel"] = Channel("gaussian", 100, power="element")
+    elif kind.startswith("joint_jscc"):
+        decibel = int(kind.removeprefix("joint_jscc").removesuffix("db"))
+        settings["channel"] = Channel("gaussian", 100, snr=10 ** (decibel / 10), power="codeword")
+    elif stem != "joint":
+        settings["system"] = {"channel_ae": "channel_autoencoder"}.get(stem, stem)
+    if stem == "channel_ae":
+        settings |= {"dataset": "normal", "beta": 0.0, "training": SystemTraining(13)}
+    return SystemConfig(name=name, network=SystemNetwork((32, 32, 3), "base"), **settings)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_system_is_what_its_name_says(name):
+    entry = zoo.config(name)
+    assert entry.without_facts() == expected_system(name)
+    lines = (ROOT / "zoo" / name / "config.yaml").read_text().splitlines(keepends=True)
+    header = [line.rstrip() for line in lines if line.startswith("#")]
+    assert "".join(lines).partition("\n\n")[2] == config.to_yaml(entry)
+    assert header[-1] == f"# Train it: python -m tfcoded.train --model={name}"
+    assert f"{sum(entry.parameters.values()) / 1e6:.2f} M parameters, {entry.training.epochs} epochs" in header[-2]
+    assert all(len(line) <= 120 for line in header)
+    assert not entry.published
+
+
+@pytest.mark.parametrize("name", ["bwlc_joint_snr1", "bwlc_alv", "bwlc_joint_elbo", "bwlc_bec", "bwlc_separate_snr1"])
+def test_parameters_of_systems(name):
+    check_parameters(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_parameters_of_all_systems(name):
+    check_parameters(name)
+
+
+def check_parameters(name):
+    """Against the model: each part's, and nothing beside the parts."""
+    from tfcoded import models
+
+    entry = zoo.config(name)
+    model = models.build(entry)
+    counts = {
+        layer.name.removeprefix("symbol_"): sum(weight.numpy().size for weight in layer.trainable_weights)
+        for layer in model.layers
+    }
+    counts["prior"] = counts.pop("channel", 0)
+    assert {part: count for part, count in counts.items() if count} == entry.parameters
+    assert sum(weight.numpy().size for weight in model.trainable_weights) == sum(entry.parameters.values())
+
+
+def test_separate_systems_are_made_of_the_other_entries():
+    for snr in SNRS:
+        separate = zoo.config(f"bwlc_separate_snr{snr}")
+        source, channel = separate.part("source_vae"), separate.part("channel_autoencoder")
+        assert source == dataclasses.replace(zoo.config("bwlc_source_vae").without_facts(), name=source.name)
+        alone = zoo.config(f"bwlc_channel_ae_snr{snr}")  # which needs no more steps than it has
+        same = dataclasses.replace(channel, name=alone.name, training=alone.training)
+        assert same == alone.without_facts()
+        joint = zoo.config(f"bwlc_joint_snr{snr}")
+        assert (joint.channel, joint.network, joint.beta) == (separate.channel, separate.network, separate.beta)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_smoke(name):
+    entry, smoke = zoo.config(name), zoo.config(f"{name}_smoke")
+    assert (smoke.name, smoke.network.size, smoke.training.batch_size) == (f"{name}_smoke", "smoke", 8)
+    training = dataclasses.replace(smoke.training, batch_size=entry.training.batch_size)
+    same = dataclasses.replace(smoke, name=name, network=entry.network, training=training)
+    assert same == entry.without_facts() and smoke.parameters == {}
+    assert smoke.name not in zoo.list()
+
+
+def test_smoke_of_the_users_own(tmp_path):
+    (tmp_path / "mine").mkdir()
+    shutil.copy(ROOT / "zoo/bwlc_bec/config.yaml", tmp_path / "mine")
+    assert zoo.config("mine_smoke", tmp_path).name == "mine_smoke"
+    (tmp_path / "mine_smoke").mkdir()
+    shutil.copy(ROOT / "zoo/bwlc_bec/config.yaml", tmp_path / "mine_smoke")  # an entry like any other
+    assert zoo.config("mine_smoke", tmp_path) == zoo.config("bwlc_bec")
+    with pytest.raises(UserError, match="no weights for 'bwlc_alv_smoke'"):
+        zoo.load("bwlc_alv_smoke")
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -147,6 +259,14 @@ def test_unknown_names(call):
     )
     with pytest.raises(UserError, match="unknown model 'zzzzzzzz'; python -m tfcoded.zoo lists all"):
         call("zzzzzzzz")
+    for name, near in (
+        ("bwlc_joint_snr1_smok", "bwlc_joint_snr1"),
+        ("bwlc_joint_snr_smoke", "bwlc_joint_snr1_smoke"),
+        ("coded_10_300_smoke", "coded_10_300"),
+        ("coded_10_30_smoke", "coded_10_300"),
+    ):
+        with pytest.raises(UserError, match=f"unknown model '{name}'; did you mean '{near}'"):
+            call(name)
 
 
 def test_directory_order(tmp_path, monkeypatch):
@@ -258,12 +378,23 @@ def test_load(tmp_path):
 def test_table():
     result = command()
     assert (result.returncode, result.stderr) == (0, "")
-    rows = {line.split()[0]: line.split() for line in result.stdout.splitlines()[2:]}
-    assert set(rows) == set(zoo.list())
+    first, second = (table.splitlines() for table in result.stdout.split("\n\n"))
+    rows = {line.split()[0]: line.split() for line in first[2:]}
+    assert set(rows) == set(zoo.list()) - set(SYSTEMS)
     assert rows["coded_10_300"][1:6] == ["fashion_mnist", "10/300", "0.0333", "26.38", "18.111"]
     assert rows["uncoded_70_cifar10"][7] == "-"  # no accuracy is reported on CIFAR-10
-    widths = {len(line) for line in result.stdout.splitlines()[1:]}
-    assert len(widths) == 1
+    rows = {line.split()[0]: line.split()[1:] for line in second[2:]}
+    assert set(rows) == set(SYSTEMS)
+    unmeasured = ["-"] * 4
+    assert rows["bwlc_alv"] == ["celeba", "joint", *"gaussian snr 1 draw alv 100 5 0.1 4.15".split(), *unmeasured]
+    assert rows["bwlc_bsc_loo"] == ["celeba", "joint", *"bsc 0.9 hard - resnet 100 1 0.1 3.44".split(), *unmeasured]
+    assert rows["bwlc_joint_jscc1db"][2:7] == "gaussian snr 1.26 per codeword".split()
+    channel = "normal channel_autoencoder gaussian snr 10 - - 100 - 0 0.25".split()
+    assert rows["bwlc_channel_ae_snr10"] == [*channel, *unmeasured]
+    assert rows["bwlc_source_vae"][:5] == ["celeba", "source_vae", "-", "-", "resnet"]
+    assert [name for name in rows if "_joint_snr" in name] == [f"bwlc_joint_snr{snr}" for snr in SNRS]
+    for table in (first, second):
+        assert len({len(line) for line in table[1:]}) == 1
 
 
 def test_table_of_one_data_set(tmp_path):
@@ -276,6 +407,24 @@ def test_table_of_one_data_set(tmp_path):
     assert rows["coded_5_50_mnist"] == (
         "mnist 5/50 0.1 26.00 14.888 14.500 0.887 - 2.073 - 0.007 0.250 0.034 - ?/100 0.0".split()
     )
+
+
+def test_table_of_systems(tmp_path):
+    add_weights(tmp_path, "bwlc_bec")
+    metrics = {"mse": {"value": 0.012345, "standard_error": 0.001}, "rate": 80.04}
+    (tmp_path / "bwlc_bec/metrics.json").write_text(json.dumps({"metrics": metrics, "epochs": 3}))
+    result = command("--dataset=celeba", f"--zoo_dir={tmp_path}")
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()[2:]}
+    assert set(rows) == {name for name in SYSTEMS if "channel_ae" not in name}
+    assert rows["bwlc_bec"] == "celeba joint bec 0.1 - resnet 100 1 0.1 3.44 0.01235 80.0 3/16 0.0".split()
+
+
+def test_one_smoke_configuration_in_full():
+    result = command("bwlc_alv_smoke")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"# {ROOT / 'zoo/bwlc_alv/config.yaml'}\n# With network.size=smoke, training.b")
+    assert config.to_yaml(zoo.config("bwlc_alv_smoke")) in result.stdout
+    assert result.stdout.endswith("weights: none\n")
 
 
 def test_one_entry_in_full(tmp_path):
@@ -297,7 +446,7 @@ def test_one_entry_in_full(tmp_path):
     [
         (["coded_10_30"], "unknown model 'coded_10_30'; did you mean 'coded_10_300'?"),
         (["--dataset=minst"], "no entry for data set 'minst'; did you mean 'mnist'?"),
-        (["--dataset=zzzzzz"], "expected one of cifar10, fashion_mnist, mnist, tiny_imagenet"),
+        (["--dataset=zzzzzz"], "expected one of celeba, cifar10, fashion_mnist, mnist, normal, tiny_imagenet"),
         (["--zoo_dir=/does/not/exist"], "zoo_dir is '/does/not/exist', which is no folder"),
         (["coded_5_50", "coded_5_80"], "unexpected argument 'coded_5_80'"),
     ],
@@ -318,7 +467,7 @@ def test_broken_configuration_names_the_file(tmp_path):
     assert result.stderr == f"error: {path}: unknown key 'epoch' in training; did you mean 'epochs'?\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["coded_10_300"], ["--help"]])
+@pytest.mark.parametrize("arguments", [[], ["coded_10_300"], ["bwlc_joint_snr1_smoke"], ["--help"]])
 def test_command_line_does_not_import_tensorflow(arguments):
     script = (
         "import runpy, sys\n"
@@ -329,5 +478,5 @@ def test_command_line_does_not_import_tensorflow(arguments):
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "coded_10_300" in result.stdout
+    assert "coded_10_300" in result.stdout or "bwlc_joint_snr1_smoke" in result.stdout
     assert result.stdout.splitlines()[-1] == "imported: set()"

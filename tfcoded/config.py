@@ -11,61 +11,39 @@ settings.information_bits, settings.code_bits   # (10, 300)
 short = config.override(settings, ["training.epochs=3", "beta=10"])
 ```
 
-This module imports neither TensorFlow nor numpy.
+A mapping with the key `system` is a communication system, a `SystemConfig` of `tfcoded.system_config`; others are
+models with an error-correcting code, a `Config`. This module imports neither TensorFlow nor numpy.
 """
 
 import dataclasses
 import difflib
-import math
 import pathlib
-import re
-import types
-import typing
 
-import yaml
-
-from tfcoded.errors import UserError
+from tfcoded import data_names
+from tfcoded.sections import (
+    ConfigError,
+    Configuration,
+    Section,
+    build,
+    dump,
+    first_line,
+    one_of,
+    parse,
+    plain,
+    types_of,
+)
+from tfcoded.system_config import SystemConfig
 
 CODES = ("uncoded", "repetition", "hierarchical", "random")
 LIKELIHOODS = ("bernoulli", "gaussian")
 OBJECTIVES = ("elbo", "iwae", "vriwae", "reinforce_loo")
 LARGEST_CODEBOOK = 12  # information bits up to which the posterior over all codewords is enumerated
 IMAGE_SHAPES = ((28, 28, 1), (32, 32, 3), (64, 64, 3))
-DATASET_SHAPES = {
-    "fashion_mnist": (28, 28, 1),
-    "mnist": (28, 28, 1),
-    "cifar10": (32, 32, 3),
-    "tiny_imagenet": (64, 64, 3),
-}
-
-# Parts of a configuration that record what is known about the model; not settings, so not to be overridden.
-_FACTS = ("published", "conflicts", "tables", "parameters")
-
-
-class ConfigError(UserError):
-    """A configuration is wrong; the message names the key, what was expected and what to do."""
-
-
-class _Section:
-    """A part of a configuration; its values are checked however it is made (YAML, Python, `replace`)."""
-
-    _place = ""  # dotted prefix of the section's keys in messages
-
-    def __post_init__(self):
-        for name, kind in _types(type(self)).items():
-            object.__setattr__(self, name, _coerce(getattr(self, name), kind, self._place + name))
-        self._check()
-
-    def _check(self):
-        """Raises ConfigError if values of the right types make no sense together."""
-
-    def _require(self, condition, key, expected):
-        if not condition:
-            raise ConfigError(f"{self._place}{key} is {_show(getattr(self, key))}; expected {expected}")
+DATASET_SHAPES = data_names.SHAPES
 
 
 @dataclasses.dataclass(frozen=True)
-class Code(_Section):
+class Code(Section):
     """The error-correcting code.
 
     Attributes:
@@ -88,8 +66,17 @@ class Code(_Section):
 
     _place = "code."
 
+    def idle(self):
+        """See `Section.idle`."""
+        keys = {}
+        if self.kind != "hierarchical":
+            keys["polar"] = f"as only a hierarchical code combines branches, not {self.kind!r}"
+        if self.kind != "random":
+            keys["seed"] = f"as only a random code is drawn, not {self.kind!r}"
+        return keys
+
     def _check(self):
-        self._require(self.kind in CODES, "kind", _one_of(CODES, self.kind))
+        self._require(self.kind in CODES, "kind", one_of(CODES, self.kind))
         for key in ("information_bits", "code_bits"):
             bits = getattr(self, key)
             self._require(bits and min(bits) >= 1, key, "positive numbers of bits")
@@ -109,9 +96,6 @@ class Code(_Section):
                 self._require(
                     len(getattr(self, key)) == 1, key, f"a single number, as code.kind is {self.kind!r}"
                 )
-            self._require(
-                self.polar, "polar", f"true, as only a hierarchical code combines branches, not {self.kind!r}"
-            )
         if self.kind == "random":
             self._require(
                 self.information_bits[0] <= LARGEST_CODEBOOK,
@@ -120,8 +104,7 @@ class Code(_Section):
             )
             self._require(0 <= self.seed < 2**32, "seed", "an integer from 0 to 2^32 - 1")
             return
-        self._require(self.seed == 0, "seed", f"0, as only a random code is drawn, not {self.kind!r}")
-        for information, code in zip(self.information_bits, self.code_bits):
+        for information, code in zip(self.information_bits, self.code_bits, strict=True):
             if self.kind == "uncoded":
                 expected = f"{information}, like information_bits, as code.kind is 'uncoded'"
                 self._require(code == information, "code_bits", expected)
@@ -135,7 +118,7 @@ class Code(_Section):
 
 
 @dataclasses.dataclass(frozen=True)
-class Network(_Section):
+class Network(Section):
     """Sizes of the encoder and decoder networks.
 
     Attributes:
@@ -165,7 +148,7 @@ class Network(_Section):
 
 
 @dataclasses.dataclass(frozen=True)
-class Objective(_Section):
+class Objective(Section):
     """The bound that training maximises.
 
     Attributes:
@@ -190,16 +173,18 @@ class Objective(_Section):
 
     _place = "objective."
 
+    def idle(self):
+        """See `Section.idle`."""
+        return {} if self.kind == "reinforce_loo" else {"exact_kl": "unless objective.kind is 'reinforce_loo'"}
+
     def _check(self):
-        self._require(self.kind in OBJECTIVES, "kind", _one_of(OBJECTIVES, self.kind))
+        self._require(self.kind in OBJECTIVES, "kind", one_of(OBJECTIVES, self.kind))
         self._require(self.samples >= 1, "samples", "at least 1")
         self._require(0 <= self.alpha <= 1, "alpha", "a number in [0, 1]")
         if self.kind != "vriwae":
             self._require(self.alpha == 0, "alpha", f"0, as objective.kind is {self.kind!r} and not 'vriwae'")
         if self.kind == "reinforce_loo":
             self._require(self.samples >= 2, "samples", "at least 2: the others are the baseline of each")
-        else:
-            self._require(self.exact_kl, "exact_kl", "true unless objective.kind is 'reinforce_loo'")
         if self.kind not in ("iwae", "vriwae"):
             self._require(
                 not self.doubly_reparameterised,
@@ -209,7 +194,7 @@ class Objective(_Section):
 
 
 @dataclasses.dataclass(frozen=True)
-class Training(_Section):
+class Training(Section):
     """How the model is trained.
 
     Attributes:
@@ -241,12 +226,12 @@ class Training(_Section):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(_Section):
-    """A complete configuration.
+class Config(Configuration):
+    """A complete configuration of a discrete VAE.
 
     Attributes:
       name: what the model is called: letters, digits, '_', '-' and '.', as it becomes a folder's name.
-      dataset: 'fashion_mnist', 'mnist', 'cifar10', 'tiny_imagenet', or a path to the user's images.
+      dataset: a name of `tfcoded.data.NAMES`, such as 'fashion_mnist', or a path to the user's images.
       likelihood: p(image | latent): 'bernoulli' (intensities in [0, 1]) or 'gaussian' (scaled to [-1, 1]).
       beta: inverse temperature of the smoothing, above 0.
       code: a `Code`.
@@ -276,28 +261,42 @@ class Config(_Section):
     tables: tuple[str, ...] = ()
     parameters: dict[str, int] = dataclasses.field(default_factory=dict, hash=False)
 
+    FACTS = ("published", "conflicts", "tables", "parameters")
+
+    def to_dict(self):
+        """See `config.to_dict`."""
+        values = plain(self)
+        if self.objective.samples == 1:
+            del values["training"]["samples_at_once"]
+        if self.code.kind != "hierarchical":
+            for key in ("information_bits", "code_bits"):
+                values["code"][key] = values["code"][key][0]
+        return {name: value for name, value in values.items() if value or name not in self.FACTS}
+
+    def facts_after(self, changed):
+        """See `Configuration.facts_after`."""
+        kept = {}
+        if (changed.code, changed.network) == (self.code, self.network):
+            kept["parameters"] = self.parameters
+        if changed == self.without_facts(training=changed.training):
+            kept |= {fact: getattr(self, fact) for fact in ("published", "conflicts", "tables")}
+        return kept
+
     def _check(self):
-        well_named = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name)
-        self._require(well_named, "name", "letters, digits, '_', '-' and '.', the first a letter or digit")
-        self._require(self.dataset.strip(), "dataset", "a data set's name or a path")
-        self._require(self.likelihood in LIKELIHOODS, "likelihood", _one_of(LIKELIHOODS, self.likelihood))
+        self._check_name()
+        self._require(self.likelihood in LIKELIHOODS, "likelihood", one_of(LIKELIHOODS, self.likelihood))
         # float32 densities need exp(beta) to be finite.
         self._require(0 < self.beta <= 80, "beta", "a number above 0 and at most 80")
-        shape = DATASET_SHAPES.get(self.dataset, self.network.image_shape)
-        if shape != self.network.image_shape:
-            raise ConfigError(
-                f"network.image_shape is {_show(self.network.image_shape)}; expected {_show(shape)}, "
-                f"the shape of {self.dataset} images"
-            )
-        wanted = "bernoulli" if self.network.image_shape[2] == 1 else "gaussian"  # the decoder's output differs
-        self._require(
-            self.likelihood == wanted, "likelihood", f"{wanted!r} for images of {self.network.image_shape[2]} channel(s)"
-        )
+        self._require(self.dataset != data_names.NORMAL, "dataset", "images")
+        self._check_image_shape()
+        channels = self.network.image_shape[2]
+        wanted = "bernoulli" if channels == 1 else "gaussian"  # the decoder's output differs
+        self._require(self.likelihood == wanted, "likelihood", f"{wanted!r} for images of {channels} channel(s)")
         words = self.objective.kind == "reinforce_loo"
         if self.code.kind == "random" and not words:
             raise ConfigError(
-                f"objective.kind is {self.objective.kind!r}; expected 'reinforce_loo', as the bits of a random code are "
-                "not independent given the image"
+                f"objective.kind is {self.objective.kind!r}; expected 'reinforce_loo', as the bits of a random code "
+                "are not independent given the image"
             )
         if words and self.information_bits > LARGEST_CODEBOOK:
             raise ConfigError(
@@ -329,7 +328,7 @@ def from_dict(values, source=""):
       source: `str`, where it comes from; begins the message of an error.
 
     Returns:
-      A `Config`.
+      A `Config`, or a `SystemConfig` of values with the key `system`.
 
     Raises:
       ConfigError: naming the first thing that is wrong.
@@ -345,7 +344,7 @@ def from_dict(values, source=""):
     ```
     """
     try:
-        return _build(Config, values, "")
+        return build(_kind(values), values, "")
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") if source else error from None
 
@@ -358,12 +357,12 @@ def from_yaml(text, source=""):
       source: `str`, where it comes from; begins the message of an error.
 
     Returns:
-      A `Config`.
+      A `Config` or `SystemConfig`, see `from_dict`.
 
     Raises:
       ConfigError: if the text is not YAML or not a configuration.
     """
-    return from_dict(_parse(text, source), source)
+    return from_dict(parse(text, source), source)
 
 
 def load(path):
@@ -373,7 +372,7 @@ def load(path):
       path: `str` or `os.PathLike`.
 
     Returns:
-      A `Config`.
+      A `Config` or `SystemConfig`, see `from_dict`.
 
     Raises:
       ConfigError: if the file cannot be read or is not a configuration; the message begins with the path.
@@ -383,7 +382,7 @@ def load(path):
     except FileNotFoundError:
         raise ConfigError(f"no configuration at {path}; expected a YAML file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration {path}: {_first_line(error)}") from None
+        raise ConfigError(f"cannot read the configuration {path}: {first_line(error)}") from None
     return from_yaml(text, source=str(path))
 
 
@@ -391,52 +390,42 @@ def to_dict(config):
     """Returns a configuration as nested dicts of plain values; inverse of `from_dict`.
 
     Args:
-      config: a `Config`.
+      config: a `Config` or `SystemConfig`.
 
     Returns:
-      A dict in the order of the file, without facts that are empty and settings that mean nothing for its code or
-      objective.
+      A dict in the order of the file, without facts that are empty and settings that mean nothing, such as those of
+      another kind of code, objective or channel.
     """
-    values = _plain(config)
-    if config.code.kind != "random":
-        del values["code"]["seed"]
-    if config.objective.kind != "reinforce_loo":
-        del values["objective"]["exact_kl"]
-    if config.objective.samples == 1:
-        del values["training"]["samples_at_once"]
-    if config.code.kind != "hierarchical":
-        del values["code"]["polar"]
-        for key in ("information_bits", "code_bits"):
-            values["code"][key] = values["code"][key][0]
-    return {name: value for name, value in values.items() if value or name not in _FACTS}
+    return config.to_dict()
 
 
 def to_yaml(config):
     """Writes a configuration as YAML text, exactly: `from_yaml(to_yaml(config)) == config`.
 
     Args:
-      config: a `Config`.
+      config: a `Config` or `SystemConfig`.
 
     Returns:
       `str`.
     """
-    return yaml.dump(to_dict(config), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+    return dump(to_dict(config))
 
 
 def override(config, assignments):
     """Returns a copy of a configuration with some settings changed.
 
-    What the paper reports (`published`, `conflicts`, `tables`) is kept as long as only `training` changes,
-    `parameters` as long as `code` and `network` do not: neither would be true of another model.
+    What the paper reports (`published`, `conflicts`, `tables`, `figures`) is kept as long as only `training` changes,
+    `parameters` as long as nothing changes that they could depend on, such as `code` and `network`: neither would
+    be true of another model.
 
     Args:
-      config: a `Config`.
+      config: a `Config` or `SystemConfig`.
       assignments: list of `str` such as 'training.epochs=3'. The last part of the key is enough where it is
         unique ('epochs=3'). Values are YAML ('code.information_bits=[5, 5]'). All are applied before anything
         is checked.
 
     Returns:
-      A `Config`.
+      A configuration of the same kind.
 
     Raises:
       ConfigError: if an assignment is malformed, its key unknown or ambiguous, or the result wrong.
@@ -452,42 +441,36 @@ def override(config, assignments):
         key, separator, text = assignment.partition("=")
         if not separator:
             raise ConfigError(f"override {assignment!r} has no '='; expected key=value (training.epochs=3)")
-        *sections, leaf = _resolve(key.strip(), assignment).split(".")
+        *sections, leaf = _resolve(config, key.strip(), assignment).split(".")
         target = values
         for section in sections:
-            target = target[section]
-        target[leaf] = _parse(text, f"override {assignment!r}")
+            target = target.setdefault(section, {})  # a section whose settings all mean nothing is not written
+        target[leaf] = parse(text, f"override {assignment!r}")
     # Facts would fail no check, but they describe `config`, not what comes out here.
-    changed = from_dict({key: value for key, value in values.items() if key not in _FACTS}, "after overrides")
-    kept = {}
-    if (changed.code, changed.network) == (config.code, config.network):
-        kept["parameters"] = config.parameters
-    blank = {fact: getattr(changed, fact) for fact in _FACTS}
-    if changed == dataclasses.replace(config, training=changed.training, **blank):
-        kept |= {fact: getattr(config, fact) for fact in ("published", "conflicts", "tables")}
-    return dataclasses.replace(changed, **kept)
+    changed = from_dict({key: value for key, value in values.items() if key not in config.FACTS}, "after overrides")
+    return dataclasses.replace(changed, **config.facts_after(changed))
 
 
-def _types(cls):
-    """Field name -> type, in the order of the class."""
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+def _kind(values):
+    """The class of configuration that a mapping is meant to be; a misspelt `system` should not make it the other."""
+    meant = isinstance(values, dict) and ("system" in values or "channel" in values and "code" not in values)
+    return SystemConfig if meant else Config
 
 
-def _setting_keys():
+def _setting_keys(config):
     """Dotted keys of everything that `override` may change."""
     keys = []
-    for name, kind in _types(Config).items():
-        if isinstance(kind, type) and issubclass(kind, _Section):
-            keys += [f"{name}.{leaf}" for leaf in _types(kind)]
-        elif name not in _FACTS:
+    for name, kind in types_of(type(config)).items():
+        if isinstance(kind, type) and issubclass(kind, Section):
+            keys += [f"{name}.{leaf}" for leaf in types_of(kind)]
+        elif name not in config.FACTS:
             keys.append(name)
     return keys
 
 
-def _resolve(key, assignment):
+def _resolve(config, key, assignment):
     """The full dotted key that `key` stands for."""
-    keys = _setting_keys()
+    keys = _setting_keys(config)
     if key in keys:
         return key
     matches = [full for full in keys if full.rpartition(".")[2] == key]
@@ -498,7 +481,7 @@ def _resolve(key, assignment):
     inside = [full for full in keys if full.startswith(key + ".")]
     if inside:
         raise ConfigError(f"override {assignment!r}: {key!r} is a section; write one of {', '.join(inside)}")
-    if key.partition(".")[0] in _FACTS:
+    if key.partition(".")[0] in config.FACTS:
         raise ConfigError(f"override {assignment!r}: {key!r} is a fact about the model, not a setting")
     by_leaf = {full.rpartition(".")[2]: full for full in keys}
     near = difflib.get_close_matches(key, keys + list(by_leaf), n=1, cutoff=0.5)
@@ -509,136 +492,3 @@ def _resolve(key, assignment):
     raise ConfigError(f"override {assignment!r}: unknown key {key!r}; {hint}")
 
 
-def _build(cls, values, place):
-    """Makes a section of a mapping, refusing unknown and missing keys."""
-    where = place.rstrip(".") or "the configuration"
-    if not isinstance(values, dict):
-        raise ConfigError(f"{where} is {_show(values)}; expected keys and values")
-    kinds = _types(cls)
-    for key in values:
-        if key not in kinds:
-            near = difflib.get_close_matches(str(key), kinds, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(kinds)}"
-            raise ConfigError(f"unknown key {key!r} in {where}; {hint}")
-    for field in dataclasses.fields(cls):
-        required = field.default is field.default_factory is dataclasses.MISSING
-        if required and field.name not in values:
-            raise ConfigError(f"{where} has no key {field.name!r}, which is required")
-    arguments = {}
-    for key, value in values.items():
-        kind = kinds[key]
-        section = isinstance(kind, type) and issubclass(kind, _Section)
-        arguments[key] = _build(kind, value, f"{place}{key}.") if section else value
-    return cls(**arguments)
-
-
-# PyYAML follows YAML 1.1, where 1e-4 (no point, or no sign in the exponent) is a string.
-_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-
-
-def _coerce(value, kind, place):
-    """Returns `value` as a `kind`, or raises ConfigError naming `place`."""
-    if isinstance(kind, types.GenericAlias):
-        return _coerce_container(value, kind, place)
-    if issubclass(kind, _Section):
-        if not isinstance(value, kind):
-            raise ConfigError(f"{place} is {_show(value)}; expected a {kind.__name__}")
-        return value
-    if kind is float and isinstance(value, str) and _EXPONENT.fullmatch(value):
-        value = float(value)
-    if kind is float and type(value) is int and abs(value) < 2**1000:  # beyond that, float() overflows
-        value = float(value)
-    # type(), not isinstance(), for which a bool is an int.
-    if type(value) is not kind or (kind is float and not math.isfinite(value)):
-        raise ConfigError(f"{place} is {_show(value)}; expected {_NOUNS[kind]}")
-    return value
-
-
-def _coerce_container(value, kind, place):
-    origin, items = typing.get_origin(kind), typing.get_args(kind)
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise ConfigError(f"{place} is {_show(value)}; expected keys and values")
-        return {
-            _coerce(key, str, f"a key of {place}"): _coerce(item, items[1], f"{place}.{key}")
-            for key, item in value.items()
-        }
-    endless = items[-1] is Ellipsis
-    if endless and type(value) is items[0]:
-        value = (value,)
-    if not isinstance(value, (list, tuple)) or not (endless or len(value) == len(items)):
-        plural = {int: "integers", str: "strings"}[items[0]]
-        expected = f"a list of {len(items)} {plural}"
-        if endless:
-            expected = f"{_NOUNS[items[0]]} or a list of {plural}"
-        raise ConfigError(f"{place} is {_show(value)}; expected {expected}")
-    return tuple(_coerce(item, items[0], f"{place}[{index}]") for index, item in enumerate(value))
-
-
-_NOUNS = {str: "a string", int: "an integer", float: "a finite number", bool: "true or false"}
-
-
-def _plain(value):
-    """A configuration's value as YAML can write it."""
-    if isinstance(value, _Section):
-        return {name: _plain(getattr(value, name)) for name in _types(type(value))}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _show(value):
-    """A value as the user wrote it, with its type where that is not plain to see."""
-    if value is None:
-        return "empty"
-    if isinstance(value, bool):
-        return f"{str(value).lower()} (a boolean)"
-    if isinstance(value, tuple):
-        return str(list(value)) if len(value) != 1 else str(value[0])
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _one_of(choices, given):
-    near = difflib.get_close_matches(str(given).lower(), choices, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"one of {', '.join(map(repr, choices))}{hint}"
-
-
-def _first_line(error):
-    return str(error).splitlines()[0]
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Plain YAML, but a key given twice is an error instead of the last one winning silently."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    problem = f"key {key.value!r} is given twice"
-                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):
-    """Lists on one line, mappings one key to a line."""
-
-
-_Dumper.add_representer(
-    list, lambda dumper, items: dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
-)
-
-
-def _parse(text, source):
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f" (line {mark.line + 1})" if mark else ""
-        message = f"not valid YAML{line}: {error.problem}"
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
-        message = f"not valid YAML: {_first_line(error)}"
-    raise ConfigError(f"{source}: {message}" if source else message)

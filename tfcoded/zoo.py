@@ -1,19 +1,26 @@
-"""The model zoo: every configuration of the paper, with trained models where there are any.
+"""The model zoo: every configuration of the papers, with trained models where there are any.
 
-Without an argument it lists all entries: information and code bits, rate, parameters, and the metrics on the
-test images as the paper reports them beside those measured here. With a name it prints that entry in full.
+Without an argument it lists all entries in two tables. The discrete VAEs: information and code bits, rate,
+parameters, and the metrics on the test images as the paper reports them beside those measured here. The
+communication systems: the channel, what stands at its ends, and what was measured here. With a name it prints that
+entry in full.
 
     python -m tfcoded.zoo
     python -m tfcoded.zoo --dataset=mnist
     python -m tfcoded.zoo coded_10_300
+    python -m tfcoded.zoo bwlc_joint_snr1
     python -m tfcoded.zoo verify
     python -m tfcoded.zoo verify coded_10_300 classifier_mnist
 
 `verify` checks trained models: the hashes of their files, their signatures, and that they compute here what they
 did when they were added (`tfcoded.verification`). If something is wrong the exit status is 1.
 
+The name of a communication system followed by `_smoke` is that system with the smallest networks, for a quick trial
+that it runs. Such names are not listed.
+
 An entry is a folder `<name>` with a `config.yaml`, and possibly `metrics.json` (measured) and `1/` (the
-SavedModel). Beside the entries may lie `SHA256SUMS`, with which files are compared before they are loaded. These folders are looked into, in this order, and the first that has what is wanted is used:
+SavedModel). Beside the entries may lie `SHA256SUMS`, with which files are compared before they are loaded. These
+folders are looked into, in this order, and the first that has what is wanted is used:
 
   1. the argument `zoo_dir`, which command lines take from `--zoo_dir`; without it, the environment
      variable TFCODED_ZOO;
@@ -43,14 +50,17 @@ import typing
 
 from tfcoded import checksums
 from tfcoded import config as configuration
+from tfcoded.data_names import NAMES
 from tfcoded.errors import UserError
+from tfcoded.system_config import CHANNELS, POWERS, SYSTEMS, SystemConfig
 
 ENVIRONMENT = "TFCODED_ZOO"
 CLASSIFIER = "classifier_"  # begins the names of what evaluation labels images with, which are no models of the paper
+SMOKE = "_smoke"  # ends the names of what is derived from communication systems, and no entry
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 _SAVED_MODEL = "1/saved_model.pb"
-_DATASETS = ("fashion_mnist", "mnist", "cifar10", "tiny_imagenet")
+_SMOKE_SETTINGS = ("network.size=smoke", "training.batch_size=8")
 _TABLE_METRICS = ("psnr", "accuracy", "entropy", "ber", "wer")
 
 
@@ -100,11 +110,11 @@ def config(name, zoo_dir=None):
     """Loads the configuration of an entry.
 
     Args:
-      name: `str`, an entry's name.
+      name: `str`, an entry's name, or that of a communication system followed by '_smoke'.
       zoo_dir: as in `directory`.
 
     Returns:
-      A `tfcoded.config.Config`.
+      A `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
 
     Raises:
       UserError: if there is no such entry (with the nearest name), or its configuration is wrong.
@@ -115,7 +125,11 @@ def config(name, zoo_dir=None):
     zoo.config("coded_10_300").code_bits   # 300
     ```
     """
-    return configuration.load(_configuration_path(name, zoo_dir))
+    path = _configuration_path(name, zoo_dir)
+    settings = configuration.load(path)
+    if path.parent.name == name:
+        return settings
+    return configuration.override(settings, (f"name={name}", *_SMOKE_SETTINGS))
 
 
 def measured(name, zoo_dir=None):
@@ -271,7 +285,7 @@ def load(name, zoo_dir=None):
 
     Returns:
       What `tf.saved_model.load` returns, with the methods `encode`, `decode`, `reconstruct`, `generate` and
-      `elbo`.
+      `elbo`; of a communication system `transmit`, `corrupt`, `receive`, `communicate` and `rates`.
 
     Raises:
       UserError: if there is no such entry, it has no weights, or the files are damaged: not those that the folder's
@@ -345,12 +359,26 @@ def _configuration_paths(zoo_dir):
 
 
 def _configuration_path(name, zoo_dir):
+    """The config.yaml of an entry, or of the entry that a smoke configuration is derived from."""
     paths = _configuration_paths(zoo_dir)
     if name in paths:
         return paths[name]
-    near = difflib.get_close_matches(name, paths, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    stem = name.removesuffix(SMOKE)
+    if stem in paths and _has_smoke(paths[stem]):
+        return paths[stem]
+    hint = ""
+    for near in difflib.get_close_matches(stem, paths, n=1, cutoff=0.5):
+        meant = near + SMOKE if stem != name and _has_smoke(paths[near]) else near
+        hint = f"did you mean {meant!r}? "
     raise UserError(f"unknown model {name!r}; {hint}python -m tfcoded.zoo lists all")
+
+
+def _has_smoke(path):
+    """Whether a configuration is a communication system's; one that is broken may be, and then says so itself."""
+    try:
+        return isinstance(configuration.load(path), SystemConfig)
+    except UserError:
+        return True
 
 
 def _is_number(value):
@@ -359,45 +387,105 @@ def _is_number(value):
 
 def _natural(name):
     """Sorting key under which 'coded_5_80' precedes 'coded_5_100'."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    parts = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return parts, name  # snr0p01 and snr0p1 differ in nothing else
 
 
 def _table_order(item):
     name, entry = item
-    dataset = _DATASETS.index(entry.dataset) if entry.dataset in _DATASETS else len(_DATASETS)
+    dataset = NAMES.index(entry.dataset) if entry.dataset in NAMES else len(NAMES)
     return dataset, entry.dataset, entry.information_bits, entry.code_bits, _natural(name)
 
 
 def _table(entries, zoo_dir):
-    """The table of `entries` (a dict from name to `Config`) as text."""
+    """The table of discrete VAEs (a dict from name to `Config`) as text."""
     rows = [
         ["", "", "bits", "", "parameters"] + [part for each in _TABLE_METRICS for part in (each, "")] + ["weights", ""],
         ["name", "dataset", "M/D", "rate", "million"] + ["paper", "here"] * len(_TABLE_METRICS) + ["epochs", "MB"],
     ]
     for name, entry in sorted(entries.items(), key=_table_order):
-        path = measured_path(name, zoo_dir=zoo_dir)
-        try:
-            record = {} if path is None else read_record(path)
-        except UserError as error:  # one damaged file should not hide the other entries
-            print(f"warning: {error}", file=sys.stderr)
-            record = {}
-        here = record.get("metrics", {})
+        record = _record(name, zoo_dir)
         row = [name, entry.dataset, f"{entry.information_bits}/{entry.code_bits}", f"{entry.rate:.3g}"]
-        row.append(f"{sum(entry.parameters.values()) / 1e6:.2f}" if entry.parameters else "-")
+        row.append(_parameters(entry))
         for metric in _TABLE_METRICS:
-            found = here[metric].value if metric in here else None
-            row += [_number(entry.published.get(metric)), _number(found)]
-        if has_weights(name, zoo_dir):
-            row += [f"{record.get('epochs') or '?'}/{entry.training.epochs}", f"{_bytes(name, zoo_dir) / 1e6:.1f}"]
-        else:
-            row += ["-", "-"]
-        rows.append(row)
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    left = (0, 1)
+            row += [_number(entry.published.get(metric)), _measured_number(record, metric)]
+        rows.append(row + _weights(name, entry, record, zoo_dir))
+    return _aligned(rows, left=2)
+
+
+def _system_order(item):
+    name, entry = item
+    channel = entry.channel
+    return (
+        SYSTEMS.index(entry.system),
+        CHANNELS.index(channel.kind),
+        channel.bands,
+        POWERS.index(channel.power),
+        channel.snr,
+        _natural(name),
+    )
+
+
+def _system_table(entries, zoo_dir):
+    """The table of communication systems (a dict from name to `SystemConfig`) as text."""
+    rows = [
+        [""] * 9 + ["parameters", "mse", "rate", "weights", ""],
+        ["name", "dataset", "system", "channel", "prior", "decoder", "symbols", "bands", "beta", "million"]
+        + ["here", "bits", "epochs", "MB"],
+    ]
+    for name, entry in sorted(entries.items(), key=_system_order):
+        record = _record(name, zoo_dir)
+        joint = entry.system == "joint"
+        row = [name, entry.dataset, entry.system, _channel(entry)]
+        row += [entry.prior if joint and entry.channel.kind == "gaussian" else "-"]
+        row += ["-" if entry.system == "channel_autoencoder" else entry.decoder.kind]
+        row += [str(entry.channel.symbols), str(entry.channel.bands) if joint else "-", f"{entry.beta:.3g}"]
+        row += [_parameters(entry), _measured_number(record, "mse", 5), _measured_number(record, "rate", 1)]
+        rows.append(row + _weights(name, entry, record, zoo_dir))
+    return _aligned(rows, left=6)
+
+
+def _channel(entry):
+    """The channel of a communication system in words, such as 'gaussian snr 10'."""
+    channel = entry.channel
+    if entry.system == "source_vae":
+        return "-"
+    if channel.kind == "gaussian":
+        power = "" if channel.power == "batch" else f" per {channel.power}"
+        return f"gaussian snr {channel.snr:.3g}{power.replace('per none', 'unnormalised')}"
+    if channel.kind == "binary_symmetric":
+        return f"bsc {channel.p_keep:.3g} {channel.mode}"
+    return f"bec {channel.erase_probability:.3g}"
+
+
+def _record(name, zoo_dir):
+    """What was measured of an entry, empty if nothing was."""
+    path = measured_path(name, zoo_dir=zoo_dir)
+    try:
+        return {} if path is None else read_record(path)
+    except UserError as error:  # one damaged file should not hide the other entries
+        print(f"warning: {error}", file=sys.stderr)
+        return {}
+
+
+def _parameters(entry):
+    return f"{sum(entry.parameters.values()) / 1e6:.2f}" if entry.parameters else "-"
+
+
+def _weights(name, entry, record, zoo_dir):
+    """Two cells: for how many epochs of how many an entry's weights were trained, and their size."""
+    if not has_weights(name, zoo_dir):
+        return ["-", "-"]
+    return [f"{record.get('epochs') or '?'}/{entry.training.epochs}", f"{_bytes(name, zoo_dir) / 1e6:.1f}"]
+
+
+def _aligned(rows, left):
+    """Rows of cells as text, the first `left` columns aligned to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if index in left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths))
+            cell.ljust(width) if index < left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     )
@@ -408,13 +496,21 @@ def _bytes(name, zoo_dir):
     return sum(file.stat().st_size for file in trained_path(name, zoo_dir).rglob("*") if file.is_file())
 
 
-def _number(value):
-    return "-" if value is None else f"{value:.3f}"
+def _number(value, decimals=3):
+    return "-" if value is None else f"{value:.{decimals}f}"
+
+
+def _measured_number(record, metric, decimals=3):
+    here = record.get("metrics", {})
+    return _number(here[metric].value if metric in here else None, decimals)
 
 
 def _entry(name, zoo_dir):
     """One entry in full, as text: its file, its metrics and where its weights are."""
     path = _configuration_path(name, zoo_dir)
+    text = path.read_text(encoding="utf-8").rstrip()
+    if path.parent.name != name:
+        text = f"# With {', '.join(_SMOKE_SETTINGS)}:\n{configuration.to_yaml(config(name, zoo_dir)).rstrip()}"
     published = configuration.load(path).published
     here = measured(name, zoo_dir)
     rows = [("metric", "paper", "here", "standard error")]
@@ -429,7 +525,7 @@ def _entry(name, zoo_dir):
             )
         )
     width = max(len(row[0]) for row in rows)
-    lines = [f"# {path}", path.read_text(encoding="utf-8").rstrip(), ""]
+    lines = [f"# {path}", text, ""]
     lines += [f"{row[0]:<{width}}  {row[1]:>12}  {row[2]:>12}  {row[3]:>14}" for row in rows]
     weights = saved_model_path(name, zoo_dir) if has_weights(name, zoo_dir) else "none"
     return "\n".join([*lines, "", f"weights: {weights}"])
@@ -454,7 +550,10 @@ def _main(*arguments):
             near = difflib.get_close_matches(dataset, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
             raise UserError(f"no entry for data set {dataset!r}; {hint}")
-    print(_table(entries, zoo_dir))
+    systems = {each: entry for each, entry in entries.items() if isinstance(entry, SystemConfig)}
+    others = {each: entry for each, entry in entries.items() if each not in systems}
+    tables = [render(part, zoo_dir) for render, part in ((_table, others), (_system_table, systems)) if part]
+    print("\n\n".join(tables))
     return 0
 
 
