@@ -1,8 +1,33 @@
-"""Models: codes, networks and objectives put together, with their training steps."""
+"""Models: codes, channels, networks and objectives put together, with their training steps."""
 
+from tfcoded.models.binary_joint_model import BinaryJointModel
+from tfcoded.models.building import build, optimizer
+from tfcoded.models.channel_autoencoder import ChannelAutoencoder
 from tfcoded.models.coded_dvae import CodedDVAE
 from tfcoded.models.estimators import Elbo, ImportanceWeighted, LeaveOneOut
-from tfcoded.models.optimizer import AdamL2
+from tfcoded.models.joint_model import JointModel
+from tfcoded.models.adam_l2 import AdamL2
 from tfcoded.models.posteriors import BitPosterior, WordPosterior
+from tfcoded.models.separate_system import SeparateSystem
+from tfcoded.models.source_vae import SourceVAE
+from tfcoded.models.stochastic_model import StochasticModel
+from tfcoded.models.system import System
 
-__all__ = ["AdamL2", "BitPosterior", "CodedDVAE", "Elbo", "ImportanceWeighted", "LeaveOneOut", "WordPosterior"]
+__all__ = [
+    "AdamL2",
+    "BinaryJointModel",
+    "BitPosterior",
+    "ChannelAutoencoder",
+    "CodedDVAE",
+    "Elbo",
+    "ImportanceWeighted",
+    "JointModel",
+    "LeaveOneOut",
+    "SeparateSystem",
+    "SourceVAE",
+    "StochasticModel",
+    "System",
+    "WordPosterior",
+    "build",
+    "optimizer",
+]

@@ -1,6 +1,5 @@
 """The discrete variational autoencoder whose latent bits are protected by an error-correcting code."""
 
-import keras
 import tensorflow as tf
 
 from tfcoded import codes, objectives, seeds
@@ -9,10 +8,11 @@ from tfcoded.models import posteriors
 from tfcoded.models.estimators import Elbo, estimator
 from tfcoded.models.probability_clip import clip_probability
 from tfcoded.models.recompute import in_parts
+from tfcoded.models.stochastic_model import StochasticModel
 from tfcoded.networks import Decoder, Encoder
 
 
-class CodedDVAE(keras.Model):
+class CodedDVAE(StochasticModel):
     """Coded-DVAE: encoder, soft decoding, soft encoding, smoothing, decoder.
 
     ```none
@@ -68,7 +68,7 @@ class CodedDVAE(keras.Model):
         samples_at_once=10,
         name="coded_dvae",
     ):
-        super().__init__(name=name)
+        super().__init__(seed=seed, name=name)
         self.objective = objective or Elbo()
         if isinstance(code, codes.RandomCode) and self.objective.posterior is posteriors.BitPosterior:
             raise ValueError(
@@ -78,12 +78,10 @@ class CodedDVAE(keras.Model):
         self.image_shape = tuple(image_shape)
         self.likelihood = objectives.likelihood(likelihood)
         self.beta = float(beta)
-        self.seed = seed
         self.samples_at_once = samples_at_once
         self.encoder = Encoder(image_shape, code.code_bits, encoder_width, seed)
         self.decoder = Decoder(image_shape, code.code_bits, decoder_width, seed)
-        self._trackers = [keras.metrics.Mean(name=metric) for metric in ["loss", *self.metric_names]]
-        self.build()
+        self._finish()
 
     @classmethod
     def from_configuration(cls, config, seed=0):
@@ -118,26 +116,6 @@ class CodedDVAE(keras.Model):
         self.encoder.build((None, *self.image_shape))
         self.decoder.build((None, self.code.code_bits))
         self.built = True
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Builds the optimizer; the weights exist. Keras' own averages a batch over replicas, which may be uneven."""
-        if self.optimizer is not None and not self.optimizer.built:
-            with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
-
-    @property
-    def metrics(self):
-        return self._trackers
-
-    def to_unit_range(self, images):
-        """Images as tf.float32 in [0, 1].
-
-        Args:
-          images: `[b, h, w, c]`, tf.uint8 in 0..255, or floating in [0, 1].
-        """
-        if images.dtype == tf.uint8:
-            return tf.cast(images, tf.float32) / 255.0
-        return tf.cast(images, tf.float32)
 
     def code_logits(self, images):
         """The encoder's claims on every code bit, clipped: logits `[b, D]`, tf.float32.
@@ -263,12 +241,22 @@ class CodedDVAE(keras.Model):
         several = len(branches) > 1 and self.objective.posterior is posteriors.BitPosterior
         return names + tuple(f"kl_m{branch}" for branch in branches if several)
 
-    def training_terms(self, images, seed):
+    @property
+    def monitor(self):
+        """`str`, the name of the bound that training maximizes."""
+        return self.objective.bound
+
+    def reported_loss(self, terms):
+        """Minus the bound: what is differentiated may be none."""
+        return -terms[self.objective.bound]
+
+    def training_terms(self, images, seed, step=None):
         """What one training step computes of its images.
 
         Args:
           images: `[b, h, w, c]`, tf.uint8, or floating in [0, 1].
           seed: `int32 [2]`.
+          step: not used; nothing changes in the course of a training.
 
         Returns:
           `dict` of tf.float32 `[b]`: `loss`, whose mean is differentiated, and each of `metric_names` in nats.
@@ -281,35 +269,3 @@ class CodedDVAE(keras.Model):
     def call(self, images, training=None):
         """Reconstructions `[b, h, w, c]` in [0, 1] with the run's test noise; see `evidence` for the bound."""
         return self.decode(self.sample(images, seeds.derive(self.seed, seeds.TEST)))
-
-    def train_step(self, images):
-        """One optimizer step on `images : [b, h, w, c]`, tf.uint8, this replica's part of the batch."""
-        replica = tf.distribute.get_replica_context()
-        seed = seeds.derive(
-            self.seed, seeds.TRAIN, self.optimizer.iterations, replica.replica_id_in_sync_group
-        )
-        # The mean is over the images of all replicas: the last batch of an epoch may split unevenly.
-        count = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(tf.shape(images)[0], tf.float32))
-        with tf.GradientTape() as tape:
-            terms = self.training_terms(images, seed)
-            loss = tf.reduce_sum(terms["loss"]) / count
-        weights = self.trainable_weights
-        self.optimizer.apply(tape.gradient(loss, weights), weights)
-        return self._track(terms)
-
-    def test_step(self, images):
-        """The bound of `images : [b, h, w, c]`, tf.uint8; the noise depends on how many images came before."""
-        replica = tf.distribute.get_replica_context()
-        place = self._trackers[0].count
-        seed = seeds.derive(self.seed, seeds.TEST, place, replica.replica_id_in_sync_group)
-        return self._track(self.training_terms(images, seed))
-
-    def _track(self, terms):
-        terms["loss"] = -terms[self.objective.bound]  # what is differentiated may be no bound
-        for tracker in self._trackers:
-            tracker.update_state(terms[tracker.name])
-        results = {tracker.name: tracker.result() for tracker in self._trackers}
-        if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            # Between workers Keras averages over a first axis, which scalars lack; the values are the same everywhere.
-            results = {name: value[tf.newaxis] for name, value in results.items()}
-        return results

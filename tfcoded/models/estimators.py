@@ -20,7 +20,7 @@ _WORDS, _SMOOTHING = 1, 2
 
 
 class Elbo:
-    """The evidence lower bound over information bits, reparameterized: `E[log p(x | z)] - sum_k KL_k` (equations 3, 18).
+    """Evidence lower bound over information bits, reparameterized: `E[log p(x | z)] - sum_k KL_k` (equations 3, 18).
 
     Args:
       samples: `int`, samples of z per image, averaged.
@@ -43,9 +43,10 @@ class Elbo:
 class ImportanceWeighted:
     """The VR-IWAE bound (IWAE for `alpha = 0`), with the marginal densities of z on both sides.
 
-    Its prior makes the D code bits independent. For an uncoded model that is the prior of the model, and one sample gives
-    at least the ELBO over bits, not the same: the divergence of z's distributions is at most that of the bits. For a coded
-    model it is another prior than the one that images are generated from, and the bound may lie far below the ELBO.
+    Its prior makes the D code bits independent. For an uncoded model that is the prior of the model, and one sample
+    gives at least the ELBO over bits, not the same: the divergence of z's distributions is at most that of the bits.
+    For a coded model it is another prior than the one that images are generated from, and the bound may lie far below
+    the ELBO.
 
     Args:
       samples: `int`, samples of z per image, S.

@@ -87,7 +87,8 @@ class WordPosterior:
     """A categorical over the 2^M codewords: `q(c_i | x)` in proportion to the encoder's `q^u(c_i | x)` (equation 22).
 
     Valid for any code; for a code whose information bits are independent given the evidence (uncoded, repetition) it is
-    the same distribution as `BitPosterior`. Words are drawn, which is not differentiable: see `objectives.leave_one_out`.
+    the same distribution as `BitPosterior`. Words are drawn, which is not differentiable: see
+    `objectives.leave_one_out`.
 
     Args:
       code: `tfcoded.codes.Code` of at most 12 information bits.

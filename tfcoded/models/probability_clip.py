@@ -33,8 +33,8 @@ def clip_probability(logits, low=0.001):
     clipped = tf.clip_by_value(logits, -bound, bound)
 
     def gradient(upstream):
-        def log_slope(l):  # log p (1 - p)
-            return -tf.math.softplus(l) - tf.math.softplus(-l)
+        def log_slope(logit):  # log p (1 - p)
+            return -tf.math.softplus(logit) - tf.math.softplus(-logit)
 
         return upstream * tf.exp(log_slope(logits) - log_slope(clipped))
 

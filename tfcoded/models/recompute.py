@@ -54,7 +54,8 @@ def in_parts(function, samples, variables, largest):
                     output_gradients=gradients_of_results[index],
                     unconnected_gradients=tf.UnconnectedGradients.ZERO,
                 )
-                return index + 1, to_samples.write(index, to_part), [total + new for total, new in zip(to_weights, more, strict=True)]
+                to_weights = [total + new for total, new in zip(to_weights, more, strict=True)]
+                return index + 1, to_samples.write(index, to_part), to_weights
 
             start = (0, tf.TensorArray(inputs.dtype, parts), [tf.zeros_like(weight) for weight in weights])
             _, to_samples, to_weights = tf.while_loop(
