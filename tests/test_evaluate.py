@@ -2,10 +2,8 @@
 
 import json
 import os
-import pathlib
-import subprocess
-import sys
 
+import commands
 import fake_codec
 import numpy as np
 import pytest
@@ -13,14 +11,10 @@ import pytest
 from tfcoded import measurement
 from tfcoded.metrics import Estimate
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
 
 def run(*arguments, cwd):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment.pop("TFCODED_ZOO", None)
-    command = [sys.executable, "-m", "tfcoded.evaluate", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+    environment = {key: value for key, value in os.environ.items() if key != "TFCODED_ZOO"}
+    return commands.run("tfcoded.evaluate", *arguments, cwd=cwd, env=environment)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +93,7 @@ def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
         (["--saved_model=damaged", "--out=empty"], "--out empty is a folder"),
         (["--saved_model=damaged", "--out=file/m.json"], "file is a file; expected a folder"),
         (["--saved_model=damaged", "--runs=0"], "runs"),
-        (["--saved_model=foreign"], "without encode"),
+        (["--saved_model=foreign"], "without configuration"),
         (["--saved_model=damaged", "--metrics=errors,elbo"], "expected some of reconstruction, errors, calibration"),
         (["--table=22"], "22"),
         (["--saved_model=damaged", "--add"], "--add: metrics.json is missing"),
@@ -118,9 +112,7 @@ def test_bad_input_is_one_line(arguments, message, tmp_path):
         tf.saved_model.save(tf.Module(), str(tmp_path / "foreign"))
     result = run(*arguments, cwd=tmp_path)
     assert result.returncode == 2
-    # TensorFlow says on some machines that it found no GPU driver, before it reads its log level.
-    from_tensorflow = ("cuda", "absl::", "oneDNN")  # printed while it is loaded, whatever the log level
-    errors = [line for line in result.stderr.splitlines() if not any(word in line for word in from_tensorflow)]
+    errors = result.stderr.splitlines()
     assert len(errors) == 1 and errors[0].startswith("error: ") and message in errors[0], result.stderr
     assert not (tmp_path / "metrics.json").exists()
 

@@ -1,26 +1,20 @@
 """python -m tfcoded.generate, in processes of its own, on a small SavedModel and the user's images."""
 
-import os
 import pathlib
-import subprocess
-import sys
 
+import commands
 import fake_codec
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfcoded import codes, config, generate, pictures
+from tfcoded import codes, config, pictures, sheets
 from tfcoded.codes.codebook import all_words
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def run(*arguments, cwd):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "tfcoded.generate", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+    return commands.run("tfcoded.generate", *arguments, cwd=cwd)
 
 
 @pytest.fixture(scope="module")
@@ -129,5 +123,5 @@ def test_most_probable_words_of_dependent_bits(tmp_path):
             asked.append(np.asarray(bits))
             return {"images": tf.zeros([len(bits), 28, 28, 1])}
 
-    generate.words(Codec(), settings, np.zeros([2, 28, 28, 1], np.uint8), tmp_path, rows=2, count=4, seed=0)
+    sheets.words(Codec(), settings, np.zeros([2, 28, 28, 1], np.uint8), tmp_path, rows=2, count=4, seed=0)
     np.testing.assert_array_equal(asked[0], all_words(3)[best].reshape(8, 3))

@@ -77,6 +77,12 @@ def _installed(wheel, tmp_path_factory):
     return folder
 
 
+def table_rows(text):
+    """Name -> cells, of the tables that `python -m tfcoded.zoo` prints."""
+    lines = [line for table in text.split("\n\n") for line in table.splitlines()[2:]]
+    return {line.split()[0]: line.split() for line in lines}
+
+
 def test_contents_of_the_wheel(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     packaged = {name for name in names if name.endswith("/config.yaml")}
@@ -94,7 +100,7 @@ def test_contents_of_the_wheel(wheel):
 def test_zoo_outside_the_clone(installed, tmp_path):
     result = run("-m", "tfcoded.zoo", cwd=tmp_path, PYTHONPATH=str(installed))
     assert (result.returncode, result.stderr) == (0, "")
-    listed = {line.split()[0] for line in result.stdout.splitlines()[2:]}
+    listed = table_rows(result.stdout)
     assert len(listed) >= 68
     assert {f"zoo/{name}/config.yaml" for name in listed} == CONFIGURATIONS
     script = (
@@ -116,7 +122,7 @@ def test_weights_outside_the_clone(installed, tmp_path):
         ([], {"TFCODED_ZOO": str(tmp_path / "models")}),
     ):
         result = run("-m", "tfcoded.zoo", *arguments, cwd=tmp_path, PYTHONPATH=str(installed), **environment)
-        rows = {line.split()[0]: line.split() for line in result.stdout.splitlines()[2:]}
+        rows = table_rows(result.stdout)
         assert len(rows) == len(CONFIGURATIONS)
         assert [name for name, row in rows.items() if row[-1] != "-"] == ["coded_10_300"]
 
@@ -127,7 +133,7 @@ def test_another_zoo_beside_the_installed_package_is_ignored(installed, tmp_path
     (site / "zoo" / "stranger").mkdir(parents=True)
     shutil.copy(site / "tfcoded/_zoo/coded_5_50/config.yaml", site / "zoo/stranger")
     result = run("-m", "tfcoded.zoo", cwd=tmp_path, PYTHONPATH=str(site))
-    assert len(result.stdout.splitlines()) == 2 + len(CONFIGURATIONS)
+    assert len(table_rows(result.stdout)) == len(CONFIGURATIONS)
     assert "stranger" not in result.stdout
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import commands
 import numpy as np
 import pytest
 
@@ -33,7 +34,7 @@ def command(*arguments):
 
 
 def train(*arguments, check=True):
-    done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = commands.run("tfcoded.train", *arguments)
     if check:
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done

@@ -6,7 +6,7 @@ import pytest
 from tfcoded import config as configuration
 from tfcoded import zoo
 from tfcoded.errors import UserError
-from tfcoded.workdir import Workdir, read_run
+from tfcoded.workdir import Workdir, differences, read_run
 
 RUN = {"seed": 0, "train_images": 10}
 
@@ -31,6 +31,25 @@ def test_a_run_that_needs_too_much_memory_goes_on_with_fewer_samples_at_once(tmp
     Workdir(tmp_path, configuration.override(iwae, ["samples_at_once=2"]), RUN)
     with pytest.raises(UserError, match="objective.samples: 100 there, 50 here"):
         Workdir(tmp_path, configuration.override(iwae, ["objective.samples=50"]), RUN)
+
+
+def test_the_epochs_of_a_communication_system_are_a_setting(tmp_path):
+    """Its learning rate falls over all of them, and beta grows over a part."""
+    system = zoo.config("bwlc_joint_snr1")
+    first = Workdir(tmp_path, system, RUN)
+    del first
+    Workdir(tmp_path, dataclasses.replace(system, figures=(), parameters={}), RUN)
+    with pytest.raises(UserError, match="training.epochs: 16 there, 3 here"):
+        Workdir(tmp_path, configuration.override(system, ["epochs=3"]), RUN)
+    with pytest.raises(UserError, match="channel.snr: 1.0 there, 10.0 here"):
+        Workdir(tmp_path, configuration.override(system, ["snr=10"]), RUN)
+
+
+def test_settings_that_only_one_of_two_has():
+    joint, separate = zoo.config("bwlc_joint_snr1"), zoo.config("bwlc_separate_snr1")
+    assert differences(joint, joint) == []
+    assert "system joint, not separate" in differences(joint, separate)
+    assert "decoder.kind resnet, not -" in differences(joint, separate)
 
 
 def test_a_start_that_was_killed_early_is_no_obstacle(tmp_path, config):

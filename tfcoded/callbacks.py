@@ -42,17 +42,17 @@ class StopUnlessFinite(keras.callbacks.Callback):
 
 
 class EpochProgress(keras.callbacks.Callback):
-    """Steps of the epoch with the bound so far and the time left; a line of results after each epoch.
+    """Steps of the epoch with one metric so far and the time left; a line of results after each epoch.
 
     Args:
       epochs: `int`, number of the last epoch.
-      bound: `str`, name of the metric that training maximizes.
+      monitor: `str`, name of the metric that is shown during an epoch.
     """
 
-    def __init__(self, epochs, bound):
+    def __init__(self, epochs, monitor):
         super().__init__()
         self._epochs = epochs
-        self._bound = bound
+        self._monitor = monitor
         self._durations = []
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -60,18 +60,27 @@ class EpochProgress(keras.callbacks.Callback):
         self._meter = Meter(f"epoch {epoch + 1} of {self._epochs}", self.params["steps"])
 
     def on_train_batch_end(self, batch, logs=None):
-        self._meter.update(batch + 1, f"{self._bound} {logs[self._bound]:.2f}")
+        self._meter.update(batch + 1, f"{self._monitor} {readable(logs[self._monitor])}")
 
     def on_test_begin(self, logs=None):
         self._meter.close()
 
     def on_epoch_end(self, epoch, logs=None):
+        if not any(name.startswith("val_") for name in logs):  # else closed before the test
+            self._meter.close()
         seconds = time.monotonic() - self._start
         self._durations.append(seconds)
         left = (self._epochs - epoch - 1) * sum(self._durations) / len(self._durations)
-        results = "  ".join(f"{name} {value:.2f}" for name, value in logs.items() if not name.endswith("loss"))
+        results = "  ".join(f"{name} {readable(value)}" for name, value in logs.items() if not name.endswith("loss"))
         ahead = f"; about {clock(left)} left" if left else ""
         print(f"epoch {epoch + 1} of {self._epochs}: {results}  ({clock(seconds)}{ahead})", flush=True)
+
+
+def readable(value):
+    """A metric with two decimals, or as many as its first four digits take: `-241.35`, `0.01235`."""
+    if not math.isfinite(value) or value == 0:
+        return f"{value:.2f}"
+    return f"{value:.{max(2, 3 - math.floor(math.log10(abs(value))))}f}"
 
 
 class EpochRecord(keras.callbacks.Callback):

@@ -8,6 +8,8 @@
     python -m tfcoded.evaluate --workdir=runs/mine --over=bsc:0,0.05,0.1,0.2,0.3 --out=runs/mine/noisy.json
     python -m tfcoded.evaluate --table=9 --runs_dir=runs
 
+    python -m tfcoded.evaluate --workdir=runs/bwlc_prior_gaussian --draws=8
+
 Prints each metric with its standard error beside the published value. Calibration also writes a picture,
 `<out>_reliability.png` without the ending of --out; --over writes `<out>_over.png`. What is measured, and how:
 tfcoded/metrics/.
@@ -18,7 +20,7 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cli, inception_weights, measurement, over, provenance, sources, tables
+from tfcoded import cli, inception_weights, kinds, measurement, over, provenance, sources, tables
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
 
@@ -27,7 +29,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     sources.define_flags()
-    flags.DEFINE_list("metrics", list(measurement.DEFAULT), f"Some of {', '.join(measurement.METRICS)}.")
+    sources.define_metrics_flag()
     flags.DEFINE_enum("split", "test", ["test", "train"], "Images to measure on.")
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
     flags.DEFINE_integer("seed", 0, "Seed of everything sampled.", lower_bound=0, upper_bound=2**31 - 1)
@@ -35,18 +37,19 @@ def define_flags():
     flags.DEFINE_integer("runs", 50, "Runs of the bit and word error rates.", lower_bound=1)
     flags.DEFINE_integer("words", 1000, "Words in each run.", lower_bound=1)
     flags.DEFINE_integer("likelihood_images", 1000, "Images whose likelihood is measured.", lower_bound=1)
-    flags.DEFINE_integer("likelihood_samples", 300, "Importance samples per image; the paper's are 300.", lower_bound=10)
+    flags.DEFINE_integer("likelihood_samples", 300, "Importance samples per image, in the paper 300.", lower_bound=10)
     flags.DEFINE_enum("likelihood_space", "z", ["z", "pi"], "Where the proposal lives, see metrics/log_likelihood.py.")
     flags.DEFINE_enum("likelihood_prior", "fitted", ["fitted", "jeffreys"], "Beta prior of the bit probabilities.")
     flags.DEFINE_float("likelihood_omega", 0.5, "Weight of the image's own posterior.", lower_bound=0, upper_bound=1)
     flags.DEFINE_integer("likelihood_batch", 300, "Samples decoded at a time.", lower_bound=1)
     flags.DEFINE_integer("generated", 10_000, "Images generated for the Frechet distances.", lower_bound=2)
+    flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image.", lower_bound=1)
     sources.define_inception_flag()
     flags.DEFINE_string(
         "over",
         None,
-        "Measure only what arrives of the code bits over a noisy channel: bsc:<flip probabilities>, separated by commas, "
-        "or bec:<erasure probabilities>.",
+        "Measure only what arrives of the code bits over a noisy channel: bsc:<flip probabilities>, separated by "
+        "commas, or bec:<erasure probabilities>.",
     )
     flags.DEFINE_string("out", "metrics.json", "File to write.")
     flags.DEFINE_bool("overwrite", False, "Replace an existing file.")
@@ -70,10 +73,12 @@ def main():
     from tfcoded import data, pictures
 
     codec, config, epochs = sources.load(FLAGS)
+    kinds.refuse_flags(config, FLAGS)
+    kinds.of(config).require(config, plan.metrics)
     if "frechet" in plan.metrics and config.network.image_shape[2] == 3 and plan.inception is None:
         raise UserError(f"--metrics=frechet needs --inception; {inception_weights.how_to_get()}")
     dataset = data.load(config.dataset, FLAGS.data_dir)
-    dataset.require_shape(config.network.image_shape)
+    dataset.require_shape(config.item_shape)
     classifier = sources.load_classifier(config.dataset, FLAGS.zoo_dir)
     if sweep is not None:
         content, text, curves = over.measure(codec, config, dataset, classifier, plan, sweep, epochs=epochs)
@@ -98,13 +103,8 @@ def main():
 
 
 def _plan():
-    unknown = [name for name in FLAGS.metrics if name not in measurement.METRICS]
-    if unknown or not FLAGS.metrics:
-        raise UserError(
-            f"--metrics={','.join(FLAGS.metrics)}: expected some of {', '.join(measurement.METRICS)}, separated by commas"
-        )
     return measurement.Plan(
-        metrics=tuple(FLAGS.metrics),
+        metrics=sources.chosen_metrics(FLAGS),
         split=FLAGS.split,
         images=FLAGS.images,
         seed=FLAGS.seed,
@@ -117,6 +117,7 @@ def _plan():
         likelihood_omega=FLAGS.likelihood_omega,
         likelihood_batch=FLAGS.likelihood_batch,
         generated=FLAGS.generated,
+        draws=FLAGS.draws,
         inception=inception_weights.locate(FLAGS.inception) if "frechet" in FLAGS.metrics else None,
     )
 

@@ -1,7 +1,7 @@
 """A few inputs of a trained model and what it made of them, to find out elsewhere whether it still does.
 
-`golden.npz` of a zoo entry holds the inputs `images` (uint8), `words` and `seed`, and under `<method>/<output>`
-what the methods of the SavedModel returned for them.
+`golden.npz` of a zoo entry holds the inputs `images` (uint8), `seed` and others that the kind of model needs, such as
+`words`, and under `<method>/<output>` what the methods of the SavedModel returned for them.
 """
 
 import io
@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 
+from tfcoded import kinds
 from tfcoded.errors import UserError
 
 IMAGES = 4
@@ -17,16 +18,17 @@ _SEED = (2025, 4)
 # float32 on other processors: other orders of summation, other fused operations. With oneDNN on and off on one
 # processor, probabilities and pixels of a trained model of 26 million parameters differ by less than 1e-6.
 _TOLERANCE = 1e-4
-_NATS = 1e-4  # relative, of sums over the pixels
+_SUMS = 1e-4  # relative, of sums over pixels or symbols
 _UNDECIDED = 1e-3  # a bit this near to probability 1/2 may be rounded either way
 
 
-def record(codec, images):
-    """What a model makes of some images and of their words.
+def record(codec, config, images):
+    """What a model makes of some images, and of its words or symbols.
 
     Args:
       codec: the model, a SavedModel of this package or the object it was saved from.
-      images: `[N, h, w, c]`, uint8; the first IMAGES are used.
+      config: its configuration.
+      images: `[N, ...]`, uint8, of its data set; the first IMAGES are used.
 
     Returns:
       `bytes`, the content of a golden.npz.
@@ -34,28 +36,22 @@ def record(codec, images):
     Example:
 
     ```python
-    write_atomically("golden.npz", record(codec, dataset.test_images))
+    write_atomically("golden.npz", record(codec, config, dataset.test_images))
     ```
     """
-    import tensorflow as tf
-
-    images = np.asarray(images[:IMAGES])
-    bits = codec.encode(tf.constant(images))["bits"].numpy()
-    # Every second bit of the images' words flipped: words that no image stands for are decoded too.
-    words = np.where(
-        np.arange(len(images))[:, np.newaxis] % 2 == 1, bits ^ (np.arange(bits.shape[1]) % 2), bits
-    )
-    inputs = {"images": images, "words": words.astype(np.int32), "seed": np.array(_SEED, np.int32)}
+    inputs = {"images": np.asarray(images[:IMAGES]), "seed": np.array(_SEED, np.int32)}
+    inputs |= kinds.of(config).golden_inputs(codec, config, **inputs)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **inputs, **_outputs(codec, inputs))
+    np.savez_compressed(buffer, **inputs, **_outputs(codec, config, inputs))
     return buffer.getvalue()
 
 
-def check(codec, path):
+def check(codec, config, path):
     """Compares a model with what was recorded of it.
 
     Args:
       codec: the model.
+      config: its configuration.
       path: `str` or path of the golden.npz.
 
     Returns:
@@ -68,10 +64,10 @@ def check(codec, path):
     try:
         with np.load(path) as file:
             expected = {name: file[name] for name in file.files}
-        inputs = {name: expected.pop(name) for name in ("images", "words", "seed")}
+        inputs = {name: expected.pop(name) for name in list(expected) if "/" not in name}
+        found = _outputs(codec, config, inputs)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is missing or damaged: {error}") from error
-    found = _outputs(codec, inputs)
     problems = [f"no {name}" for name in sorted(found.keys() ^ expected.keys())]
     for name in sorted(found.keys() & expected.keys()):
         problem = _difference(name, found, expected)
@@ -81,26 +77,18 @@ def check(codec, path):
     return len(expected)
 
 
-def _outputs(codec, inputs):
+def _outputs(codec, config, inputs):
     import tensorflow as tf
 
-    images, words, seed = (tf.constant(inputs[name]) for name in ("images", "words", "seed"))
     # GPUs round the factors of a matrix product to 10 bits unless told otherwise.
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        results = {
-            "encode": codec.encode(images),
-            "decode": codec.decode(words, seed),
-            "reconstruct": codec.reconstruct(images, seed),
-            "elbo": codec.elbo(images, seed),
-        }
+        results = kinds.of(config).golden_outputs(codec, {name: tf.constant(value) for name, value in inputs.items()})
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(before)
     return {
-        f"{method}/{name}": value.numpy()
-        for method, result in results.items()
-        for name, value in result.items()
+        f"{method}/{name}": value.numpy() for method, result in results.items() for name, value in result.items()
     }
 
 
@@ -112,7 +100,7 @@ def _difference(name, found, expected):
     if name == "encode/bits":
         wrong = (ours != golden) & (np.abs(expected["encode/bit_probabilities"] - 0.5) > _UNDECIDED)
         return f"differs in {wrong.sum()} bits" if wrong.any() else None
-    nats = name.startswith("elbo/")
-    if np.allclose(ours, golden, rtol=_NATS if nats else 0, atol=_NATS if nats else _TOLERANCE):
+    sums = name.startswith(("elbo/", "rates/"))
+    if np.allclose(ours, golden, rtol=_SUMS if sums else 0, atol=_SUMS if sums else _TOLERANCE):
         return None
     return f"differs by up to {np.abs(ours - golden).max():.2g}"

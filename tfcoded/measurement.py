@@ -3,16 +3,7 @@
 import dataclasses
 import pathlib
 
-from tfcoded import cache, provenance
-
-# What can be measured; no TensorFlow is imported before it is, so that a command line can offer the names.
-METRICS = ("reconstruction", "errors", "calibration", "likelihood", "frechet")
-DEFAULT = METRICS[:3]
-
-_HARD = "log_likelihood_hard"
-_PUBLISHED_SAMPLES = 300
-_COMPONENTS = 100  # training images in the proposal of the likelihood
-_CALIBRATION_RUNS = 10  # its bins need no more; each run costs as much as one of the error rates
+from tfcoded import kinds, provenance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +11,10 @@ class Plan:
     """What to measure, and on how much.
 
     Attributes:
-      metrics: some of METRICS: `reconstruction` and `errors` (`tfcoded.metrics.protocol`), `calibration`
+      metrics: of a Coded-DVAE some of `reconstruction` and `errors` (`tfcoded.metrics.protocol`), `calibration`
         (`tfcoded.metrics.calibration`), `likelihood` (`tfcoded.metrics.log_likelihood`), `frechet`
-        (`tfcoded.metrics.frechet`).
+        (`tfcoded.metrics.frechet`), by default the first three; of a communication system `communication`
+        (`tfcoded.metrics.communication`). Empty for the default ones.
       split: `test` or `train`, the images to measure on.
       images: `int`, use only the first so many, or `None` for all.
       seed: `int`, of everything sampled.
@@ -33,9 +25,10 @@ class Plan:
         others are told by what follows it, as in `log_likelihood_5000` or `log_likelihood_pi`.
       generated: `int`, images generated for the Frechet distances.
       inception: path of the FID network's weights, or `None`: then colour images have no FID.
+      draws: `int`, of a channel's noise for every image.
     """
 
-    metrics: tuple[str, ...] = DEFAULT
+    metrics: tuple[str, ...] = ()
     split: str = "test"
     images: int | None = None
     seed: int = 0
@@ -49,6 +42,7 @@ class Plan:
     likelihood_batch: int = 300
     generated: int = 10_000
     inception: str | pathlib.Path | None = None
+    draws: int = 4
 
     def chosen(self, dataset):
         """The images to measure on and their labels, or `None` for these, of a `tfcoded.data.Dataset`."""
@@ -63,7 +57,7 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
 
     Args:
       codec: the model, a SavedModel of this package or the object it was saved from.
-      config: its `tfcoded.config.Config`.
+      config: its configuration, of any kind.
       dataset: `tfcoded.data.Dataset`.
       classifier: function from images to logits, or `None`.
       plan: a `Plan`.
@@ -76,86 +70,23 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
       `tfcoded.pictures.reliability_diagram` draws, a `dict` that is empty without `calibration`.
 
     Raises:
-      UserError: if a metric cannot be measured.
+      UserError: if a metric cannot be measured, or not of this kind of model.
     """
-    from tfcoded.metrics import calibration, error_metrics, frechet, log_likelihood, reconstruction_metrics
-
-    pictures, labels = plan.chosen(dataset)
-    branches = config.code.information_bits
-    facts = {"images": len(pictures)} | facts
-    measured, bins, notes = {}, {}, []
-
-    # What may be refused comes first.
-    if "likelihood" in plan.metrics:
-        subset = pictures[: plan.likelihood_images]
-        result = log_likelihood.measure(
-            codec,
-            config,
-            dataset.train_images,
-            subset,
-            samples=plan.likelihood_samples,
-            seed=plan.seed,
-            space=plan.likelihood_space,
-            omega=plan.likelihood_omega,
-            components=min(_COMPONENTS, len(dataset.train_images)),
-            prior=plan.likelihood_prior,
-            batch_size=plan.likelihood_batch,
-            state=scratch,
-        )
-        suffix = _likelihood_suffix(plan)
-        measured |= {name if name == _HARD else name + suffix: value for name, value in result.measured.items()}
-        facts["likelihood"] = {f"log_likelihood{suffix}": {"images": len(subset), **result.settings}}
-        notes += [result.note] if result.note else []
-        notes += [describe_likelihood(facts["likelihood"][f"log_likelihood{suffix}"])] if result.settings else []
-    if "frechet" in plan.metrics:
-        distances = frechet.measure(
-            codec,
-            config,
-            pictures,
-            generated=plan.generated,
-            seed=plan.seed,
-            weights=plan.inception,
-            classifier=classifier,
-            folder=cache.statistics(),
-        )
-        measured |= distances
-        facts["generated"] = plan.generated
-        notes += [] if distances else [f"no Frechet distance: the zoo has no classifier for {config.dataset}"]
-    if "reconstruction" in plan.metrics:
-        measured |= reconstruction_metrics(codec, pictures, labels, classifier, seed=plan.seed)
-        notes += missing_accuracy(measured, config.dataset, labels, classifier)
-    if "errors" in plan.metrics:
-        measured |= error_metrics(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)
-        facts |= {"runs": plan.runs, "words": plan.words}
-    if "calibration" in plan.metrics:
-        independent = config.objective.kind != "reinforce_loo"
-        runs = min(plan.runs, _CALIBRATION_RUNS)
-        found, bins = calibration.measure(
-            codec,
-            pictures,
-            labels,
-            classifier,
-            branches=branches,
-            independent=independent,
-            seed=plan.seed,
-            runs=runs,
-            words=plan.words,
-        )
-        measured |= found
-        facts["calibration"] = {"runs": runs, "words": plan.words}
+    kind = kinds.of(config)
+    plan = dataclasses.replace(plan, metrics=kind.require(config, plan.metrics))
+    images, _ = plan.chosen(dataset)
+    measured, more, notes, bins = kind.measure(codec, config, dataset, classifier, plan, scratch)
     published = published_on(config.published, plan.split)
     content = provenance.record(
-        config.name, measured, published, seed=plan.seed, split=plan.split, notes=notes, **facts
+        config.name,
+        measured,
+        published,
+        seed=plan.seed,
+        split=plan.split,
+        notes=notes,
+        **({"images": len(images)} | facts | more),
     )
     return content, "\n".join([table(measured, published), *(f"note: {note}" for note in notes)]), bins
-
-
-def _likelihood_suffix(plan):
-    """What tells a likelihood from the published kind."""
-    parts = [str(plan.likelihood_samples)] if plan.likelihood_samples != _PUBLISHED_SAMPLES else []
-    parts += [plan.likelihood_space] if plan.likelihood_space != "z" else []
-    parts += [plan.likelihood_prior] if plan.likelihood_prior != "fitted" else []
-    return "".join(f"_{part}" for part in parts)
 
 
 def describe_likelihood(facts):
@@ -225,20 +156,27 @@ def table(measured, published):
     Returns:
       `str` of several lines.
     """
-    rows = [("metric", "measured", "s.e.", "published")]
+    columns = 4 if published else 3  # of a system nothing was published
+    rows = [("metric", "measured", "s.e.", "published")[:columns]]
     for name in (*measured, *(name for name in published if name not in measured)):
         value, error = measured.get(name, (None, None))
-        digits = 2 if value is not None and abs(value) >= 100 else 4
+        digits = 4 if value is None else _digits(value)
         rows.append(
             (
                 name,
                 "-" if value is None else f"{value:.{digits}f}",
                 "-" if error is None else f"± {error:.{digits}f}",
                 f"{published[name]:g}" if name in published else "-",
-            )
+            )[:columns]
         )
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join(
-        f"{name:<{widths[0]}}  {value:>{widths[1]}}  {error:>{widths[2]}}  {reported:>{widths[3]}}"
-        for name, value, error, reported in rows
-    )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for name, *cells in rows:
+        aligned = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+        lines.append("  ".join([f"{name:<{widths[0]}}", *aligned]))
+    return "\n".join(lines)
+
+
+def _digits(value):
+    """How many decimals a metric is printed with: more of those that are a small part of 1."""
+    return 2 if abs(value) >= 100 else 4 if abs(value) >= 0.1 or value == 0 else 6

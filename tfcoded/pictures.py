@@ -1,9 +1,10 @@
-"""Sheets of images, learning curves, reliability diagrams and curves over noisy channels as PNG files.
+"""Sheets of images, learning curves, reliability diagrams, curves over channels and heat maps as PNG files.
 
 Sheets are drawn pixel by pixel: every image pixel becomes a square of whole pixels, and every column is as
 wide as its widest title, so that nothing is blurred and no texts meet.
 """
 
+import dataclasses
 import functools
 import io
 import math
@@ -20,6 +21,7 @@ TEXT = 13  # height of the letters' em square, in pixels
 LINE = 17
 INK = (32, 32, 32)
 PAPER = (255, 255, 255)
+_COLOURS = ("#1f5fa8", "#d9731a", "#3c8d40", "#8c4f9f", "#888888", "#b03030")
 
 
 def sheet(images, columns, path, titles=None, *, column_titles=None, row_titles=None, heading=None):
@@ -109,6 +111,19 @@ def sheet(images, columns, path, titles=None, *, column_titles=None, row_titles=
     canvas.save(buffer, format="PNG", optimize=True)
     write_atomically(path, buffer.getvalue())
     return canvas.size
+
+
+def curves(history):
+    """What there is to see of a training's history: `learning_curves` draws it.
+
+    Args:
+      history: `dict` from a name to its values, one per epoch, as history.json holds it.
+
+    Returns:
+      `dict`, without what is no metric, or another one in other units.
+    """
+    hidden = ("epoch", "seconds", "loss", "sse")
+    return {name: values for name, values in history.items() if name.removeprefix("val_") not in hidden}
 
 
 def learning_curves(history, path):
@@ -288,6 +303,138 @@ def transmission_curves(rows, path, *, noiseless, parameter, capacity, limit, he
         panel.legend(frameon=False, fontsize=8)
     if last is not used[-1]:
         last.set_visible(False)
+    if heading:
+        figure.suptitle(heading, fontsize=12)
+    _save(figure, path)
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One curve of a `Panel`.
+
+    Attributes:
+      label: `str`; empty for none.
+      x, y: numbers.
+      errors: standard errors of `y`, each a number or `None`; or `None`.
+    """
+
+    label: str
+    x: list
+    y: list
+    errors: list | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """Curves with common axes.
+
+    Attributes:
+      title: `str`.
+      x_label, y_label: `str`.
+      lines: list of at most six `Line`s.
+      log_x: `bool`, whether the horizontal axis is logarithmic.
+      ticks: numbers on the horizontal axis, or `None` for a choice.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: list
+    log_x: bool = False
+    ticks: list | None = None
+
+
+def panels(contents, path, *, heading=None):
+    """Draws panels of curves beside each other, three in a row, with bars of one standard error.
+
+    Args:
+      contents: list of `Panel`s.
+      path: `str` or `os.PathLike` of the PNG, written atomically.
+      heading: `str` or `None`.
+
+    Raises:
+      ValueError: if there is no panel.
+
+    Example:
+
+    ```python
+    line = Line("joint", [0.1, 1, 10], [0.04, 0.03, 0.02], [0.001, 0.001, 0.001])
+    panels([Panel("test error", "SNR", "MSE", [line], log_x=True)], "figure.png")
+    ```
+    """
+    if not contents:
+        raise ValueError("no panels, nothing to draw")
+    columns = min(3, len(contents))
+    rows = math.ceil(len(contents) / columns)
+    figure = _figure(4.4 * columns, 3.4 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for content, panel in zip(contents, axes):
+        for line, colour, marker in zip(content.lines, _COLOURS, "osD^vx", strict=False):
+            errors = [error or 0.0 for error in line.errors or [None] * len(line.y)]
+            style = {"marker": marker, "markersize": 4, "linewidth": 1.2, "capsize": 2, "color": colour}
+            panel.errorbar(line.x, line.y, errors, label=line.label or None, **style)
+        if content.log_x:
+            panel.set_xscale("log")
+        if content.ticks is not None:
+            panel.set_xticks(list(content.ticks), [f"{tick:g}" for tick in content.ticks])
+            panel.minorticks_off()
+        panel.set_title(content.title, fontsize=11)
+        panel.set_xlabel(content.x_label)
+        panel.set_ylabel(content.y_label)
+        panel.ticklabel_format(axis="y", useOffset=False)
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+        if any(line.label for line in content.lines):
+            panel.legend(frameon=False, fontsize=9)
+    for panel in axes[len(contents) :]:
+        panel.set_visible(False)
+    if heading:
+        figure.suptitle(heading, fontsize=12)
+    _save(figure, path)
+
+
+def heat_maps(maps, path, *, rows, columns, labels, heading=None):
+    """Draws tables of numbers as colours beside each other, on one scale, with the numbers written in them.
+
+    Args:
+      maps: `dict` from a title to numbers `[len(rows), len(columns)]`.
+      path: `str` or `os.PathLike` of the PNG, written atomically.
+      rows: `str`s to the left of the rows.
+      columns: `str`s below the columns.
+      labels: `(str, str)`: what the rows and the columns are.
+      heading: `str` or `None`.
+
+    Raises:
+      ValueError: if there is no table, or a table has another shape.
+
+    Example:
+
+    ```python
+    heat_maps({"joint": [[0.1, 0.2]]}, "figure.png", rows=["1"], columns=["0.1", "1"], labels=("SNR", "beta"))
+    ```
+    """
+    if not maps:
+        raise ValueError("no maps, nothing to draw")
+    tables = {title: np.asarray(numbers, np.float64) for title, numbers in maps.items()}
+    for title, table in tables.items():
+        if table.shape != (len(rows), len(columns)):
+            raise ValueError(f"{title}: expected numbers of shape {(len(rows), len(columns))}, got {table.shape}")
+    every = np.concatenate([table.ravel() for table in tables.values()])
+    low, high = np.nanmin(every), np.nanmax(every)
+    figure = _figure(len(tables) * (1.6 + 0.75 * len(columns)) + 0.8, 1.5 + 0.45 * len(rows))
+    axes = figure.subplots(1, len(tables), squeeze=False)[0]
+    for panel, (title, table) in zip(axes, tables.items()):
+        picture = panel.imshow(table, cmap="viridis", vmin=low, vmax=high, aspect="auto")
+        for row, column in np.ndindex(table.shape):
+            dark = table[row, column] < (low + high) / 2
+            colour = "white" if dark else "black"
+            panel.text(column, row, f"{table[row, column]:.4g}", ha="center", va="center", color=colour, fontsize=8)
+        panel.set_xticks(range(len(columns)), columns)
+        panel.set_yticks(range(len(rows)), rows)
+        panel.set_ylabel(labels[0])
+        panel.set_xlabel(labels[1])
+        panel.set_title(title, fontsize=11)
+    figure.colorbar(picture, ax=list(axes))
     if heading:
         figure.suptitle(heading, fontsize=12)
     _save(figure, path)

@@ -7,35 +7,20 @@ from typing import NamedTuple
 from absl import flags
 
 from tfcoded import config as configuration
-from tfcoded import inception_weights, zoo
+from tfcoded import inception_weights, kinds, zoo
 from tfcoded.errors import UserError
-
-_METHODS = (
-    "encode",
-    "code_logits",
-    "draw",
-    "decode",
-    "reconstruct",
-    "generate",
-    "elbo",
-    "log_likelihood",
-    "log_likelihoods",
-    "configuration",
-)
-
 
 class Source(NamedTuple):
     """A trained model.
 
     Attributes:
-      codec: the object with `encode`, `draw`, `decode`, `reconstruct`, `generate`, `elbo`, `log_likelihood`,
-        `log_likelihoods` and `configuration`.
-      config: its `tfcoded.config.Config`.
+      codec: the object with the methods of its kind, see `tfcoded.kinds.Kind.methods`.
+      config: its configuration, `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
       epochs: `int`, how long it was trained, or `None` if that is not known.
     """
 
     codec: object
-    config: configuration.Config
+    config: configuration.Configuration
     epochs: int | None
 
 
@@ -45,6 +30,30 @@ def define_flags():
     flags.DEFINE_string("saved_model", None, "Folder of a SavedModel, or of its version folders.")
     flags.DEFINE_string("workdir", None, "Folder of a training run; its latest checkpoint.")
     flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo's SavedModels; also {zoo.ENVIRONMENT}.")
+
+
+def define_metrics_flag():
+    """Defines --metrics."""
+    texts = [f"of {kind.noun} some of {', '.join(kind.metrics)}" for kind in kinds.KINDS]
+    defaults = [",".join(kind.default_metrics) for kind in kinds.KINDS]
+    flags.DEFINE_list("metrics", [], f"What to measure: {'; '.join(texts)}. By default {' or '.join(defaults)}.")
+
+
+def chosen_metrics(values):
+    """The groups of metrics that --metrics names, a tuple of `str`; empty for the default ones.
+
+    Args:
+      values: absl's parsed flags.
+
+    Raises:
+      UserError: if a name is that of no group of any kind of model.
+    """
+    unknown = [name for name in values.metrics if name not in kinds.METRICS]
+    if unknown or (values["metrics"].present and not values.metrics):
+        raise UserError(
+            f"--metrics={','.join(values.metrics)}: expected some of {', '.join(kinds.METRICS)}, separated by commas"
+        )
+    return tuple(values.metrics)
 
 
 def define_inception_flag():
@@ -118,17 +127,23 @@ def configuration_of(codec, folder):
       folder: `str` or path where it comes from, for messages.
 
     Returns:
-      A `tfcoded.config.Config`.
+      A `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
 
     Raises:
       UserError: if it is a SavedModel of something else.
     """
-    missing = ", ".join(method for method in _METHODS if not hasattr(codec, method))
-    if missing:
-        raise UserError(f"{folder} holds a SavedModel without {missing}; expected one that tfcoded exported")
+    _require_methods(codec, ("configuration",), folder)
     text = codec.configuration()
     text = text if isinstance(text, str) else text.numpy().decode()
-    return configuration.from_yaml(text, source=str(folder))
+    config = configuration.from_yaml(text, source=str(folder))
+    _require_methods(codec, kinds.of(config).methods, folder)
+    return config
+
+
+def _require_methods(codec, methods, folder):
+    missing = ", ".join(method for method in methods if not hasattr(codec, method))
+    if missing:
+        raise UserError(f"{folder} holds a SavedModel without {missing}; expected one that tfcoded exported")
 
 
 def load_classifier(dataset, zoo_dir=None):
@@ -174,11 +189,23 @@ def saved_model_folder(path):
 
 
 def checkpoint_epochs(workdir):
-    """Number of the newest checkpoint of a training run, an `int`, or `None` if there is none."""
+    """Number of the newest checkpoint of a training run, an `int`, or `None` if there is none.
+
+    Of a run in parts it is the number that all of them have reached.
+    """
     import tensorflow as tf
 
     from tfcoded.checkpoints import FOLDER
 
+    workdir = pathlib.Path(workdir)
+    file = workdir / "config.yaml"
+    parts = {}
+    if file.is_file():
+        config = configuration.load(file)
+        parts = kinds.of(config).parts(config)
+    if parts:
+        epochs = [checkpoint_epochs(workdir / name) for name in parts]
+        return None if None in epochs else min(epochs)
     _, _, number = (tf.train.latest_checkpoint(str(workdir / FOLDER)) or "").rpartition("-")
     return int(number) if number.isdecimal() else None
 

@@ -3,6 +3,7 @@
     python -m tfcoded.train --model=coded_10_300
     python -m tfcoded.train --model=hier_5_50 --epochs=20 --workdir=runs/mine --override beta=10
     python -m tfcoded.train --config=mine.yaml --strategy=mirrored
+    python -m tfcoded.train --model=bwlc_joint_snr1 --override dataset=cifar10 --override size=small
 
 The same command goes on where an interrupted run stopped: same order of the images, same noise, same curve.
 What the work directory holds: tfcoded/workdir.py.
@@ -14,7 +15,7 @@ import pathlib
 from absl import flags
 
 import export
-from tfcoded import cli, hardware, zoo
+from tfcoded import cli, data_names, hardware, kinds, measurement, zoo
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
 
@@ -41,6 +42,7 @@ def define_flags():
     flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks.")
     flags.DEFINE_integer("runs", 50, "Runs of the final bit and word error rates.", lower_bound=1)
     flags.DEFINE_integer("words", 1000, "Words in each of these runs.", lower_bound=1)
+    flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image of the final errors.", lower_bound=1)
     flags.DEFINE_bool("export", True, "Export the SavedModel at the end.")
     flags.DEFINE_enum("storage", "float32", export.STORAGES, "Storage of the exported weights.")
 
@@ -60,7 +62,7 @@ def chosen_config(values):
     if values.batch_size is not None:
         changes.append(f"training.batch_size={values.batch_size}")
     config = configuration.override(config, changes)
-    if config.dataset not in configuration.DATASET_SHAPES and pathlib.Path(config.dataset).exists():
+    if config.dataset not in data_names.NAMES and pathlib.Path(config.dataset).exists():
         # A path is found again from any folder.
         config = dataclasses.replace(config, dataset=str(pathlib.Path(config.dataset).resolve()))
     return config
@@ -68,6 +70,7 @@ def chosen_config(values):
 
 def main():
     config = chosen_config(FLAGS)
+    kinds.refuse_flags(config, FLAGS)
     workdir = pathlib.Path(FLAGS.workdir or f"runs/{config.name}")
 
     from tfcoded import training
@@ -80,8 +83,7 @@ def main():
         train_images=FLAGS.train_images,
         strategy=FLAGS.strategy,
         dtype_policy=FLAGS.dtype_policy,
-        runs=FLAGS.runs,
-        words=FLAGS.words,
+        plan=measurement.Plan(runs=FLAGS.runs, words=FLAGS.words, draws=FLAGS.draws),
         storage=FLAGS.storage if FLAGS.export else None,
         zoo_dir=FLAGS.zoo_dir,
     )

@@ -1,18 +1,38 @@
 """A training run from configuration to SavedModel."""
 
+import pathlib
 import sys
+import typing
 
 import keras
 import tensorflow as tf
 
 from export import savedmodel
-from tfcoded import data, generate, hardware, measurement, pictures, provenance, sources
+from tfcoded import data, hardware, kinds, measurement, models, pictures, provenance, sources
 from tfcoded.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
 from tfcoded.checkpoints import Checkpoints
-from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
-from tfcoded.models import AdamL2, CodedDVAE
 from tfcoded.workdir import Workdir
+
+
+class Trained(typing.NamedTuple):
+    """A training that is done, as one of its processes sees it.
+
+    Attributes:
+      home: `tfcoded.workdir.Workdir`, locked for as long as this exists; `None` in all processes but the first.
+      dataset: `tfcoded.data.Dataset`.
+      epochs: `int`, how many were trained.
+      history: `dict` of lists, the metrics of every epoch.
+      facts: `dict`, what else the result depends on: seed, training images, precision, replicas.
+      distribution: `tf.distribute.Strategy`.
+    """
+
+    home: Workdir | None
+    dataset: data.Dataset
+    epochs: int
+    history: dict
+    facts: dict
+    distribution: tf.distribute.Strategy
 
 
 def run(
@@ -24,23 +44,17 @@ def run(
     train_images=None,
     strategy="auto",
     dtype_policy="auto",
-    runs=50,
-    words=1000,
+    plan=None,
     storage="float32",
     zoo_dir=None,
 ):
     """Trains `config` in `workdir`, or goes on with it, and writes numbers, pictures and the SavedModel.
 
     Args:
-      config: `tfcoded.config.Config`.
+      config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
       workdir: `str` or path; see `tfcoded.workdir` for what is written there.
-      seed: `int`, of weights, order of the images and noise.
-      data_dir: folder of tensorflow-datasets, or `None` for its default.
-      train_images: `int`, train on the first so many images, or `None` for all.
-      strategy: see `tfcoded.hardware.strategy`.
-      dtype_policy: see `tfcoded.hardware.dtype_policy`.
-      runs: `int`, runs of the final bit and word error rates.
-      words: `int`, words in each of them.
+      seed, data_dir, train_images, strategy, dtype_policy: see `train`.
+      plan: `tfcoded.measurement.Plan` of the final measurement, or `None` for the default one.
       storage: one of `export.STORAGES` for the exported SavedModel, or `None` for no export.
       zoo_dir: folder of the zoo with the classifiers, or `None` for the default.
 
@@ -54,26 +68,104 @@ def run(
     ```
     """
     distribution = hardware.strategy(strategy)  # before anything that starts TensorFlow's devices
-    policy = hardware.dtype_policy(dtype_policy)
     # Mistakes first: an hour of training must not end in one.
+    plan = plan or measurement.Plan()
+    kinds.of(config).require(config, plan.metrics)
     writable_folder(workdir)
     classifier = sources.load_classifier(config.dataset, zoo_dir)
-    dataset = data.load(config.dataset, data_dir)
-    dataset.require_shape(config.network.image_shape)
-    if train_images is not None and train_images > len(dataset.train_images):
-        raise UserError(f"--train_images={train_images}, but {dataset.name} has {len(dataset.train_images)} of them")
-    images = dataset.train_images[:train_images]
+    policy = hardware.dtype_policy(dtype_policy)
+    trained = _train(config, workdir, seed, data_dir, train_images, distribution, policy)
+    home = trained.home
+    if home is not None and home.results(trained.epochs) is None:
+        _finish(config, trained, classifier, plan, storage)
+    elif home is not None:
+        print(f"finished before; the results are in {home.path}")
+    _wait_for_all(distribution)
+
+
+def train(
+    config,
+    workdir,
+    *,
+    seed=0,
+    data_dir=None,
+    train_images=None,
+    strategy="auto",
+    dtype_policy="auto",
+    dataset=None,
+    validate=True,
+):
+    """Trains `config` in `workdir`, or goes on with it, and leaves checkpoints and the history: nothing is measured.
+
+    The two parts of a separate system are trained one after the other, each in a work directory of its own inside.
+    `export.savedmodel.load_workdir(workdir)` gives the model.
+
+    Args:
+      config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
+      workdir: `str` or path; see `tfcoded.workdir` for what is written there.
+      seed: `int`, of weights, order of the images and noise.
+      data_dir: folder of tensorflow-datasets, or `None` for its default.
+      train_images: `int`, train on the first so many images, or `None` for all; what is drawn and no image, as often.
+      strategy: see `tfcoded.hardware.strategy`.
+      dtype_policy: see `tfcoded.hardware.dtype_policy`.
+      dataset: the configuration's `tfcoded.data.Dataset`, if it is loaded already; a separate system has two.
+      validate: `bool`, whether the test images' metrics are computed after every epoch.
+
+    Returns:
+      A `Trained`.
+
+    Raises:
+      UserError: as `run`.
+
+    Example:
+
+    ```python
+    training.train(zoo.config("bwlc_joint_snr1"), "runs/joint", seed=1)
+    codec = savedmodel.load_workdir("runs/joint")
+    ```
+    """
+    distribution = hardware.strategy(strategy)
+    policy = hardware.dtype_policy(dtype_policy)
+    return _train(config, workdir, seed, data_dir, train_images, distribution, policy, dataset, validate)
+
+
+def _train(config, workdir, seed, data_dir, train_images, distribution, policy, dataset=None, validate=True):
+    """As `train`."""
+    writable_folder(workdir)
+    dataset = dataset or data.load(config.dataset, data_dir)
+    dataset.require_shape(config.item_shape)
+    images = data.first_images(dataset, train_images)
     facts = {
         "seed": seed,
         "train_images": len(images),
         "dtype_policy": policy,
         "replicas": distribution.num_replicas_in_sync,  # the noise depends on it
     }
-    model = _build(config, seed, distribution, policy)
     # All workers read the same work directory; only the first writes to it.
     first = _is_first_worker(distribution)
-    home = Workdir(workdir, config, facts) if first else None
+    parts = kinds.of(config).parts(config)
+    if parts:
+        home = Workdir(workdir, config, facts) if first else None
+        done = {
+            name: _train(
+                part,
+                pathlib.Path(workdir, name),
+                seed,
+                data_dir,
+                train_images,
+                distribution,
+                policy,
+                validate=validate,
+            )
+            for name, part in parts.items()
+        }
+        history = _side_by_side({name: trained.history for name, trained in done.items()})
+        if first:
+            home.write_history(history)
+        return Trained(home, dataset, config.training.epochs, history, facts, distribution)
 
+    model = _build(config, seed, distribution, policy, len(images))
+    home = Workdir(workdir, config, facts) if first else None
     epochs = config.training.epochs
     checkpoints = Checkpoints(workdir, model, model.optimizer)
     done = checkpoints.restore()
@@ -83,25 +175,35 @@ def run(
     if done < epochs:
         callbacks = [StopUnlessFinite(checkpoints)]
         if first:
-            callbacks += [EpochProgress(epochs, model.objective.bound), EpochRecord(checkpoints, home, history)]
+            callbacks += [EpochProgress(epochs, model.monitor), EpochRecord(checkpoints, home, history)]
             callbacks.append(keras.callbacks.TensorBoard(str(home.path / "logs"), write_graph=False))
-        _fit(model, config, images, dataset.test_images, seed, done, callbacks, checkpoints)
-    done = max(done, epochs)
-    if first and home.results(done) is None:
-        facts |= {"epochs": done, "storage": storage or "float32"}
-        _finish(config, home.path, dataset, classifier, history, facts, runs, words, storage)
-    elif first:
-        print(f"finished before; the results are in {home.path}")
-    _wait_for_all(distribution)
+        tested = dataset.test_images if validate else None
+        _fit(model, config, images, tested, seed, done, callbacks, checkpoints)
+    return Trained(home, dataset, max(done, epochs), history, facts, distribution)
 
 
-def _build(config, seed, distribution, policy):
+def _side_by_side(histories):
+    """The histories of parts, by name, as one: metrics are called `source_vae_mse` or `val_source_vae_mse`."""
+    together = {}
+    for part, history in histories.items():
+        for name, values in pictures.curves(history).items():
+            split = "val_" if name.startswith("val_") else ""
+            together[f"{split}{part}_{name.removeprefix('val_')}"] = values
+    epochs, seconds = (
+        list(zip(*(history.get(name, ()) for history in histories.values()), strict=True))
+        for name in ("epoch", "seconds")
+    )
+    return {"epoch": [first for first, *_ in epochs], **together, "seconds": [sum(parts) for parts in seconds]}
+
+
+def _build(config, seed, distribution, policy, images):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
+    steps = config.training.epochs * data.steps_per_epoch(images, config.training.batch_size)
     try:
         with distribution.scope():
-            model = CodedDVAE.from_configuration(config, seed)
-            model.compile(AdamL2(config.training.learning_rate, config.training.l2), jit_compile=False)
+            model = models.build(config, seed, steps)
+            model.compile(models.optimizer(config, steps), jit_compile=False)
             model.optimizer.build(model.trainable_variables)
     finally:
         keras.config.set_dtype_policy(before)
@@ -110,13 +212,14 @@ def _build(config, seed, distribution, policy):
 
 def _fit(model, config, images, test_images, seed, done, callbacks, checkpoints):
     training = config.training
+    tested = None if test_images is None else data.test_pipeline(test_images, training.batch_size)
     try:
         model.fit(
             data.training_pipeline(images, training.batch_size, seed, done, training.epochs - done),
             initial_epoch=done,
             epochs=training.epochs,
             steps_per_epoch=data.steps_per_epoch(len(images), training.batch_size),
-            validation_data=data.test_pipeline(test_images, training.batch_size),
+            validation_data=tested,
             callbacks=callbacks,
             verbose=0,
             shuffle=False,  # the pipeline shuffles
@@ -128,35 +231,33 @@ def _fit(model, config, images, test_images, seed, done, callbacks, checkpoints)
         raise
 
 
-def _finish(config, workdir, dataset, classifier, history, facts, runs, words, storage):
+def _finish(config, trained, classifier, plan, storage):
     """Draws, exports and measures what the newest checkpoint holds; metrics.json comes last and says it is complete."""
-    curves = {name: values for name, values in history.items() if name not in ("epoch", "seconds")}
-    curves.pop("loss", None)
-    curves.pop("val_loss", None)
+    kind, workdir, dataset = kinds.of(config), trained.home.path, trained.dataset
+    curves = pictures.curves(trained.history)
     if curves:
         pictures.learning_curves(curves, workdir / "learning_curves.png")
     model, _ = savedmodel.restored_model(workdir)
-    codec = savedmodel.CodedDVAEModule(model, config, facts["storage"])
-    generate.reconstructions(codec, dataset.test_images, workdir, rows=8, columns=8, seed=0)
-    generate.samples(codec, workdir, rows=8, columns=8, seed=0)
+    codec = savedmodel.module(model, config, storage or "float32")
+    kind.draw(codec, config, dataset.test_images, workdir, rows=8, columns=8, seed=0)
     if storage:
         folder = savedmodel.export_saved_model(model, config, workdir / "saved_model", storage)
         print(f"SavedModel: {folder}", flush=True)
-    facts = {"epochs": facts.pop("epochs"), "training": facts}
-    plan = measurement.Plan(runs=runs, words=words)
-    content, text, bins = measurement.measure(codec, config, dataset, classifier, plan, **facts)
-    pictures.reliability_diagram(bins, workdir / "reliability.png")
+    facts = trained.facts | {"storage": storage or "float32"}
+    content, text, bins = measurement.measure(
+        codec, config, dataset, classifier, plan, epochs=trained.epochs, training=facts
+    )
+    if bins:
+        pictures.reliability_diagram(bins, workdir / "reliability.png")
     write_atomically(workdir / "metrics.json", provenance.to_json(content))
     print(text)
     print(f"numbers and pictures: {workdir}/metrics.json, {workdir}/*.png")
 
 
 def _announce(config, workdir, model, distribution, policy, done):
-    code, objective = config.code, config.objective
     print(
-        f"{config.name}: {code.kind} code, {config.information_bits} information bits in {config.code_bits} code bits, "
-        f"objective {objective.kind} with {objective.samples} sample(s), {model.count_params() / 1e6:.1f} M parameters, {distribution.num_replicas_in_sync} device(s), {policy}, "
-        f"in {workdir}",
+        f"{config.name}: {kinds.of(config).describe(config)}, {model.count_params():,} weights, "
+        f"{distribution.num_replicas_in_sync} device(s), {policy}, in {workdir}",
         flush=True,
     )
     if done >= config.training.epochs:

@@ -1,6 +1,6 @@
 """Whether the trained models of a zoo folder are complete and undamaged, and compute what they once did."""
 
-from tfcoded import checksums, golden, sources, zoo
+from tfcoded import checksums, golden, kinds, sources, zoo
 from tfcoded.errors import UserError
 
 
@@ -32,10 +32,10 @@ def verify(name, zoo_dir=None):
     else:
         config = sources.configuration_of(loaded, folder)
         _require_same(config, zoo.config(name, zoo_dir))
-        expected = _model_signatures(config)
+        expected = kinds.of(config).signatures(config)
         outputs = folder.parent / "golden.npz"
         if files or outputs.is_file():
-            done.append(f"{golden.check(loaded, outputs)} golden outputs")
+            done.append(f"{golden.check(loaded, config, outputs)} golden outputs")
         else:  # a user's folder of nothing but SavedModels
             done.append("no golden outputs")
     _check_signatures(loaded, expected)
@@ -87,47 +87,8 @@ def _require_same(inside, entry):
         raise UserError(f"the SavedModel is of another configuration than its entry: {'; '.join(changed)}")
 
 
-def _model_signatures(config):
-    """Name -> (inputs, outputs), each a dict from a tensor's name to (dtype, shape)."""
-    bits = ("int32", (None, config.information_bits))
-    z = ("float32", (None, config.code_bits))
-    pixels = ("float32", (None, *config.network.image_shape))
-    rows, seed = ("float32", (None,)), ("int32", (2,))
-    kl_branches = ("float32", (None, len(config.code.information_bits)))
-    of_images = {
-        "encode": (
-            {},
-            {
-                "bit_probabilities": ("float32", (None, config.information_bits)),
-                "bits": bits,
-                "word_probability": rows,
-                "entropy": rows,
-            },
-        ),
-        "code_logits": ({}, {"logits": z}),
-        "draw": ({"seed": seed}, {"bits": bits, "most_probable_bits": bits}),
-        "reconstruct": ({"seed": seed}, {"images": pixels}),
-        "elbo": (
-            {"seed": seed},
-            {"elbo": rows, "kl": rows, "reconstruction": rows, "kl_branches": kl_branches},
-        ),
-        "log_likelihood": ({"z": z}, {"log_likelihood": rows}),
-        "log_likelihoods": ({"z": z}, {"log_likelihood": ("float32", (None, None))}),
-    }
-    expected = {
-        "decode": ({"bits": bits, "seed": seed}, {"images": pixels}),
-        "generate": ({"n": ("int32", ()), "seed": seed}, {"images": pixels, "bits": bits}),
-    }
-    for suffix, dtype in (("", "uint8"), ("_float", "float32")):
-        for method, (inputs, outputs) in of_images.items():
-            images = (dtype, (None, *config.network.image_shape))
-            expected[method + suffix] = ({"images": images, **inputs}, outputs)
-    expected["serving_default"] = expected["encode"]
-    return expected
-
-
 def _classifier_signatures(loaded):
-    """As `_model_signatures`; what a classifier classifies is known to itself alone."""
+    """As `Kind.signatures`; what a classifier classifies is known to itself alone."""
     signature = loaded.signatures.get("classify")
     if signature is None:
         raise UserError("the SavedModel has no signature classify")

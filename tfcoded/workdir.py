@@ -17,6 +17,7 @@ import json
 import pathlib
 
 from tfcoded import config as configuration
+from tfcoded import kinds
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
 
@@ -26,7 +27,7 @@ class Workdir:
 
     Args:
       path: `str` or path.
-      config: `tfcoded.config.Config` to train.
+      config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig` to train.
       run: `dict` of what else must not change when the run goes on: `seed`, `train_images`, `dtype_policy`, `replicas`.
 
     Raises:
@@ -42,9 +43,10 @@ class Workdir:
     def __init__(self, path, config, run):
         self.path = writable_folder(path)
         self._lock = self._locked()
+        allowed = ("run.json", *kinds.of(config).parts(config))  # parts may have been trained elsewhere
         if (self.path / "config.yaml").exists():
             self._check_same(config, run)
-        elif any(not child.name.startswith(".") and child.name != "run.json" for child in self.path.iterdir()):
+        elif any(not child.name.startswith(".") and child.name not in allowed for child in self.path.iterdir()):
             raise UserError(f"{path} is not empty and holds no training run; choose another --workdir")
         # config.yaml makes the folder a run, so it comes last. Both are written again when the epochs changed.
         write_atomically(self.path / "run.json", json.dumps(run, indent=2) + "\n")
@@ -63,7 +65,7 @@ class Workdir:
         return lock
 
     def _check_same(self, config, run):
-        """Refuses to go on with another model, other data or other noise; more or fewer epochs are fine."""
+        """Refuses to go on with another model, other data or other noise; see `settings` about the epochs."""
         before = settings(configuration.load(self.path / "config.yaml")) | read_run(self.path)
         after = settings(config) | run
         changed = [
@@ -124,18 +126,22 @@ def differences(config, other):
 
 
 def settings(config):
-    """What decides how a model is trained, without the published facts and the number of epochs.
+    """What decides how a model is trained, without the facts about it.
+
+    The number of epochs is left out where more of them merely follow; a communication system's learning rate depends
+    on it from the first step on.
 
     Args:
-      config: `tfcoded.config.Config`.
+      config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
 
     Returns:
       `dict` from a setting such as `training.batch_size` to its value.
     """
-    # How many samples share the memory changes nothing but the speed.
-    training = dataclasses.replace(config.training, epochs=1, samples_at_once=1)
-    facts = {"published": {}, "conflicts": {}, "tables": (), "parameters": {}}
-    content = configuration.to_dict(dataclasses.replace(config, training=training, **facts))
+    training = config.training
+    if isinstance(config, configuration.Config):
+        # How many samples share the memory changes nothing but the speed.
+        training = dataclasses.replace(training, epochs=1, samples_at_once=1)
+    content = configuration.to_dict(config.without_facts(training=training))
     flat = {}
     for key, value in content.items():
         if isinstance(value, dict):

@@ -24,7 +24,7 @@ CONFIDENT = 0.4  # an image counts as confident when its MAP word has more than 
 PSNR_BATCH = 128  # the published signal-to-noise ratios are means over batches of this size
 
 # Purposes of random numbers: no two uses share a seed.
-_RECONSTRUCTION, _ELBO, _WORDS, _DECODING, _POSTERIOR, CALIBRATION, TRANSMISSION = range(7)
+_RECONSTRUCTION, _ELBO, _WORDS, _DECODING, _POSTERIOR, CALIBRATION, TRANSMISSION, COMMUNICATION = range(8)
 
 
 def reconstruction_metrics(codec, images, labels=None, classifier=None, *, seed=0, batch_size=PSNR_BATCH):

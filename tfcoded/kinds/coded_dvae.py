@@ -1,0 +1,213 @@
+"""Coded-DVAEs, as commands see them."""
+
+from tfcoded.kinds.kind import Kind
+
+_HARD = "log_likelihood_hard"
+_PUBLISHED_SAMPLES = 300
+_COMPONENTS = 100  # training images in the proposal of the likelihood
+_CALIBRATION_RUNS = 10  # its bins need no more; each run costs as much as one of the error rates
+
+
+class CodedDVAEKind(Kind):
+    """Discrete autoencoders with an error-correcting code: `tfcoded.config.Config`, `tfcoded.models.CodedDVAE`."""
+
+    name = "coded_dvae"
+    noun = "a Coded-DVAE"
+    methods = (
+        "encode",
+        "code_logits",
+        "draw",
+        "decode",
+        "reconstruct",
+        "generate",
+        "elbo",
+        "log_likelihood",
+        "log_likelihoods",
+        "configuration",
+    )
+    metrics = ("reconstruction", "errors", "calibration", "likelihood", "frechet")
+    default_metrics = metrics[:3]
+    example = "model.encode(images)"
+    flags = (
+        "over",
+        "runs",
+        "words",
+        "likelihood_images",
+        "likelihood_samples",
+        "likelihood_space",
+        "likelihood_prior",
+        "likelihood_omega",
+        "likelihood_batch",
+        "generated",
+        "inception",
+    )
+
+    def describe(self, config):
+        """See `Kind.describe`."""
+        code, objective = config.code, config.objective
+        return (
+            f"{code.kind} code, {config.information_bits} information bits in {config.code_bits} code bits, "
+            f"objective {objective.kind} with {objective.samples} sample(s)"
+        )
+
+    def measure(self, codec, config, dataset, classifier, plan, scratch=None):
+        """See `Kind.measure`."""
+        from tfcoded import cache, measurement
+        from tfcoded.metrics import calibration, error_metrics, frechet, log_likelihood, reconstruction_metrics
+
+        pictures, labels = plan.chosen(dataset)
+        branches = config.code.information_bits
+        measured, facts, notes, bins = {}, {}, [], {}
+
+        # What may be refused comes first.
+        if "likelihood" in plan.metrics:
+            subset = pictures[: plan.likelihood_images]
+            result = log_likelihood.measure(
+                codec,
+                config,
+                dataset.train_images,
+                subset,
+                samples=plan.likelihood_samples,
+                seed=plan.seed,
+                space=plan.likelihood_space,
+                omega=plan.likelihood_omega,
+                components=min(_COMPONENTS, len(dataset.train_images)),
+                prior=plan.likelihood_prior,
+                batch_size=plan.likelihood_batch,
+                state=scratch,
+            )
+            suffix = _likelihood_suffix(plan)
+            measured |= {name if name == _HARD else name + suffix: value for name, value in result.measured.items()}
+            described = {"images": len(subset), **result.settings}
+            facts["likelihood"] = {f"log_likelihood{suffix}": described}
+            notes += [result.note] if result.note else []
+            notes += [measurement.describe_likelihood(described)] if result.settings else []
+        if "frechet" in plan.metrics:
+            distances = frechet.measure(
+                codec,
+                config,
+                pictures,
+                generated=plan.generated,
+                seed=plan.seed,
+                weights=plan.inception,
+                classifier=classifier,
+                folder=cache.statistics(),
+            )
+            measured |= distances
+            facts["generated"] = plan.generated
+            notes += [] if distances else [f"no Frechet distance: the zoo has no classifier for {config.dataset}"]
+        if "reconstruction" in plan.metrics:
+            measured |= reconstruction_metrics(codec, pictures, labels, classifier, seed=plan.seed)
+            notes += measurement.missing_accuracy(measured, config.dataset, labels, classifier)
+        if "errors" in plan.metrics:
+            measured |= error_metrics(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)
+            facts |= {"runs": plan.runs, "words": plan.words}
+        if "calibration" in plan.metrics:
+            runs = min(plan.runs, _CALIBRATION_RUNS)
+            found, bins = calibration.measure(
+                codec,
+                pictures,
+                labels,
+                classifier,
+                branches=branches,
+                independent=config.objective.kind != "reinforce_loo",
+                seed=plan.seed,
+                runs=runs,
+                words=plan.words,
+            )
+            measured |= found
+            facts["calibration"] = {"runs": runs, "words": plan.words}
+        return measured, facts, notes, bins
+
+    def samples(self, codec, config, images, labels, classifier, plan):
+        """See `Kind.samples`."""
+        from tfcoded.metrics.hard_likelihood import LARGEST, hard_log_likelihood
+        from tfcoded.metrics.protocol import error_samples, reconstruction_samples
+
+        samples = reconstruction_samples(codec, images, labels, classifier, seed=plan.seed)
+        branches = config.code.information_bits
+        samples |= error_samples(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)
+        if config.information_bits <= LARGEST:
+            subset = images[: plan.likelihood_images]
+            samples["log_likelihood_hard"] = hard_log_likelihood(codec, config, subset, seed=plan.seed)
+        return samples
+
+    def draw(self, codec, config, images, out, *, rows, columns, seed, reconstructions=True, words=None):
+        """See `Kind.draw`."""
+        from tfcoded import sheets
+
+        written = [sheets.samples(codec, out, rows, columns, seed)]
+        if reconstructions:
+            written.append(sheets.reconstructions(codec, images, out, rows, columns, seed))
+        if reconstructions and words is not None:
+            written.append(sheets.words(codec, config, images, out, rows, words, seed))
+        branches = config.code.information_bits
+        if len(branches) > 1:
+            written.append(sheets.first_branch_fixed(codec, branches, out, rows, columns, seed))
+        return written
+
+    def golden_inputs(self, codec, config, images, seed):
+        """See `Kind.golden_inputs`: the `words` of the images, every second one changed."""
+        import numpy as np
+
+        bits = codec.encode(images)["bits"].numpy()
+        # Every second bit of the images' words flipped: words that no image stands for are decoded too.
+        odd = np.arange(len(images))[:, np.newaxis] % 2 == 1
+        words = np.where(odd, bits ^ (np.arange(bits.shape[1]) % 2), bits)
+        return {"words": words.astype(np.int32)}
+
+    def golden_outputs(self, codec, inputs):
+        """See `Kind.golden_outputs`."""
+        images, words, seed = (inputs[name] for name in ("images", "words", "seed"))
+        return {
+            "encode": codec.encode(images),
+            "decode": codec.decode(words, seed),
+            "reconstruct": codec.reconstruct(images, seed),
+            "elbo": codec.elbo(images, seed),
+        }
+
+    def signatures(self, config):
+        """See `Kind.signatures`."""
+        bits = ("int32", (None, config.information_bits))
+        z = ("float32", (None, config.code_bits))
+        pixels = ("float32", (None, *config.network.image_shape))
+        rows, seed = ("float32", (None,)), ("int32", (2,))
+        kl_branches = ("float32", (None, len(config.code.information_bits)))
+        of_images = {
+            "encode": (
+                {},
+                {
+                    "bit_probabilities": ("float32", (None, config.information_bits)),
+                    "bits": bits,
+                    "word_probability": rows,
+                    "entropy": rows,
+                },
+            ),
+            "code_logits": ({}, {"logits": z}),
+            "draw": ({"seed": seed}, {"bits": bits, "most_probable_bits": bits}),
+            "reconstruct": ({"seed": seed}, {"images": pixels}),
+            "elbo": (
+                {"seed": seed},
+                {"elbo": rows, "kl": rows, "reconstruction": rows, "kl_branches": kl_branches},
+            ),
+            "log_likelihood": ({"z": z}, {"log_likelihood": rows}),
+            "log_likelihoods": ({"z": z}, {"log_likelihood": ("float32", (None, None))}),
+        }
+        expected = {
+            "decode": ({"bits": bits, "seed": seed}, {"images": pixels}),
+            "generate": ({"n": ("int32", ()), "seed": seed}, {"images": pixels, "bits": bits}),
+        }
+        for suffix, dtype in (("", "uint8"), ("_float", "float32")):
+            for method, (inputs, outputs) in of_images.items():
+                images = (dtype, (None, *config.network.image_shape))
+                expected[method + suffix] = ({"images": images, **inputs}, outputs)
+        expected["serving_default"] = expected["encode"]
+        return expected
+
+
+def _likelihood_suffix(plan):
+    """What tells a likelihood from the published kind."""
+    parts = [str(plan.likelihood_samples)] if plan.likelihood_samples != _PUBLISHED_SAMPLES else []
+    parts += [plan.likelihood_space] if plan.likelihood_space != "z" else []
+    parts += [plan.likelihood_prior] if plan.likelihood_prior != "fitted" else []
+    return "".join(f"_{part}" for part in parts)

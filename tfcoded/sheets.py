@@ -1,0 +1,202 @@
+"""Sheets of what a trained model makes of images and of nothing, each a PNG file in a folder."""
+
+import dataclasses
+
+import numpy as np
+
+# Purposes of random numbers: no two uses share a seed.
+_SAMPLES, _CHOICE, _RECONSTRUCTIONS, _WORDS, _BRANCHES, _BRANCH_IMAGES, _SENT, _ARRIVED, _RECEIVED = range(9)
+
+
+def samples(codec, out, rows, columns, seed):
+    """Writes `out`/samples.png: `rows * columns` images of random words. Returns its path."""
+    import tensorflow as tf
+
+    from tfcoded.pictures import sheet
+
+    images = codec.generate(tf.constant(rows * columns), _seed(seed, _SAMPLES))["images"]
+    path = out / "samples.png"
+    sheet(images, columns, path)
+    return path
+
+
+def reconstructions(codec, images, out, rows, columns, seed):
+    """Writes `out`/reconstructions.png: random images, each above its reconstruction. Returns its path.
+
+    Args:
+      codec: the model.
+      images: `[N, H, W, C]` uint8 or float32 in [0, 1].
+      out: `pathlib.Path` of a folder.
+      rows: `int`, rows of the sheet; half of them, rounded up, are rows of originals.
+      columns: `int`.
+      seed: `int`.
+    """
+    from tfcoded.metrics import as_float
+    from tfcoded.pictures import sheet
+
+    pairs = -(-rows // 2)
+    columns = min(columns, len(images))
+    pairs = min(pairs, len(images) // columns)
+    chosen = as_float(_choose(images, pairs * columns, seed))
+    reconstructed = codec.reconstruct(chosen, _seed(seed, _RECONSTRUCTIONS))["images"]
+    shape = chosen.shape[1:]
+    rows_of = [np.asarray(batch).reshape(pairs, columns, *shape) for batch in (chosen, reconstructed)]
+    alternating = np.stack(rows_of, axis=1).reshape(-1, *shape)
+    path = out / "reconstructions.png"
+    sheet(alternating, columns, path, row_titles=["original", "reconstruction"] * pairs)
+    return path
+
+
+def words(codec, config, images, out, rows, count, seed):
+    """Writes `out`/words.png: in each row an image and its most probable words, decoded. Returns its path.
+
+    Figure 6 of the paper: below each decoded word stand the word, when it is short enough to be read, and its
+    posterior probability.
+
+    Args:
+      codec: the model.
+      config: its `tfcoded.config.Config`.
+      images: `[N, H, W, C]` uint8 or float32 in [0, 1].
+      out: `pathlib.Path` of a folder.
+      rows: `int`, number of images.
+      count: `int`, number of words for each; at most all `2^M` are shown.
+      seed: `int`.
+    """
+    import tensorflow as tf
+
+    from tfcoded import codes
+    from tfcoded.codes.codebook import all_words
+    from tfcoded.metrics import as_float, most_probable_words
+    from tfcoded.models import WordPosterior
+    from tfcoded.pictures import sheet
+
+    chosen = as_float(_choose(images, rows, seed))
+    probabilities = codec.encode(chosen)["bit_probabilities"].numpy()
+    bits = probabilities.shape[1]
+    count = min(count, 2**bits)
+    if config.objective.kind == "reinforce_loo":  # the bits depend on each other
+        code = codes.build(**dataclasses.asdict(config.code))
+        posterior = WordPosterior(code, codec.code_logits(chosen)["logits"])
+        likelihoods, numbers = tf.math.top_k(tf.exp(posterior.log_probabilities), count)
+        best = list(zip(all_words(bits)[numbers.numpy()].astype(np.int32), likelihoods.numpy(), strict=True))
+    else:
+        best = [most_probable_words(p, count) for p in probabilities]
+    sent = np.concatenate([word for word, _ in best])
+    decoded = codec.decode(tf.constant(sent, tf.int32), _seed(seed, _WORDS))["images"].numpy()
+    decoded = decoded.reshape(len(chosen), count, *chosen.shape[1:])
+
+    titles = []
+    for found, likelihood in best:
+        titles.append("")
+        for word, probability in zip(found, likelihood, strict=True):
+            shown = "".join(map(str, word)) + "\n" if bits <= 16 else ""
+            titles.append(f"{shown}p = {probability:.3f}")
+    cells = np.concatenate([chosen.numpy()[:, np.newaxis], decoded], axis=1).reshape(-1, *chosen.shape[1:])
+    ranks = ["original", "most probable", *(f"word {rank}" for rank in range(2, count + 1))]
+    path = out / "words.png"
+    sheet(cells, count + 1, path, titles, column_titles=ranks)
+    return path
+
+
+def first_branch_fixed(codec, branches, out, rows, columns, seed):
+    """Writes `out`/m1_fixed.png: in each row one random m1, the other branches random. Returns its path.
+
+    Figure 9 of the paper.
+
+    Args:
+      codec: the model.
+      branches: tuple of `int`, information bits of each branch.
+      out: `pathlib.Path` of a folder.
+      rows: `int`, number of m1; all different as long as there are enough.
+      columns: `int`, images for each.
+      seed: `int`.
+    """
+    import tensorflow as tf
+
+    from tfcoded.pictures import sheet
+
+    generator = np.random.default_rng([seed, _BRANCHES])
+    rows = min(rows, 2 ** branches[0])
+    first = set()
+    while len(first) < rows:  # different words: two equal rows would look like an answer
+        first.add(tuple(generator.integers(0, 2, branches[0]).tolist()))
+    first = np.array(sorted(first))
+    others = generator.integers(0, 2, [rows * columns, sum(branches[1:])])
+    sent = np.concatenate([first.repeat(columns, axis=0), others], axis=1)
+    images = codec.decode(tf.constant(sent, tf.int32), _seed(seed, _BRANCH_IMAGES))["images"]
+    titles = ["m1 = " + "".join(map(str, word)) for word in first.tolist()]
+    path = out / "m1_fixed.png"
+    sheet(images, columns, path, row_titles=titles, heading="m1 fixed in each row, the other branches random")
+    return path
+
+
+def prior_samples(codec, symbols, out, rows, columns, seed):
+    """Writes `out`/samples.png: what a communication system shows when no band arrives. Returns its path.
+
+    Args:
+      codec: the system.
+      symbols: `int`, n.
+      out: `pathlib.Path` of a folder.
+      rows, columns: `int`.
+      seed: `int`.
+    """
+    import tensorflow as tf
+
+    from tfcoded.pictures import sheet
+
+    nothing = tf.zeros([rows * columns, symbols])
+    images = codec.receive(nothing, tf.constant(0), _seed(seed, _SAMPLES))["images"]
+    path = out / "samples.png"
+    sheet(images, columns, path)
+    return path
+
+
+def received(codec, images, bands, out, rows, columns, seed):
+    """Writes `out`/reconstructions.png: random images above what arrives of them. Returns its path.
+
+    Figure 7 of the second paper: below a row of originals stands a row for each number of bands received, the lowest
+    first; where there is one band, one row. All rows share what is sent and the channel's noise.
+
+    Args:
+      codec: the system.
+      images: `[N, H, W, C]` uint8 or float32 in [0, 1].
+      bands: `int`, T.
+      out: `pathlib.Path` of a folder.
+      rows: `int`, rows of the sheet; as many groups as fit, at least one.
+      columns: `int`.
+      seed: `int`.
+    """
+    import tensorflow as tf
+
+    from tfcoded.metrics import as_float
+    from tfcoded.pictures import sheet
+
+    columns = min(columns, len(images))
+    groups = min(max(1, rows // (1 + bands)), len(images) // columns)
+    chosen = as_float(_choose(images, groups * columns, seed))
+    sent = codec.transmit(chosen, _seed(seed, _SENT))["symbols"]
+    arrived = codec.corrupt(sent, _seed(seed, _ARRIVED))["symbols"]
+    shown = [chosen]
+    for count in range(1, bands + 1):
+        shown.append(codec.receive(arrived, tf.constant(count), _seed(seed, _RECEIVED))["images"])
+    shape = chosen.shape[1:]
+    rows_of = [np.asarray(batch).reshape(groups, columns, *shape) for batch in shown]
+    titles = [f"{count} of {bands} bands" for count in range(1, bands + 1)] if bands > 1 else ["received"]
+    path = out / "reconstructions.png"
+    sheet(
+        np.stack(rows_of, axis=1).reshape(-1, *shape), columns, path, row_titles=["original", *titles] * groups
+    )
+    return path
+
+
+def _choose(images, count, seed):
+    """`count` different images, chosen at random and in the order of the data set."""
+    count = min(count, len(images))
+    chosen = np.random.default_rng([seed, _CHOICE]).choice(len(images), count, replace=False)
+    return images[np.sort(chosen)]
+
+
+def _seed(seed, purpose):
+    from tfcoded import seeds
+
+    return seeds.derive(seed, seeds.GENERATE, purpose)
