@@ -39,13 +39,14 @@ def main():
         raise UserError(f"--out {out} is a file; expected a folder")
 
     from export.savedmodel import export_saved_model, restored_model
+    from tfcoded import kinds
 
     model, config = restored_model(workdir)
     folder = export_saved_model(model, config, out, FLAGS.storage)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{folder}  {size / 1e6:.1f} MB, {FLAGS.storage}")
     # In two lines: a loaded model lives only as long as it is referred to, its methods do not keep it.
-    print(f"load it:  model = tf.saved_model.load({str(folder)!r})\n          model.encode(images)")
+    print(f"load it:  model = tf.saved_model.load({str(folder)!r})\n          {kinds.of(config).example}")
     print(
         f"serve it: docker run -p 8501:8501 -v {out.resolve()}:/models/{config.name}"
         f" -e MODEL_NAME={config.name} tensorflow/serving"

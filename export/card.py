@@ -6,8 +6,9 @@ pictures beside them, so it can be written again at any time. TensorFlow is not 
 
 import pathlib
 
+from export import card_of_coded_dvae, card_of_system
 from tfcoded import config as configuration
-from tfcoded import tables, zoo
+from tfcoded import data_names, kinds, tables, zoo
 from tfcoded.files import write_atomically
 from tfcoded.measurement import published_on
 
@@ -17,25 +18,6 @@ PICTURES = {
     "m1_fixed.png": "The first branch's word fixed in each row, the other branches random.",
     "learning_curves.png": "Training and test images during training.",
     "reliability.png": "Is a stated probability the frequency of being right?",
-}
-
-_LABELS = {
-    "psnr": "PSNR, dB",
-    "ssim": "SSIM",
-    "entropy": "posterior entropy, bits",
-    "elbo": "ELBO, nats",
-    "kl": "KL divergence, nats",
-    "reconstruction": "E log p(x given z), nats",
-    "accuracy": "semantic accuracy",
-    "confident_accuracy": "semantic accuracy where the word is likelier than 0.4",
-    "confident_fraction": "images with such a word",
-    "ber": "bit error rate, words drawn",
-    "wer": "word error rate, words drawn",
-    "ber_map": "bit error rate, likeliest words",
-    "wer_map": "word error rate, likeliest words",
-    "log_likelihood": "log-likelihood, nats",
-    "log_likelihood_hard": "log-likelihood by enumeration of the words, nats",
-    "fid": "FID",
 }
 
 _DATA = {
@@ -54,6 +36,15 @@ _DATA = {
         " non-commercial research and education."
     ),
 }
+
+_CELEBA = (
+    "CelebA (Liu, Luo, Wang and Tang, <https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html>), offered for non-commercial"
+    " research only."
+)
+_DATA |= {name: _CELEBA for name in data_names.SHAPES if name.startswith("celeba")}
+_DATA["synthetic"] = "Drawn by `tfcoded.data_drawn`, of a known law."
+
+_TEXTS = {"coded_dvae": card_of_coded_dvae, "communication_system": card_of_system}  # by kind
 
 _STORAGES = {
     "float32": "exactly, as float32",
@@ -95,7 +86,7 @@ def card(config, record, train=None, pictures=()):
     """The text of a card.
 
     Args:
-      config: the entry's `tfcoded.config.Config`.
+      config: the entry's configuration.
       record: `dict`, a metrics.json as `zoo.read_record` reads it, of the test images.
       train: the same of the training images, or `None`.
       pictures: names of the pictures that are there, of PICTURES.
@@ -103,10 +94,11 @@ def card(config, record, train=None, pictures=()):
     Returns:
       `str`, Markdown with a final newline.
     """
-    parts = [f"# {config.name}", _introduction(config), _facts(config, record), "## Numbers"]
-    parts += [_numbers(config, record)]
+    texts = _TEXTS[kinds.of(config).name]
+    parts = [f"# {config.name}", texts.introduction(config), _facts(config, record, texts), "## Numbers"]
+    parts += [_numbers(config, record, texts)]
     if train:
-        parts += [_numbers(config, train)]
+        parts += [_numbers(config, train, texts)]
     parts += [f"Note: {note}." for note in record.get("notes", ())]
     parts += [
         f"Measured by `{record['command']}` on {record['hardware']}, {record['date']}; versions in metrics.json."
@@ -116,66 +108,31 @@ def card(config, record, train=None, pictures=()):
         for more in record.get("additions", ())
     ]
     if pictures:
-        parts += ["## Pictures", *(f"{PICTURES[name]}\n\n![{PICTURES[name]}]({name})" for name in pictures)]
+        captions = {name: text for name, text in (PICTURES | texts.CAPTIONS).items() if name in pictures}
+        parts += ["## Pictures", *(f"{text}\n\n![{text}]({name})" for name, text in captions.items())]
     parts += [
         "## Use",
-        _use(config),
+        _use(config, texts),
         "## Training data",
         _data(config, record),
         "## Limits",
-        _limits(config, record),
+        _limits(config, record, texts),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _introduction(config):
-    paper = (
-        "a configuration of Martinez-Garcia, Villacres, Mitchell and Olmos, [Improved Variational Inference in Discrete"
-        " VAEs using Error Correcting Codes](https://arxiv.org/abs/2410.07840) (2025), trained again here"
-        if config.published
-        else "trained here; there are no published numbers"
-    )
-    size = "x".join(map(str, config.network.image_shape))
-    return (
-        f"A discrete variational autoencoder that describes an image of {size} by {config.information_bits} bits;"
-        f" {paper}."
-    )
-
-
-def _facts(config, record):
-    rows = [
-        ("code", _code(config.code)),
-        ("bits", f"{config.information_bits} information, {config.code_bits} code, rate {config.rate:.3g}"),
-        ("objective", _objective(config.objective)),
-        ("data", f"{config.dataset}, images of {'x'.join(map(str, config.network.image_shape))}"),
-        ("training", _training(config, record)),
-    ]
+def _facts(config, record, texts):
+    rows = texts.facts(config)
     if config.parameters:
         parts = ", ".join(f"{part} {count:,}" for part, count in config.parameters.items())
-        rows.insert(3, ("parameters", f"{sum(config.parameters.values()):,} ({parts})"))
-    rows.append(("stored", f"{_storage(record['storage'])}, {record['bytes'] / 1e6:.1f} MB"))
+        rows.append(("parameters", f"{sum(config.parameters.values()):,} ({parts})"))
+    images = "" if config.item_shape == (0,) else f", images of {'x'.join(map(str, config.item_shape))}"
+    rows += [
+        ("data", f"{config.dataset}{images}"),
+        ("training", _training(config, record)),
+        ("stored", f"{_storage(record['storage'])}, {record['bytes'] / 1e6:.1f} MB"),
+    ]
     return _table(("", ""), rows)
-
-
-def _code(code):
-    pairs = list(zip(code.information_bits, code.code_bits, strict=True))
-    if code.kind == "uncoded":
-        return "none: every bit is sent once"
-    if code.kind == "repetition":
-        return f"repetition, every bit {pairs[0][1] // pairs[0][0]} times"
-    if code.kind == "random":
-        return f"random codebook of {2 ** pairs[0][0]:,} words (seed {code.seed})"
-    branches = " and ".join(f"{bits} bits in {sent}" for bits, sent in pairs)
-    polar = "; each later branch carries its bits xor those of the branch before" if code.polar else ""
-    return f"hierarchical, branches of {branches}{polar}"
-
-
-def _objective(objective):
-    samples = "1 sample" if objective.samples == 1 else f"{objective.samples} samples"
-    names = {"elbo": "ELBO", "iwae": "IWAE", "vriwae": f"VR-IWAE of order {objective.alpha:g}"}
-    name = names.get(objective.kind, "ELBO over codewords, REINFORCE with a leave-one-out baseline")
-    doubly = ", doubly reparameterized" if objective.doubly_reparameterised else ""
-    return f"{name}, {samples}{doubly}"
 
 
 def _training(config, record):
@@ -198,14 +155,14 @@ def _storage(storage):
     return f"as {storage.removeprefix('int')}-bit integers with a scale per 64 numbers"
 
 
-def _numbers(config, record):
+def _numbers(config, record, texts):
     """The table of one split."""
     published = published_on(config.published, record["split"])
     measured = record["metrics"]
     names = sorted({**measured, **published}, key=lambda name: name not in published)  # the paper's first
     rows = [
         (
-            _LABELS.get(name, f"`{name}`"),
+            texts.label(name),
             tables.formatted(measured[name]) if name in measured else "-",
             tables.formatted(zoo.Measurement(published[name], None)) if name in published else "-",
         )
@@ -213,10 +170,9 @@ def _numbers(config, record):
     ]
     columns = 3 if published else 2
     rows = [row[:columns] for row in rows]
-    heading = (
-        f"On {record['images']:,} {'test' if record['split'] == 'test' else 'training'} images, of this very SavedModel,"
-        " ± one standard error of the measurement."
-    )
+    split = "test" if record["split"] == "test" else "training"
+    sent = "draws" if config.item_shape == (0,) else f"{split} images"
+    heading = f"On {record['images']:,} {sent}, of this very SavedModel, ± one standard error of the measurement."
     headings = ("", f"here, {_epochs(record.get('epochs'))}", f"paper, {_epochs(config.training.epochs)}")
     return f"{heading}\n\n{_table(headings[:columns], rows)}"
 
@@ -230,8 +186,8 @@ def _table(headings, rows):
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def _use(config):
-    name, shape = config.name, ", ".join(map(str, config.network.image_shape))
+def _use(config, texts):
+    name = config.name
     return f"""```python
 from tfcoded import zoo
 
@@ -244,9 +200,7 @@ or, where there is TensorFlow and nothing else,
 import tensorflow as tf
 
 model = tf.saved_model.load("zoo/{name}/1")
-images = tf.zeros([5, {shape}], tf.uint8)  # or float32 in [0, 1]; any number of images
-bits = model.encode(images)["bits"]  # int32 [5, {config.information_bits}]
-pictures = model.decode(bits, [1, 2])["images"]  # float32 in [0, 1]; [1, 2] is the seed
+{texts.use(config)}
 ```
 
 The folder is a base path of TensorFlow Serving:
@@ -257,38 +211,26 @@ docker run -p 8501:8501 -v "$PWD/zoo/{name}:/models/{name}" -e MODEL_NAME={name}
 
 
 def _data(config, record):
+    if config.item_shape == (0,):
+        return "None: what is sent is drawn."
     count = record.get("training", {}).get("train_images")
     used = f" Its {count:,} training images were used; no test image was." if count else ""
     return _DATA.get(config.dataset, f"`{config.dataset}`; its licence is not known here.") + used
 
 
-def _limits(config, record):
+def _limits(config, record, texts):
     epochs, planned = record.get("epochs"), config.training.epochs
-    measured = record["metrics"]
     limits = []
     if epochs is not None and epochs < planned:
         limits.append(
             f"Trained for {epochs} of {planned} epochs. The published numbers belong to {planned} epochs: they stand"
             " beside to show the distance, not as a reproduction."
         )
-    limits.append("Trained once: how much the numbers vary from seed to seed is not known.")
-    if not any(name.startswith("ece_") for name in measured):
-        limits.append("Whether the probabilities of bits and words are calibrated was not measured.")
-    else:
-        limits.append(
-            "The probabilities of bits and words are as calibrated as the `ece_` rows say, on images of this data set."
-        )
-    missing = [name for name in published_on(config.published, "test") if name not in measured]
-    if missing:
-        limits.append(f"Published, but not measured here: {', '.join(missing)}.")
+    limits += texts.limits(config, record)
     if record["storage"] != "float32":
         limits.append(
             f"The weights are rounded ({_storage(record['storage'])}): good for use, not for training further."
         )
-    if config.likelihood == "bernoulli":
-        limits.append(
-            "ELBO and log-likelihood take grey levels as targets of a cross-entropy: compare them only with models"
-            " that do the same."
-        )
-    limits.append("Nothing is known about images of another kind than those it was trained on.")
+    if config.item_shape != (0,):
+        limits.append("Nothing is known about images of another kind than those it was trained on.")
     return "\n".join(f"* {limit}" for limit in limits)

@@ -45,9 +45,13 @@ def main():
     if not exact:
         print("without the optimizer's state: more epochs would begin with moments of zero")
     run = manifest["run"]
+    fixed = manifest["epochs_are_fixed"]
+    left = config.training.epochs - epochs if fixed else 0
     print(
-        f"measure and export it:  python -m tfcoded.train --config={workdir / 'config.yaml'} --workdir={workdir}"
-        f" --epochs={epochs} --seed={run['seed']} --train_images={run['train_images']}"
+        (f"train the other {left} epochs, " if left > 0 else "")
+        + f"measure and export it:  python -m tfcoded.train --config={workdir / 'config.yaml'} --workdir={workdir}"
+        + ("" if fixed else f" --epochs={epochs}")
+        + f" --seed={run['seed']} --train_images={run['train_images']}"
         f" --dtype_policy={run['dtype_policy']} --strategy=one"
     )
 

@@ -6,10 +6,11 @@ import json
 import keras
 
 from export.pjrt import storage
+from export.weights import key
+from tfcoded import data, models
 from tfcoded.checkpoints import Checkpoints
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
-from tfcoded.models import AdamL2, CodedDVAE
 from tfcoded.workdir import Workdir
 
 RECORD = "pjrt.json"  # in the work directory: on what the programs were run, and which
@@ -20,7 +21,7 @@ def write_workdir(manifest_file, config, source, workdir):
 
     Args:
       manifest_file: `pathlib.Path` of the programs' manifest.json.
-      config: `tfcoded.config.Config` in it.
+      config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig` in it.
       source: `pathlib.Path` of a folder with a result's parts, or of a checkpoint.npz.
       workdir: `pathlib.Path`, made if missing.
 
@@ -40,15 +41,15 @@ def write_workdir(manifest_file, config, source, workdir):
     if facts["steps"] is not None:
         raise UserError(f"{source} comes from a trial of {facts['steps']} steps per epoch (--steps)")
 
-    home = Workdir(workdir, config, manifest["run"])
-    model = CodedDVAE.from_configuration(config, manifest["run"]["seed"])
-    model.compile(AdamL2(config.training.learning_rate, config.training.l2))
-    optimizer = model.optimizer
+    run = manifest["run"]
+    home = Workdir(workdir, config, run)
+    steps = config.training.epochs * data.steps_per_epoch(run["train_images"], config.training.batch_size)
+    model, optimizer = models.build(config, run["seed"], steps), models.optimizer(config, steps)
     optimizer.build(model.trainable_variables)
     checkpoints = Checkpoints(workdir, model, optimizer)
     if checkpoints.latest() is not None and checkpoints.restore() >= facts["epochs"]:
         raise UserError(f"{workdir} holds a training of at least {facts['epochs']} epochs; choose another --workdir")
-    _assign(model, arrays, exact)
+    _assign(model, optimizer, arrays, exact)
     optimizer.iterations.assign(facts["iterations"])
     write_atomically(workdir / RECORD, json.dumps(_record(manifest, facts), indent=1) + "\n")
     home.write_history(facts["history"])
@@ -56,15 +57,14 @@ def write_workdir(manifest_file, config, source, workdir):
     return facts["epochs"], exact
 
 
-def _assign(model, arrays, exact):
+def _assign(model, optimizer, arrays, exact):
     weights = storage.restored(arrays)
-    optimizer = model.optimizer
+    for variable in model.weights:
+        variable.assign(weights[key(variable)])
     moments = {"momentum": optimizer._momentums, "velocity": optimizer._velocities}
     for index, variable in enumerate(model.trainable_variables):
-        name = variable.path.split("/", 1)[1].replace("/", ".")
-        variable.assign(weights[name])
         for kind, variables in moments.items():
-            value = arrays[f"{kind}/{name}"] if exact else keras.ops.zeros(variable.shape)
+            value = arrays[f"{kind}/{key(variable)}"] if exact else keras.ops.zeros(variable.shape)
             variables[index].assign(value)
 
 

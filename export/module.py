@@ -210,19 +210,19 @@ class CodedDVAEModule(tf.Module):
         n = tf.TensorSpec([], tf.int32, name="n")
         seed = tf.TensorSpec([2], tf.int32, name="seed")
         named = {
-            "decode": _signature(self.decode, bits, seed),
-            "generate": _signature(self.generate, n, seed),
+            "decode": signature(self.decode, bits, seed),
+            "generate": signature(self.generate, n, seed),
         }
         # uint8 first: a loaded model converts a nested list to the first type that fits; 0..255 fit float32.
         for suffix, dtype in (("", tf.uint8), ("_float", tf.float32)):
             images = tf.TensorSpec([None, *self._model.image_shape], dtype, name="images")
-            named[f"encode{suffix}"] = _signature(self.encode, images)
-            named[f"code_logits{suffix}"] = _signature(self.code_logits, images)
-            named[f"draw{suffix}"] = _signature(self.draw, images, seed)
-            named[f"log_likelihood{suffix}"] = _signature(self.log_likelihood, images, z)
-            named[f"log_likelihoods{suffix}"] = _signature(self.log_likelihoods, images, z)
-            named[f"reconstruct{suffix}"] = _signature(self.reconstruct, images, seed)
-            named[f"elbo{suffix}"] = _signature(self.elbo, images, seed)
+            named[f"encode{suffix}"] = signature(self.encode, images)
+            named[f"code_logits{suffix}"] = signature(self.code_logits, images)
+            named[f"draw{suffix}"] = signature(self.draw, images, seed)
+            named[f"log_likelihood{suffix}"] = signature(self.log_likelihood, images, z)
+            named[f"log_likelihoods{suffix}"] = signature(self.log_likelihoods, images, z)
+            named[f"reconstruct{suffix}"] = signature(self.reconstruct, images, seed)
+            named[f"elbo{suffix}"] = signature(self.elbo, images, seed)
         named["serving_default"] = named["encode"]
         return named
 
@@ -231,29 +231,41 @@ class CodedDVAEModule(tf.Module):
         return self._untracked.model
 
     def _checked(self, images):
-        """The images, if their type, shape and range are right."""
-        if images.dtype not in (tf.uint8, tf.float32):
-            raise ValueError(
-                f"images are {images.dtype.name}; expected uint8 in 0..255, or float32 in [0, 1]"
-            )
-        shape = self._model.image_shape
-        if images.shape.rank != 4 or not images.shape[1:].is_compatible_with(shape):
-            raise ValueError(f"images have shape {images.shape}; expected [N, {', '.join(map(str, shape))}]")
-        if images.dtype == tf.uint8:
-            return images
-        inside = tf.reduce_all((images >= 0) & (images <= 1))  # false for NaN
-        message = "float32 images must lie in [0, 1]; send those in 0..255 as uint8"
-        with tf.control_dependencies([tf.debugging.Assert(inside, [message])]):
-            return tf.identity(images)
+        return checked_images(images, self._model.image_shape)
 
 
-def _signature(method, *specs):
+def checked_images(images, shape):
+    """The images, if their type, shape and range are right.
+
+    Args:
+      images: what a caller gave: it should be `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+      shape: `(h, w, c)`.
+
+    Returns:
+      The same images.
+
+    Raises:
+      ValueError: for another type or shape; a range is checked when the images are known (`InvalidArgumentError`).
+    """
+    if images.dtype not in (tf.uint8, tf.float32):
+        raise ValueError(f"images are {images.dtype.name}; expected uint8 in 0..255, or float32 in [0, 1]")
+    if images.shape.rank != 4 or not images.shape[1:].is_compatible_with(shape):
+        raise ValueError(f"images have shape {images.shape}; expected [N, {', '.join(map(str, shape))}]")
+    if images.dtype == tf.uint8:
+        return images
+    inside = tf.reduce_all((images >= 0) & (images <= 1))  # false for NaN
+    message = "float32 images must lie in [0, 1]; send those in 0..255 as uint8"
+    with tf.control_dependencies([tf.debugging.Assert(inside, [message])]):
+        return tf.identity(images)
+
+
+def signature(method, *specs):
     """`method` for one type of arguments, as a function that tf.saved_model.save is to trace.
 
     Traced any earlier, or from the outside by a plain call, it would be traced again, and be stored twice.
     """
 
-    def signature(*arguments):
+    def function(*arguments):
         return method.get_concrete_function(*specs)(*arguments)
 
-    return tf.function(signature, input_signature=specs, autograph=False)
+    return tf.function(function, input_signature=specs, autograph=False)

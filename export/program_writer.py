@@ -1,5 +1,6 @@
 """Training programs in files: one folder per model, with a manifest that says what goes in and what comes out."""
 
+import dataclasses
 import hashlib
 import json
 import lzma
@@ -15,15 +16,15 @@ import tfcoded
 from export.pjrt import images as image_files
 from export.pjrt import philox
 from export.training_step import TrainingStep
+from export.weights import key
 from tfcoded import config as configuration
-from tfcoded import data, provenance
+from tfcoded import data, models, provenance
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
-from tfcoded.models import CodedDVAE
+from tfcoded.workdir import differences
 
-FORMAT = 1  # of the manifest; export.pjrt reads this one
+FORMAT = 2  # of the manifest; export.pjrt reads this one
 
-_STATE = ("weight", "momentum", "velocity")
 _EMBEDDED = pathlib.Path(__file__).resolve().parent.parent / "data"
 
 
@@ -31,7 +32,7 @@ def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_3
     """Writes the training of a configuration as programs.
 
     Args:
-      config: `tfcoded.config.Config`.
+      config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`, but no separate system: its parts.
       out: `pathlib.Path`; the programs go into the folder `config.name` in it.
       images: `dict`, from `ImageFiles.described`.
       seed: `int`, of weights, order and noise.
@@ -40,7 +41,8 @@ def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_3
 
     Returns:
       `pathlib.Path` of the folder: `manifest.json`, `train.hlo.xz` (steps of a whole batch), `tail.hlo.xz` (the last
-      step of an epoch, if its batch is smaller) and `evaluate.hlo.xz`.
+      step of an epoch, if its batch is smaller), `evaluate.hlo.xz`, and `initial.npz` if some initial weights are
+      neither constant nor uniform.
 
     Example:
 
@@ -54,15 +56,19 @@ def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_3
     folder.mkdir(parents=True, exist_ok=True)
     manifest_file.unlink(missing_ok=True)  # written last: a folder without it holds no complete programs
     batch_size, count = config.training.batch_size, images["train"]["count"]
-    model, weights = _initial(config, seed, dtype_policy)
-    step = TrainingStep(model, config.training)
+    total_steps = config.training.epochs * data.steps_per_epoch(count, batch_size)
+    model, initial = _initial(config, seed, dtype_policy, total_steps)
+    step = TrainingStep(model, models.optimizer(config, total_steps))
+    weights, stored = _described(step, initial)
 
     state = [tf.TensorSpec(weight["shape"], tf.float32) for weight in weights]
-    update = [state, state, state, tf.TensorSpec([], tf.int32)]
-    shape = model.image_shape
+    moments = state[: step.trained]
+    update = [state, moments, moments, tf.TensorSpec([], tf.int32)]
+    shape = config.item_shape
     train_inputs = [*update, tf.TensorSpec([count, *shape], tf.uint8), tf.TensorSpec([count], tf.int32)]
     train_inputs += [tf.TensorSpec([], tf.int32)] * 2
-    names = [f"{kind}/{weight['name']}" for kind in _STATE for weight in weights] + ["iterations"]
+    tensors = _tensors(weights, train_inputs[4].shape, images["test"]["count"], len(step.metric_names))
+    names = list(tensors)[: list(tensors).index("iterations") + 1]
     train_names = [*names, "train_images", "order", "start", "steps"], [*names, "metrics"]
     kept = len(names)
     test_images = tf.TensorSpec([images["test"]["count"], *shape], tf.uint8)
@@ -84,7 +90,7 @@ def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_3
             "inputs": inputs,
             "outputs": outputs,
         }
-    metrics = list(step.metric_names)
+    more_epochs = dataclasses.replace(config.training, epochs=config.training.epochs + 1)
     manifest = {
         "format": FORMAT,
         "name": config.name,
@@ -92,12 +98,14 @@ def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_3
         "run": {"seed": seed, "train_images": count, "dtype_policy": dtype_policy, "replicas": 1},
         "tensor_float_32": tensor_float_32,
         "epochs": config.training.epochs,
+        "epochs_are_fixed": bool(differences(config, config.without_facts(training=more_epochs))),
         "batch_size": batch_size,
-        "metrics": metrics,
+        "metrics": list(step.metric_names),
         "order_seed": list(data.seed_pair(seed)),
         "images": images,
-        "tensors": _tensors(weights, train_inputs[4].shape, images["test"]["count"], len(metrics)),
+        "tensors": tensors,
         "weights": weights,
+        "initial_weights": _write_initial(stored, folder),
         "programs": programs,
         "versions": provenance.versions(),
         "sources_sha256": _sources_digest(),
@@ -135,17 +143,17 @@ class ImageFiles:
             dataset = data.load(config.dataset, self._data_dir)
             self._datasets[config.dataset] = dataset, self._write(dataset)
         dataset, files = self._datasets[config.dataset]
-        dataset.require_shape(config.network.image_shape)
-        if train_images is not None and train_images > len(dataset.train_images):
-            raise UserError(f"--train_images={train_images}, but {dataset.name} has {len(dataset.train_images)}")
-        parts = {"train": dataset.train_images[:train_images], "test": dataset.test_images}
+        dataset.require_shape(config.item_shape)
+        parts = {"train": data.first_images(dataset, train_images), "test": dataset.test_images}
         facts = {
             part: {"count": len(images), "sha256": hashlib.sha256(images).hexdigest()}
             for part, images in parts.items()
         }
-        return {"dataset": dataset.name, **facts, **files}
+        return {"dataset": dataset.name, "shape": list(config.item_shape), **facts, **files}
 
     def _write(self, dataset):
+        if 0 in dataset.image_shape:  # nothing to be read
+            return {"order": None}
         archives = pathlib.Path(self._archives or _EMBEDDED / dataset.name)
         if image_files.has_archives(archives):
             places = {}
@@ -179,33 +187,58 @@ def _write_images(dataset, folder, part_bytes):
             number += 1
 
 
-def _initial(config, seed, dtype_policy):
-    """The model, and of each weight how its initial value is drawn."""
+def _initial(config, seed, dtype_policy, total_steps):
+    """The model, and the initializers of its weights, a `dict` by path."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype_policy)
     try:
-        model = CodedDVAE.from_configuration(config, seed)
-        # In such a scope Keras keeps a variable's initializer in place of its value.
-        with keras.StatelessScope(initialize_variables=False):
-            undrawn = CodedDVAE.from_configuration(config, seed)
+        # In such a scope Keras keeps the initializers; it draws the values when the scope ends.
+        with keras.StatelessScope():
+            model = models.build(config, seed, total_steps)
+            return model, {variable.path: variable._initializer for variable in model.weights}
     finally:
         keras.config.set_dtype_policy(before)
-    pairs = zip(model.trainable_variables, undrawn.trainable_variables, strict=True)
-    return model, [_weight(variable, twin._initializer) for variable, twin in pairs]
 
 
-def _weight(variable, initializer):
+def _described(step, initializers):
+    """What the manifest says of every weight, a list; and the initial values that it cannot say, a `dict` by name."""
+    weights, stored = [], {}
+    for index, variable in enumerate(step.variables):
+        value, name = keras.ops.convert_to_numpy(variable), key(variable)
+        initial = _in_words(variable.path, value, initializers[variable.path])
+        if initial["kind"] == "stored":
+            stored[name] = value
+        weights.append(
+            {"name": name, "shape": list(value.shape), "trained": index < step.trained, "initial": initial}
+        )
+    return weights, stored
+
+
+def _in_words(path, value, initializer):
+    """How an initial value is drawn, a `dict`."""
     if type(initializer) is not keras.initializers.RandomUniform:
-        raise ValueError(f"{variable.path}: a training program draws uniform initial weights, not {initializer!r}")
+        first = value.reshape(-1)[0]
+        constant = np.array_equal(value, np.full_like(value, first))
+        return {"kind": "constant", "value": float(first)} if constant else {"kind": "stored"}
     drawn = {
         "seed": [initializer.seed % (2**31 - 2), 0],  # as keras.random.uniform makes a stateless seed of it
         "low": initializer.minval,
         "high": initializer.maxval,
     }
-    shape = list(variable.shape)
-    if not np.array_equal(philox.uniform(shape, **drawn), keras.ops.convert_to_numpy(variable)):
-        raise ValueError(f"{variable.path}: export.pjrt.philox draws other initial values than Keras")
-    return {"name": variable.path.split("/", 1)[1].replace("/", "."), "shape": shape, **drawn}
+    if not np.array_equal(philox.uniform(value.shape, **drawn), value):
+        raise ValueError(f"{path}: export.pjrt.philox draws other initial values than Keras")
+    return {"kind": "uniform", **drawn}
+
+
+def _write_initial(stored, folder):
+    """Writes initial values; what the manifest says of the file, or `None` if there are no such values."""
+    file = folder / "initial.npz"
+    file.unlink(missing_ok=True)
+    if not stored:
+        return None
+    content = image_files.packed(stored, compressed=True)
+    write_atomically(file, content)
+    return {"file": file.name, "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _compiled(function, specs, tensor_float_32, aliased):
@@ -236,16 +269,17 @@ def _compiled(function, specs, tensor_float_32, aliased):
 
 
 def _tensors(weights, train_shape, test_count, metrics):
-    """name -> shape, dtype and meaning, of every input and output."""
+    """name -> shape, dtype and meaning, of every input and output; the state comes first, in its order."""
+    trained = [weight for weight in weights if weight["trained"]]
     meanings = {
-        "weight": "weight of the model",
-        "momentum": "Adam's first moment, 0 at first",
-        "velocity": "Adam's second moment, 0 at first",
+        "weight": (weights, "weight of the model"),
+        "momentum": (trained, "Adam's first moment, 0 at first"),
+        "velocity": (trained, "Adam's second moment, 0 at first"),
     }
     tensors = {
         f"{kind}/{weight['name']}": _tensor(weight["shape"], "float32", meaning)
-        for kind, meaning in meanings.items()
-        for weight in weights
+        for kind, (members, meaning) in meanings.items()
+        for weight in members
     }
     return tensors | {
         "iterations": _tensor([], "int32", "optimizer steps so far"),

@@ -10,15 +10,23 @@ import time
 import tensorflow as tf
 
 from export.module import CodedDVAEModule
+from export.system_module import SystemModule
 from tfcoded import config as configuration
+from tfcoded import kinds, models
 from tfcoded.checkpoints import Checkpoints
 from tfcoded.errors import UserError
-from tfcoded.models import CodedDVAE
 
-__all__ = ["CodedDVAEModule", "export_saved_model", "load_workdir"]
+__all__ = ["CodedDVAEModule", "SystemModule", "export_saved_model", "load_workdir", "module", "restored_model"]
+
+_MODULES = {"coded_dvae": CodedDVAEModule, "communication_system": SystemModule}  # by kind
 
 _TEMPORARY = ".exporting-"
 _ABANDONED = 86_400  # seconds after which nobody is writing a temporary folder any more
+
+
+def module(model, config, storage="float32"):
+    """What a SavedModel of a model holds: `CodedDVAEModule` or `SystemModule`, whose arguments these are."""
+    return _MODULES[kinds.of(config).name](model, config, storage)
 
 
 def export_saved_model(model, config, out, storage="float32"):
@@ -29,8 +37,8 @@ def export_saved_model(model, config, out, storage="float32"):
     touched.
 
     Args:
-      model: a built `tfcoded.models.CodedDVAE`.
-      config: its `tfcoded.config.Config`.
+      model: a built model of `tfcoded.models`.
+      config: its configuration.
       out: `str` or path: the folder of the version folders; created if missing.
       storage: one of `export.STORAGES`; see `export.weights.Weights`.
 
@@ -51,11 +59,11 @@ def export_saved_model(model, config, out, storage="float32"):
     loaded.signatures["encode_float"](images=images_float)
     ```
     """
-    module = CodedDVAEModule(model, config, storage)
+    saved = module(model, config, storage)
     out = pathlib.Path(out)
     try:
         with _temporary_folder(out) as temporary:
-            tf.saved_model.save(module, str(temporary), signatures=module.signatures())
+            tf.saved_model.save(saved, str(temporary), signatures=saved.signatures())
             return _publish(temporary, out)
     except (OSError, tf.errors.OpError) as error:
         reason = str(error).splitlines()[0]
@@ -69,12 +77,12 @@ def load_workdir(workdir):
       workdir: `str` or path, the `--workdir` of `python -m tfcoded.train`.
 
     Returns:
-      `CodedDVAEModule`.
+      `CodedDVAEModule` or `SystemModule`.
 
     Raises:
       UserError: if the folder is no work directory, or its checkpoint is missing or damaged.
     """
-    return CodedDVAEModule(*restored_model(workdir))
+    return module(*restored_model(workdir))
 
 
 def restored_model(workdir):
@@ -84,7 +92,7 @@ def restored_model(workdir):
       workdir: `str` or path, the `--workdir` of `python -m tfcoded.train`.
 
     Returns:
-      `tfcoded.models.CodedDVAE` and `tfcoded.config.Config`.
+      The model, one of `tfcoded.models`, and its configuration.
 
     Raises:
       UserError: if the folder is no work directory, or its checkpoint is missing or damaged.
@@ -96,7 +104,10 @@ def restored_model(workdir):
             " python -m tfcoded.train"
         )
     config = configuration.load(path / "config.yaml")
-    model = CodedDVAE.from_configuration(config)
+    parts = kinds.of(config).parts(config)
+    if parts:
+        return models.SeparateSystem.from_parts(*(restored_model(path / name)[0] for name in parts)), config
+    model = models.build(config)
     checkpoints = Checkpoints(path, model)
     if checkpoints.latest() is None:
         raise UserError(

@@ -12,10 +12,12 @@ writes into `<zoo_dir>/<entry>/`
 and its hashes into `<zoo_dir>/SHA256SUMS`.
 """
 
+import dataclasses
+
 from absl import flags
 
 from export import STORAGES, shipping
-from tfcoded import cli, inception_weights, measurement, sources, zoo
+from tfcoded import cli, inception_weights, kinds, measurement, sources, zoo
 from tfcoded.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -35,11 +37,12 @@ def define_flags():
     flags.DEFINE_bool(
         "overwrite", False, "Replace SavedModels of the same entries and what was measured of them."
     )
-    flags.DEFINE_list("metrics", list(measurement.DEFAULT), f"Some of {', '.join(measurement.METRICS)}.")
-    flags.DEFINE_bool("train", False, "Measure reconstructions of the training images too.")
+    sources.define_metrics_flag()
+    flags.DEFINE_bool("train", False, "Measure on the training images too: of a Coded-DVAE reconstructions.")
     flags.DEFINE_integer("images", None, "Measure on the first so many images only.", lower_bound=1)
     flags.DEFINE_integer("runs", 50, "Runs of the bit and word error rates.", lower_bound=1)
     flags.DEFINE_integer("words", 1000, "Words in each run.", lower_bound=1)
+    flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image.", lower_bound=1)
     flags.DEFINE_integer("likelihood_images", 1000, "Images whose likelihood is measured.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of the measurement.", lower_bound=0, upper_bound=2**31 - 1)
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
@@ -54,18 +57,19 @@ def main():
         for path in shipping.write_cards(zoo_dir):
             print(path)
         return
-    plan, train_plan = _plans()
+    sources.chosen_metrics(FLAGS)
     if not FLAGS.workdir:
         raise UserError("expected at least one --workdir, or --cards")
     shipments = [shipping.check(workdir, zoo_dir, FLAGS.overwrite) for workdir in FLAGS.workdir]
     names = [shipment.config.name for shipment in shipments]
     if len(set(names)) < len(names):
         raise UserError(f"two of --workdir are trainings of one entry: {', '.join(names)}")
+    plans = [_plans(shipment.config) for shipment in shipments]
 
     from tfcoded import data
 
     datasets = {}
-    for shipment in shipments:
+    for shipment, (plan, train_plan) in zip(shipments, plans, strict=True):
         name = shipment.config.dataset
         if name not in datasets:
             datasets[name] = data.load(name, FLAGS.data_dir), sources.load_classifier(name, FLAGS.zoo_dir)
@@ -73,25 +77,25 @@ def main():
         print(f"{text}\n{folder}", flush=True)
 
 
-def _plans():
+def _plans(config):
     """The plans of the test images and, with --train, of the training images."""
-    unknown = [name for name in FLAGS.metrics if name not in measurement.METRICS]
-    if unknown or "reconstruction" not in FLAGS.metrics:
-        raise UserError(
-            f"--metrics={','.join(FLAGS.metrics)}: expected reconstruction and others of"
-            f" {', '.join(measurement.METRICS)}, separated by commas"
-        )
-    common = {"images": FLAGS.images, "seed": FLAGS.seed}
+    kind = kinds.of(config)
+    kinds.refuse_flags(config, FLAGS)
+    metrics = kind.require(config, sources.chosen_metrics(FLAGS))
+    first = kind.metrics[0]  # what an entry is known by
+    if first not in metrics:
+        raise UserError(f"--metrics={','.join(metrics)}: expected {first} and others of {', '.join(kind.metrics)}")
     plan = measurement.Plan(
-        metrics=tuple(FLAGS.metrics),
+        metrics=metrics,
+        images=FLAGS.images,
+        seed=FLAGS.seed,
         runs=FLAGS.runs,
         words=FLAGS.words,
+        draws=FLAGS.draws,
         likelihood_images=FLAGS.likelihood_images,
-        inception=inception_weights.locate(FLAGS.inception) if "frechet" in FLAGS.metrics else None,
-        **common,
+        inception=inception_weights.locate(FLAGS.inception) if "frechet" in metrics else None,
     )
-    train = measurement.Plan(metrics=("reconstruction",), split="train", **common) if FLAGS.train else None
-    return plan, train
+    return plan, dataclasses.replace(plan, metrics=(first,), split="train") if FLAGS.train else None
 
 
 if __name__ == "__main__":

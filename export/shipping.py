@@ -15,12 +15,6 @@ from tfcoded.workdir import differences, read_run
 VERSION = "1"
 _PREFIX = ".shipping-"
 _CARRIED = "config.yaml"
-_NOT_DRAWN = (
-    "epoch",
-    "seconds",
-    "loss",
-    "val_loss",
-)  # of history.json; a loss is the bound with another sign
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +23,12 @@ class Shipment:
 
     Attributes:
       workdir: `pathlib.Path` of the run.
-      config: `tfcoded.config.Config` of the entry.
+      config: configuration of the entry.
       zoo_dir: `pathlib.Path` of the folder of entries.
     """
 
     workdir: pathlib.Path
-    config: configuration.Config
+    config: configuration.Configuration
     zoo_dir: pathlib.Path
 
     @property
@@ -103,7 +97,7 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
     from tfcoded import golden, measurement, pictures, provenance, sources
 
     workdir, config = shipment.workdir, shipment.config
-    dataset.require_shape(config.network.image_shape)
+    dataset.require_shape(config.item_shape)
     epochs = sources.checkpoint_epochs(workdir)
     model, _ = restored_model(workdir)
     if sources.checkpoint_epochs(workdir) != epochs:
@@ -111,8 +105,8 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
     training = _training(workdir, epochs, config)
     if training.get("train_images") != len(dataset.train_images):
         raise UserError(
-            f"{workdir} was trained on {training.get('train_images')} of {len(dataset.train_images)} images; an entry of"
-            " the zoo is trained on all of them"
+            f"{workdir} was trained on {training.get('train_images')} of {len(dataset.train_images)} images; an entry"
+            " of the zoo is trained on all of them"
         )
     with tempfile.TemporaryDirectory(dir=shipment.zoo_dir, prefix=_PREFIX) as temporary:
         new = pathlib.Path(temporary, "new")
@@ -130,7 +124,7 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
         if train_plan is not None:
             content, _, _ = measurement.measure(codec, config, dataset, classifier, train_plan, **facts)
             write_atomically(new / "metrics_train.json", provenance.to_json(content))
-        write_atomically(new / "golden.npz", golden.record(codec, dataset.test_images))
+        write_atomically(new / "golden.npz", golden.record(codec, config, dataset.test_images))
         _draw(codec, config, dataset.test_images, _history(workdir, epochs), new)
         if bins:
             pictures.reliability_diagram(bins, new / "reliability.png")
@@ -165,16 +159,11 @@ def _carry(shipment, new):
 
 
 def _draw(codec, config, images, history, new):
-    """Draws what the model makes of images and words, and how it was trained, into the folder `new`."""
-    from tfcoded import generate, pictures
+    """Draws what the model makes of images and of nothing, and how it was trained, into the folder `new`."""
+    from tfcoded import kinds, pictures
 
-    sheet = {"rows": 8, "columns": 8, "seed": 0}
-    generate.samples(codec, new, **sheet)
-    generate.reconstructions(codec, images, new, **sheet)
-    branches = config.code.information_bits
-    if len(branches) > 1:
-        generate.first_branch_fixed(codec, branches, new, **sheet)
-    curves = {name: values for name, values in history.items() if name not in _NOT_DRAWN}
+    kinds.of(config).draw(codec, config, images, new, rows=8, columns=8, seed=0)
+    curves = pictures.curves(history)
     if curves:
         pictures.learning_curves(curves, new / "learning_curves.png")
 

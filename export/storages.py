@@ -21,7 +21,7 @@ from tfcoded.files import writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
-METRICS = ("psnr", "ssim", "accuracy", "entropy", "elbo", "ber", "wer", "log_likelihood_hard")
+METRICS = ("psnr", "ssim", "accuracy", "entropy", "elbo", "ber", "wer", "log_likelihood_hard", "mse", "rate")
 
 # What the zoo's entries are measured on.
 _IMAGES, _RUNS, _LIKELIHOOD_IMAGES = 10_000, 50, 1000
@@ -60,11 +60,12 @@ def main():
         writable_folder(out.parent)
 
     from export.savedmodel import restored_model
-    from tfcoded import data, provenance, sources
+    from tfcoded import data, kinds, provenance, sources
 
     model, config = restored_model(workdir)
+    kinds.refuse_flags(config, FLAGS)
     dataset = data.load(config.dataset, FLAGS.data_dir)
-    dataset.require_shape(config.network.image_shape)
+    dataset.require_shape(config.item_shape)
     classifier = sources.load_classifier(config.dataset, FLAGS.zoo_dir)
     # float32 first, which the others are compared with.
     chosen = [storage for storage in STORAGES if storage == "float32" or storage in FLAGS.storages]
@@ -158,23 +159,18 @@ def _measured(storage, model, config, dataset, classifier):
     import tensorflow as tf
 
     from export.savedmodel import export_saved_model
-    from tfcoded.metrics.hard_likelihood import LARGEST, hard_log_likelihood
-    from tfcoded.metrics.protocol import error_samples, reconstruction_samples
+    from tfcoded import kinds, measurement
 
     images = dataset.test_images[: FLAGS.images]
     labels = None if dataset.test_labels is None else dataset.test_labels[: FLAGS.images]
+    plan = measurement.Plan(
+        seed=FLAGS.seed, runs=FLAGS.runs, words=FLAGS.words, likelihood_images=FLAGS.likelihood_images
+    )
     with tempfile.TemporaryDirectory() as folder:
         saved = export_saved_model(model, config, folder, storage)
         size = sum(file.stat().st_size for file in saved.rglob("*") if file.is_file())
         codec = tf.saved_model.load(str(saved))
-    samples = reconstruction_samples(codec, images, labels, classifier, seed=FLAGS.seed)
-    samples |= error_samples(
-        codec, config.code.information_bits, seed=FLAGS.seed, runs=FLAGS.runs, words=FLAGS.words
-    )
-    if config.information_bits <= LARGEST:
-        samples["log_likelihood_hard"] = hard_log_likelihood(
-            codec, config, images[: FLAGS.likelihood_images], seed=FLAGS.seed
-        )
+    samples = kinds.of(config).samples(codec, config, images, labels, classifier, plan)
     return storage, size, {name: [float(value) for value in values] for name, values in samples.items()}
 
 

@@ -12,7 +12,7 @@ import types
 
 from absl import flags
 
-from tfcoded import cli, train
+from tfcoded import cli, kinds, train
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder
 
@@ -43,7 +43,7 @@ def define_flags():
 
 
 def chosen_configs(values):
-    """The configurations that the flags describe, a list.
+    """The configurations that the flags describe, a list; of a separate system its two parts.
 
     Raises:
       UserError: if they name none, or an impossible one.
@@ -51,6 +51,7 @@ def chosen_configs(values):
     settings = {name: getattr(values, name) for name in ("override", "epochs", "batch_size", "zoo_dir", "config")}
     names = values.model or [None]
     configs = [train.chosen_config(types.SimpleNamespace(model=name, **settings)) for name in names]
+    configs = [part for config in configs for part in kinds.of(config).parts(config).values() or [config]]
     if len({config.name for config in configs}) < len(configs):
         raise UserError(f"--model names a configuration twice: {','.join(names)}")
     return configs

@@ -1,6 +1,6 @@
 """Training and testing a model as pure functions of tensors, which XLA compiles into programs.
 
-The loss is the model's own. What Keras does around it, `CodedDVAE.train_step` with `tfcoded.models.AdamL2` in
+The loss is the model's own. What Keras does around it, `StochasticModel.train_step` with `tfcoded.models.AdamL2` in
 `model.fit`, is repeated here without variables.
 """
 
@@ -8,35 +8,40 @@ import keras
 import tensorflow as tf
 
 from tfcoded import seeds
+from tfcoded.models.stochastic_model import clip_together
 
 
 class TrainingStep:
     """The training of a model as pure functions.
 
     Args:
-      model: a built `tfcoded.models.CodedDVAE`; its variables are read by none of these functions.
-      training: `tfcoded.config.Training`.
-
-    Raises:
-      ValueError: if the model has weights that are not trained.
+      model: a built `tfcoded.models.StochasticModel`; its variables are read by none of these functions.
+      optimizer: `tfcoded.models.AdamL2`, of which the settings are used.
 
     Example:
 
     ```python
-    step = TrainingStep(model, config.training)
-    weights = [tf.convert_to_tensor(weight) for weight in model.trainable_variables]
-    zeros = [tf.zeros_like(weight) for weight in weights]
+    step = TrainingStep(model, models.optimizer(config, total_steps))
+    weights = [tf.convert_to_tensor(variable) for variable in step.variables]
+    zeros = [tf.zeros_like(weight) for weight in weights[: step.trained]]
     state = weights, zeros, zeros, tf.constant(0)
     *state, sums = step.train(128)(*state, images, order, start=0, steps=468)
     ```
     """
 
-    def __init__(self, model, training):
-        if len(model.weights) != len(model.trainable_variables):
-            raise ValueError("a training program updates trainable weights only, and this model has others")
+    def __init__(self, model, optimizer):
         self._model = model
-        self._training = training
-        self._adam = Adam(training.learning_rate, training.l2)
+        self._adam = Adam(optimizer)
+
+    @property
+    def variables(self):
+        """The model's weights, a list: the `trained` ones that the optimizer updates, then those that the model does."""
+        return [*self._model.trainable_weights, *self._model.non_trainable_weights]
+
+    @property
+    def trained(self):
+        """How many of the `variables` have a gradient, `int`."""
+        return len(self._model.trainable_weights)
 
     @property
     def metric_names(self):
@@ -52,24 +57,28 @@ class TrainingStep:
         Returns:
           A function `(weights, momentums, velocities, iterations, images, order, start, steps)` that gives
           `(weights, momentums, velocities, iterations, sums)`. The first three are lists of tf.float32 tensors in the
-          order of `model.trainable_variables`, `iterations` is tf.int32, the number of steps taken, `images` is
-          `[N, h, w, c]`, tf.uint8, `order` `[N]`, tf.int32, a permutation, and `start` and `steps` are tf.int32: the
-          steps use `images[order[start : start + steps * batch_size]]`. `sums` `[len(metric_names)]`, tf.float32, are
-          metrics summed over these images.
+          order of `variables`, the moments only of those that are trained, `iterations` is tf.int32, the number of
+          steps taken, `images` is `[N, ...]`, tf.uint8, `order` `[N]`, tf.int32, a permutation, and `start` and `steps`
+          are tf.int32: the steps use `images[order[start : start + steps * batch_size]]`. `sums`
+          `[len(metric_names)]`, tf.float32, are metrics summed over these images.
         """
 
         def function(weights, momentums, velocities, iterations, images, order, start, steps):
             def body(step, weights, momentums, velocities, iterations, sums):
                 batch = tf.gather(images, tf.slice(order, [start + step * batch_size], [batch_size]))
                 seed = seeds.derive(self._model.seed, seeds.TRAIN, iterations, 0)
+                trained = weights[: self.trained]
                 with tf.GradientTape() as tape:
-                    tape.watch(weights)
-                    terms = self._terms(weights, batch, seed)
+                    tape.watch(trained)
+                    terms, others = self._terms(weights, batch, seed, iterations)
                     loss = tf.reduce_mean(terms["loss"])
-                gradients = tape.gradient(loss, weights)
-                iterations += 1
-                weights, momentums, velocities = self._adam(weights, momentums, velocities, gradients, iterations)
-                return step + 1, weights, momentums, velocities, iterations, sums + self._sums(terms)
+                gradients = tape.gradient(loss, trained)
+                if self._model.clip_norm is not None:
+                    replica = tf.distribute.get_replica_context()
+                    gradients = clip_together(gradients, self._model.clip_norm, replica)
+                trained, momentums, velocities = self._adam(trained, momentums, velocities, gradients, iterations)
+                weights = [*trained, *others]
+                return step + 1, weights, momentums, velocities, iterations + 1, sums + self._sums(terms)
 
             zeros = tf.zeros([len(self.metric_names)])
             start_of_loop = (0, weights, momentums, velocities, iterations, zeros)
@@ -92,9 +101,9 @@ class TrainingStep:
             count = images.shape[0]
 
             def sums_of(place, size):
-                batch = tf.slice(images, [place, 0, 0, 0], [size, *images.shape[1:]])
+                batch = tf.slice(images, [place] + [0] * (images.shape.rank - 1), [size, *images.shape[1:]])
                 seed = seeds.derive(self._model.seed, seeds.TEST, place, 0)
-                return self._sums(self._terms(weights, batch, seed))
+                return self._sums(self._terms(weights, batch, seed, None)[0])
 
             def body(place, sums):
                 return place + batch_size, sums + sums_of(place, batch_size)
@@ -106,39 +115,44 @@ class TrainingStep:
 
         return function
 
-    def _terms(self, weights, images, seed):
-        variables = self._model.trainable_variables
-        with keras.StatelessScope(state_mapping=list(zip(variables, weights, strict=True))):
-            return self._model.training_terms(images, seed)
+    def _terms(self, weights, images, seed, step):
+        """The model's terms, and the values that the weights which are not trained have afterwards."""
+        with keras.StatelessScope(state_mapping=list(zip(self.variables, weights, strict=True))) as scope:
+            terms = self._model.training_terms(images, seed, step)
+        return terms, [scope.get_current_value(variable) for variable in self.variables[self.trained :]]
 
     def _sums(self, terms):
-        loss = -terms[self._model.objective.bound]  # what is differentiated may be no bound
-        terms = [loss, *(terms[name] for name in self._model.metric_names)]
+        terms = [self._model.reported_loss(terms), *(terms[name] for name in self._model.metric_names)]
         return tf.stack([tf.reduce_sum(term) for term in terms])
 
 
 class Adam:
-    """`tfcoded.models.AdamL2` as a pure function.
+    """The update of a `tfcoded.models.AdamL2` as a pure function.
 
     Args:
-      learning_rate: `float`.
-      l2: `float`, coefficient of the decay that is added to each gradient.
+      optimizer: `AdamL2`; its variables are not read later.
     """
 
-    def __init__(self, learning_rate, l2, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-        self._rate, self._l2 = learning_rate, l2
-        self._beta_1, self._beta_2, self._epsilon = beta_1, beta_2, epsilon
+    def __init__(self, optimizer):
+        settings = optimizer.get_config()
+        self._rate, self._l2, self._epsilon = (settings[name] for name in ("learning_rate", "l2", "epsilon"))
+        self._beta_1, self._beta_2 = settings["beta_1"], settings["beta_2"]
+        if isinstance(self._rate, dict):
+            self._rate = keras.optimizers.schedules.deserialize(self._rate)
 
-    def __call__(self, weights, momentums, velocities, gradients, step):
-        """Weights, momentums and velocities after step number `step`, tf.int32, counted from 1."""
-        step = tf.cast(step, tf.float32)
+    def __call__(self, weights, momentums, velocities, gradients, iterations):
+        """Weights, momentums and velocities after one more step than `iterations`, tf.int32."""
+        rate = self._rate(iterations) if callable(self._rate) else self._rate
+        step = tf.cast(iterations + 1, tf.float32)
         correction = tf.sqrt(1.0 - tf.pow(self._beta_2, step))
-        rate = self._rate * correction / (1.0 - tf.pow(self._beta_1, step))
+        rate = rate * correction / (1.0 - tf.pow(self._beta_1, step))
         epsilon = self._epsilon * correction  # of the root before its correction
         updated = []
         for weight, momentum, velocity, gradient in zip(weights, momentums, velocities, gradients, strict=True):
-            gradient += self._l2 * weight
-            momentum += (gradient - momentum) * (1.0 - self._beta_1)
-            velocity += (tf.square(gradient) - velocity) * (1.0 - self._beta_2)
-            updated.append((weight - rate * momentum / (tf.sqrt(velocity) + epsilon), momentum, velocity))
+            if gradient is not None:  # else the weight has no part in the loss, and Keras leaves it alone
+                gradient += self._l2 * weight
+                momentum += (gradient - momentum) * (1.0 - self._beta_1)
+                velocity += (tf.square(gradient) - velocity) * (1.0 - self._beta_2)
+                weight -= rate * momentum / (tf.sqrt(velocity) + epsilon)
+            updated.append((weight, momentum, velocity))
         return tuple(list(column) for column in zip(*updated))

@@ -42,7 +42,9 @@ class Weights(tf.Module):
             close = difflib.get_close_matches(str(storage), STORAGES, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise UserError(f"unknown storage {storage!r}; {hint}choose one of {', '.join(STORAGES)}")
-        self._stored = {_key(variable): _store(variable, storage) for variable in model.weights}
+        self._stored = {key(variable): _store(variable, storage) for variable in model.weights}
+        if len(self._stored) != len(model.weights):
+            raise ValueError("two weights share a path; give the layers different names")
 
     def used_by(self, *layers):
         """A context in which the given layers compute with these weights instead of their own variables.
@@ -54,15 +56,15 @@ class Weights(tf.Module):
           A `keras.StatelessScope`.
         """
         variables = [variable for layer in layers for variable in layer.weights]
-        return keras.StatelessScope([(variable, self._read(_key(variable))) for variable in variables])
+        return keras.StatelessScope([(variable, self._read(key(variable))) for variable in variables])
 
-    def _read(self, key):
-        stored = self._stored[key]
+    def _read(self, path):
+        stored = self._stored[path]
         return stored.read() if isinstance(stored, Derived) else stored.read_value()
 
 
-def _key(variable):
-    """The variable's path below the model, whose name may vary; dots, as a checkpoint escapes slashes."""
+def key(variable):
+    """The variable's path below the model, whose name may vary, a `str`; dots, as a checkpoint escapes slashes."""
     return variable.path.split("/", 1)[1].replace("/", ".")
 
 

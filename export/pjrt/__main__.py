@@ -76,6 +76,8 @@ class _Schedule:
         names = [programs.manifest["name"] for programs in self._programs]
         if len(set(names)) < len(names):
             raise UserError(f"two programs are of one name: {', '.join(names)}")
+        for programs in self._programs:
+            self._check_epochs(programs.manifest)
         self._stop = False
         self._images = {}
         self._compiling = {}
@@ -142,7 +144,7 @@ class _Schedule:
             duration = time.monotonic() - start
             longest = max(longest, duration)
             left = clock((trainer.epochs - trainer.done) * trainer.seconds / trainer.done)
-            results = "  ".join(f"{name} {value:.2f}" for name, value in logs.items() if not name.endswith("loss"))
+            results = "  ".join(f"{name} {value:.5g}" for name, value in logs.items() if not name.endswith("loss"))
             print(
                 f"{trainer.name} epoch {trainer.done} of {trainer.epochs}: {results}  ({duration:.2f} s; {left} left)",
                 flush=True,
@@ -158,6 +160,15 @@ class _Schedule:
         files = trainer.write_result()
         size = sum(file.stat().st_size for file in files) / 1e6
         print(f"{trainer.name}: {trainer.done} epochs, {size:.1f} MB of weights in {files[0]} ...", flush=True)
+
+    def _check_epochs(self, manifest):
+        """Refuses another number of epochs where the schedules of a training depend on it; a trial may have any."""
+        asked, written = self._values.epochs or manifest["epochs"], manifest["epochs"]
+        if manifest["epochs_are_fixed"] and asked != written and self._values.steps is None:
+            raise UserError(
+                f"--epochs={asked}, but the schedules of {manifest['name']} are those of {written} epochs; write its "
+                f"programs again: python -m export.training_program --epochs={asked}"
+            )
 
     def _start_compiling(self, programs):
         if programs.sha256 not in self._compiling:

@@ -25,12 +25,14 @@ def load(facts, part, root, programs):
       programs: the folder of the manifest.
 
     Returns:
-      `np.uint8 [N, h, w, c]`, in the order of the training.
+      `np.uint8 [N, h, w, c]`, in the order of the training; `[N, 0]` where nothing is sent but their number.
 
     Raises:
       UserError: if files are missing or damaged, or hold other images.
     """
     folder = pathlib.Path(root) / facts["dataset"]
+    if 0 in facts["shape"]:  # draws, which carry nothing: only their number counts
+        return np.zeros([facts[part]["count"], *facts["shape"]], np.uint8)
     try:
         if facts["order"] is not None and has_archives(folder):
             with np.load(pathlib.Path(programs) / facts["order"]) as places:

@@ -1,15 +1,19 @@
 """Programs of `python -m export.training_program`: reading them, compiling and calling them through PJRT."""
 
 import hashlib
+import io
 import json
 import lzma
 import os
 import pathlib
 
+import numpy as np
+
+from export.pjrt import philox
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
 
-FORMAT = 1  # of the manifest
+FORMAT = 2  # of the manifest
 
 
 class Programs:
@@ -60,6 +64,39 @@ class Programs:
         if hashlib.sha256(hlo).hexdigest() != facts["sha256"]:
             raise UserError(f"{file} is not the program that the manifest describes; write the programs again")
         return hlo
+
+
+    def initial_weights(self):
+        """The weights before training, a list of `np.float32` arrays in the manifest's order.
+
+        Raises:
+          UserError: if the file of those that are neither constant nor uniform is missing or damaged.
+        """
+        stored = self._stored_weights()
+        return [_initial(weight, stored) for weight in self.manifest["weights"]]
+
+    def _stored_weights(self):
+        """name -> initial value, of the weights that are read and not drawn."""
+        facts = self.manifest["initial_weights"]
+        if facts is None:
+            return {}
+        file = self.folder / facts["file"]
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise UserError(f"{file} is missing: {error}") from error
+        if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+            raise UserError(f"{file} is not the one that the manifest describes; write the programs again")
+        with np.load(io.BytesIO(content)) as arrays:
+            return dict(arrays)
+
+
+def _initial(weight, stored):
+    """The initial value of one weight, as the manifest describes it."""
+    facts, shape = weight["initial"], weight["shape"]
+    if facts["kind"] == "uniform":
+        return philox.uniform(shape, facts["seed"], facts["low"], facts["high"])
+    return np.full(shape, facts["value"], np.float32) if facts["kind"] == "constant" else stored[weight["name"]]
 
 
 class Device:

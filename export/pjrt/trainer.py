@@ -48,7 +48,12 @@ class Trainer:
         self._programs, self._device, self._steps = programs, device, steps
         self._storage, self._part_bytes = storage, part_bytes
         self._lock = self._locked()
-        self._names = [weight["name"] for weight in self.manifest["weights"]]
+        weights = self.manifest["weights"]
+        self._names = [weight["name"] for weight in weights]
+        trained = [weight["name"] for weight in weights if weight["trained"]]
+        # Names of the state in a checkpoint, in the order of the programs' inputs.
+        self._keys = [f"float32/{name}" for name in self._names]
+        self._keys += [f"{kind}/{name}" for kind in ("momentum", "velocity") for name in trained] + ["iterations"]
         self._checkpoint = self.folder / "checkpoint.npz"
         self._saved = None  # epochs in the checkpoint
         self._state = None
@@ -73,12 +78,15 @@ class Trainer:
         Args:
           executables: `dict` from name to function, see `Device.compiled`.
           train_images, test_images: arrays on the device, uint8.
+
+        Raises:
+          UserError: if the file of initial weights is missing or damaged.
         """
         self._run, self._train_images, self._test_images = executables, train_images, test_images
         if self._state is None:
-            weights = [philox.uniform(w["shape"], w["seed"], w["low"], w["high"]) for w in self.manifest["weights"]]
-            zeros = [np.zeros_like(weight) for weight in weights]
-            self._state = [*weights, *zeros, *[zero.copy() for zero in zeros], np.int32(0)]
+            weights = self._programs.initial_weights()
+            moments = [w["shape"] for w in self.manifest["weights"] if w["trained"]] * 2
+            self._state = [*weights, *(np.zeros(shape, np.float32) for shape in moments), np.int32(0)]
         self._state = [self._device.put(value) for value in self._state]
         self._order = self._next_order()
 
@@ -125,11 +133,9 @@ class Trainer:
         if self._saved == self.done:
             return
         state = [np.asarray(value) for value in self._state]
-        count = len(self._names)
-        keys = [f"{kind}/{name}" for kind in ("float32", "momentum", "velocity") for name in self._names]
-        arrays = dict(zip([*keys, "iterations"], state, strict=True))
+        arrays = dict(zip(self._keys, state, strict=True))
         self._write_history()
-        storage.write_checkpoint(self._checkpoint, arrays, self._facts(int(state[3 * count])))
+        storage.write_checkpoint(self._checkpoint, arrays, self._facts(int(state[-1])))
         self._saved = self.done
 
     def write_result(self):
@@ -168,8 +174,7 @@ class Trainer:
                     f"{self.folder} holds a training of other programs or steps ({key}: {facts[key]} there, "
                     f"{value} here); choose another --workdir"
                 )
-        names = [f"{kind}/{name}" for kind in ("float32", "momentum", "velocity") for name in self._names]
-        self._state = [arrays[name] for name in [*names, "iterations"]]
+        self._state = [arrays[name] for name in self._keys]
         self.history, self.done, self.seconds = facts["history"], facts["epochs"], facts["seconds"]
         self._saved = self.done
 

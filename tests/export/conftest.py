@@ -2,10 +2,13 @@
 
 import pytest
 import small_models
+import small_systems
+import tensorflow as tf
 
 from export import STORAGES
 from export.module import CodedDVAEModule
 from export.savedmodel import export_saved_model
+from export.system_module import SystemModule
 
 
 @pytest.fixture(scope="session")
@@ -30,4 +33,17 @@ def compact(tmp_path_factory):
     for storage in STORAGES:
         path = export_saved_model(model, settings, folder, storage)
         cases[storage] = CodedDVAEModule(model, settings, storage), path
+    return cases
+
+
+@pytest.fixture(scope="session")
+def systems(tmp_path_factory):
+    """name -> (settings, model, module, the same saved and loaded, folder), for two communication systems that have every kind of part."""
+    folder = tmp_path_factory.mktemp("systems")
+    cases = {}
+    for name in ("bands", "separate"):
+        settings = small_systems.configuration(name)
+        model = small_systems.build(settings)
+        saved = export_saved_model(model, settings, folder / name)
+        cases[name] = settings, model, SystemModule(model, settings), tf.saved_model.load(str(saved)), saved
     return cases

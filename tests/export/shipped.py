@@ -3,9 +3,8 @@
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
+import commands
 import pytest
 import tiny_networks
 
@@ -14,28 +13,23 @@ from tfcoded import config
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EPOCHS = 2
 
-_SCRIPT = """
-import runpy, sys
+_TINY = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "tests" / "export")!r})
 import pytest, tiny_networks
 tiny_networks.replace_networks(pytest.MonkeyPatch())
-module, sys.argv = sys.argv[1], sys.argv[1:]
-runpy.run_module(module, run_name="__main__")
 """
 
 
-def run(*command):
-    """Runs Python in the clone, without a zoo folder named in the environment."""
+def run(module, *arguments, prepare=None):
+    """Runs a command line in the clone, without a zoo folder named in the environment."""
     environment = {key: value for key, value in os.environ.items() if key != "TFCODED_ZOO"}
-    environment["PYTHONPATH"] = str(ROOT / "tests" / "export")
-    arguments = [sys.executable, *map(str, command)]
-    return subprocess.run(
-        arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+    return commands.run(module, *arguments, env=environment, prepare=prepare)
 
 
 def run_tiny(module, *arguments):
     """Runs a command line with the tiny networks in place of the published ones."""
-    return run("-c", _SCRIPT, module, *arguments)
+    return run(module, *arguments, prepare=_TINY)
 
 
 def training(folder):

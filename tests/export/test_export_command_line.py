@@ -2,6 +2,7 @@ import pathlib
 import subprocess
 import sys
 
+import commands
 import numpy as np
 import small_models
 import tensorflow as tf
@@ -10,8 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def command_line(*arguments):
-    command = [sys.executable, "-m", "export", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return commands.run("export", *arguments)
 
 
 def test_command_line(tmp_path):

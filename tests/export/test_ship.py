@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -95,7 +96,8 @@ def test_cards_are_written_again(copy):
     before = path.read_text()
     path.write_text("lost")
     index = (copy / "SHA256SUMS").read_text()
-    done = shipped.run("-X", "importtime", "-m", "export.ship", "--cards", f"--zoo_dir={copy}")
+    command = [sys.executable, "-X", "importtime", "-m", "export.ship", "--cards", f"--zoo_dir={copy}"]
+    done = subprocess.run(command, cwd=shipped.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines() == [str(path)] and path.read_text() == before
     assert (copy / "SHA256SUMS").read_text() == index
@@ -136,7 +138,7 @@ def test_other_outputs_are_found(home, model, tmp_path, name, change):
     np.savez(tmp_path / "golden.npz", **arrays)
     expected = "reconstruct/images differs" if name == "seed" else f"{name} differs"
     with pytest.raises(UserError, match=expected):
-        golden.check(model, tmp_path / "golden.npz")
+        golden.check(model, settings(home), tmp_path / "golden.npz")
 
 
 def test_a_bit_that_is_undecided_may_fall_either_way(home, model, tmp_path):
@@ -144,10 +146,10 @@ def test_a_bit_that_is_undecided_may_fall_either_way(home, model, tmp_path):
         arrays = dict(file)
     arrays["encode/bits"][0, 0] ^= 1
     arrays["encode/bit_probabilities"][0, 0] = 0.5005
-    golden.check(_Undecided(model), _saved(tmp_path / "golden.npz", arrays))
+    golden.check(_Undecided(model), settings(home), _saved(tmp_path / "golden.npz", arrays))
     arrays["encode/bits"][0, 1] ^= 1
     with pytest.raises(UserError, match="encode/bits differs in 1 bits"):
-        golden.check(_Undecided(model), _saved(tmp_path / "golden.npz", arrays))
+        golden.check(_Undecided(model), settings(home), _saved(tmp_path / "golden.npz", arrays))
 
 
 class _Undecided:
@@ -166,6 +168,10 @@ class _Undecided:
         probabilities = encoded["bit_probabilities"].numpy()
         probabilities[0, 0] = 0.5005
         return encoded | {"bit_probabilities": tf.constant(probabilities)}
+
+
+def settings(home):
+    return zoo.config("tiny", home / "zoo")
 
 
 def _saved(path, arrays):
@@ -195,23 +201,23 @@ def test_the_command_that_verifies(copy, capsys):
     assert lines[0].startswith("ok      tiny              5 files, 10 golden outputs, 17 signatures")
     assert lines[1] == "ok      classifier_mnist  4 files, 3 signatures"
     (copy / "tiny" / "1" / "fingerprint.pb").unlink()
-    done = shipped.run("-m", "tfcoded.zoo", "verify", "tiny", f"--zoo_dir={copy}")
+    done = shipped.run("tfcoded.zoo", "verify", "tiny", f"--zoo_dir={copy}")
     assert done.returncode == 1
     assert done.stdout.startswith("FAILED  tiny") and "fingerprint.pb is missing" in done.stdout
     assert "error: 1 failed: tiny" in done.stderr
-    unknown = shipped.run("-m", "tfcoded.zoo", "verify", "coded_10_30")
+    unknown = shipped.run("tfcoded.zoo", "verify", "coded_10_30")
     assert unknown.returncode == 2 and "did you mean 'coded_10_300'?" in unknown.stderr
 
 
 def test_the_table_marks_shipped_entries(home):
-    done = shipped.run("-m", "tfcoded.zoo", f"--zoo_dir={home / 'zoo'}")
-    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()[2:]}
+    done = shipped.run("tfcoded.zoo", f"--zoo_dir={home / 'zoo'}")
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line}
     size = json.loads((home / "zoo" / "tiny" / "metrics.json").read_text())["bytes"]
     assert rows["tiny"][-2:] == ["2/3", f"{size / 1e6:.1f}"]
 
 
 def refused(message, *arguments):
-    done = shipped.run("-m", "export.ship", *arguments)
+    done = shipped.run("export.ship", *arguments)
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert message in line, line
@@ -222,7 +228,7 @@ def test_what_is_refused(home, tmp_path):
     refused("1 exists; give --overwrite", workdir, zoo_dir)
     refused("two of --workdir are trainings of one entry", workdir, workdir, zoo_dir, "--overwrite")
     refused("at least one --workdir", zoo_dir)
-    refused("expected reconstruction and others", workdir, zoo_dir, "--metrics=errors")
+    refused("expected reconstruction and others", workdir, zoo_dir, "--metrics=errors", "--overwrite")
     refused("has no config.yaml", f"--workdir={tmp_path}", zoo_dir)
     other = shutil.copytree(home / "run", tmp_path / "other")
     text = (other / "config.yaml").read_text()

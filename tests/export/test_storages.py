@@ -61,7 +61,7 @@ def test_command_line(tmp_path):
     assert 0 < rounded["changes"]["elbo"]["standard_error"] < content["float32"]["elbo"]["standard_error"]
     assert "log_likelihood_hard" in content["float32"] and "accuracy" not in content["float32"]
     assert done.stdout.startswith("| storage | MB | psnr |")
-    again = shipped.run("-m", "export.storages", f"--workdir={workdir}", f"--out={out}")
+    again = shipped.run("export.storages", f"--workdir={workdir}", f"--out={out}")
     assert again.returncode == 2 and "storages.json exists" in again.stderr
-    wrong = shipped.run("-m", "export.storages", f"--workdir={workdir}", "--storages=int3")
+    wrong = shipped.run("export.storages", f"--workdir={workdir}", "--storages=int3")
     assert wrong.returncode == 2 and "unknown int3; choose from float32, bfloat16" in wrong.stderr

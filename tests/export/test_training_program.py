@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import small_systems
 import tensorflow as tf
 import tiny_networks
 
@@ -23,12 +25,12 @@ from export.pjrt.program import Programs
 from export.savedmodel import load_workdir, restored_model
 from export.training_step import TrainingStep
 from tfcoded import config as configuration
-from tfcoded import data
+from tfcoded import data, models
 from tfcoded.errors import UserError
-from tfcoded.models import AdamL2, CodedDVAE
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEED = 3
+IMAGES, EPOCHS, STEPS = 40, 3, 9  # two batches and a half in every epoch
 
 
 class TensorFlowDevice:
@@ -36,21 +38,22 @@ class TensorFlowDevice:
 
     def __init__(self, config, folder):
         manifest = Programs(folder).manifest
-        step = TrainingStep(CodedDVAE.from_configuration(config, SEED), config.training)
-        count = len(manifest["weights"])
+        step = TrainingStep(models.build(config, SEED, STEPS), models.optimizer(config, STEPS))
+        counts = {"train": [len(step.variables), step.trained, step.trained], "evaluate": [len(step.variables)]}
         functions = {"train": step.train(16), "tail": step.train(8), "evaluate": step.evaluate(16)}
         self._functions = {
-            facts["sha256"]: self._flat(functions[name], count, name) for name, facts in manifest["programs"].items()
+            facts["sha256"]: self._flat(functions[name], counts.get(name, counts["train"]))
+            for name, facts in manifest["programs"].items()
         }
 
     @staticmethod
-    def _flat(function, count, name):
-        lists = 1 if name == "evaluate" else 3
+    def _flat(function, counts):
         function = tf.function(function, jit_compile=True, autograph=False)
 
         def call(tensors):
-            weights = [tensors[index * count : (index + 1) * count] for index in range(lists)]
-            return tf.nest.flatten(function(*weights, *tensors[lists * count :]))
+            tensors = iter(tensors)
+            lists = [list(itertools.islice(tensors, count)) for count in counts]
+            return tf.nest.flatten(function(*lists, *tensors))
 
         return call
 
@@ -64,48 +67,84 @@ class TensorFlowDevice:
         return self._functions[hashlib.sha256(hlo).hexdigest()]
 
 
-class Tiny:
+class Training:
     """A training of three epochs of two and a half batches, written as programs and made with `model.fit`."""
 
-    def __init__(self, folder):
-        self.config = tiny_networks.settings(folder)
-        self.programs = program_writer.write(
-            self.config, folder, program_writer.ImageFiles(folder, images_mb=1).described(self.config), seed=SEED
-        )
+    def __init__(self, folder, config):
+        self.config = config
+        self.dataset = data.load(config.dataset)
+        described = program_writer.ImageFiles(folder, images_mb=1).described(config, IMAGES)
+        self.programs = program_writer.write(config, folder, described, seed=SEED)
         self.images = folder / "images"
-        self.device = TensorFlowDevice(self.config, self.programs)
+        self.device = TensorFlowDevice(config, self.programs)
         self.history = self._fit()
 
     def _fit(self):
-        dataset, training = data.load(self.config.dataset), self.config.training
-        self.model = CodedDVAE.from_configuration(self.config, SEED)
-        self.model.compile(AdamL2(training.learning_rate, training.l2), jit_compile=False)
-        self.initial = [weight.numpy() for weight in self.model.trainable_variables]
+        batch_size = self.config.training.batch_size
+        self.model = models.build(self.config, SEED, STEPS)
+        self.model.compile(models.optimizer(self.config, STEPS), jit_compile=False)
+        self.initial = [weight.numpy() for weight in self.model.weights]
         self.after_one_epoch = []
 
         def keep(epoch, logs):
-            self.after_one_epoch = self.after_one_epoch or [w.numpy() for w in self.model.trainable_variables]
+            self.after_one_epoch = self.after_one_epoch or [weight.numpy() for weight in self.model.weights]
 
+        images = self.dataset.train_images[:IMAGES]
         return self.model.fit(
-            data.training_pipeline(dataset.train_images, training.batch_size, SEED, 0, training.epochs),
-            epochs=training.epochs,
-            steps_per_epoch=3,
-            validation_data=data.test_pipeline(dataset.test_images, training.batch_size),
+            data.training_pipeline(images, batch_size, SEED, 0, EPOCHS),
+            epochs=EPOCHS,
+            steps_per_epoch=STEPS // EPOCHS,
+            validation_data=data.test_pipeline(self.dataset.test_images, batch_size),
             verbose=0,
             shuffle=False,
             callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=keep)],
         ).history
+
+    def weights(self, values):
+        """`values`, in the order of `model.weights`, in the order of the programs."""
+        values = {variable.path: value for variable, value in zip(self.model.weights, values, strict=True)}
+        return [values[variable.path] for variable in TrainingStep(self.model, self.model.optimizer).variables]
 
     def run(self, workdir, *arguments):
         arguments = [self.programs, "--workdir", workdir, "--images", self.images, *arguments]
         return runner.main([str(argument) for argument in arguments], self.device)
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
+def tiny_training(folder):
     with pytest.MonkeyPatch.context() as patch:
         tiny_networks.replace_networks(patch)
-        yield Tiny(tmp_path_factory.mktemp("tiny"))
+        yield Training(folder, tiny_networks.settings(folder))
+
+
+def system_training(name):
+    """A communication system of `small_systems`, trained on random images (or draws) as the zoo's are."""
+
+    def training(folder):
+        config = small_systems.configuration(name)
+        changes = [f"training.epochs={EPOCHS}", "training.batch_size=16"]
+        if config.system != "channel_autoencoder":
+            images = small_systems.images(config, IMAGES + 20)
+            np.savez(folder / "images.npz", train=images[:IMAGES], test=images[IMAGES:])
+            changes += [f"dataset={folder / 'images.npz'}", "training.flip=true", "training.warm_up=0.4"]
+        yield Training(folder, configuration.override(config, changes))
+
+    return training
+
+
+TRAININGS = {"tiny": tiny_training, **{name: system_training(name) for name in ("bands", "erasing", "channel")}}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    yield from tiny_training(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module", params=TRAININGS)
+def training(request, tmp_path_factory):
+    if request.param == "tiny":
+        yield request.getfixturevalue("tiny")
+    else:
+        yield from TRAININGS[request.param](tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="module")
@@ -120,41 +159,58 @@ def without_time(history):
     return {name: values for name, values in history.items() if name != "seconds"}
 
 
-def assert_like_fit(history, weights, tiny):
-    """Within what XLA's other rounding makes of nine steps."""
-    assert set(history) == {"epoch", "seconds", *tiny.history}
-    for name, expected in tiny.history.items():
-        np.testing.assert_allclose(history[name], expected, rtol=3e-6, atol=1e-6, err_msg=name)
-    for variable in tiny.model.trainable_variables:
-        value = weights[variable.path.split("/", 1)[1].replace("/", ".")]
-        # Moved by up to 9e-4.
-        np.testing.assert_allclose(value, variable.numpy(), atol=2e-6, err_msg=variable.path)
+def assert_like(history, weights, training, expected_history, expected_weights):
+    """Within what another rounding makes of a few steps.
+
+    Adam moves a weight by its learning rate however small the gradient is, so weights whose gradients are nothing but
+    rounding (the scale of what is sent at a given power, for one) go ways of their own, and only the way of all of them
+    together is compared. Largest differences seen: 2.4e-4 of a metric, 3.4e-3 of the way.
+    """
+    for name, expected in expected_history.items():
+        np.testing.assert_allclose(history[name], expected, rtol=1e-3, atol=1e-6, err_msg=name)
+    found, expected, start = (
+        np.concatenate([np.ravel(value) for value in values])
+        for values in (weights, expected_weights, training.initial)
+    )
+    assert np.linalg.norm(found - expected) <= 1e-2 * np.linalg.norm(expected - start)
 
 
-def test_without_xla_the_training_is_that_of_fit_to_the_last_digits(tiny):
-    step = TrainingStep(tiny.model, tiny.config.training)
-    images = data.load(tiny.config.dataset).train_images
-    order = philox.order(40, data.seed_pair(SEED), 0)
-    weights = [tf.constant(weight) for weight in tiny.initial]
-    zeros = [tf.zeros_like(weight) for weight in weights]
+def assert_like_fit(history, weights, training):
+    assert set(history) == {"epoch", "seconds", *training.history}
+    names = [variable.path.split("/", 1)[1].replace("/", ".") for variable in training.model.weights]
+    fitted = [variable.numpy() for variable in training.model.weights]
+    assert_like(history, [weights[name] for name in names], training, training.history, fitted)
+
+
+def test_without_xla_the_training_is_that_of_fit_to_the_last_digits(training):
+    step = TrainingStep(training.model, training.model.optimizer)
+    order = philox.order(IMAGES, data.seed_pair(SEED), 0)
+    weights = [tf.constant(weight) for weight in training.weights(training.initial)]
+    zeros = [tf.zeros_like(weight) for weight in weights[: step.trained]]
     state = weights, zeros, zeros, tf.constant(0)
+    images = training.dataset.train_images[:IMAGES]
     *state, sums = step.train(16)(*state, images, order, 0, 2)
     weights, *_, iterations, more = step.train(8)(*state, images, order, 32, 1)
     assert iterations == 3
-    for name, value in zip(step.metric_names, (sums + more) / 40, strict=True):
-        np.testing.assert_allclose(value, tiny.history[name][0], rtol=1e-5, atol=1e-6, err_msg=name)
-    # Weights moved by up to 3e-4.
-    for weight, expected in zip(weights, tiny.after_one_epoch, strict=True):
-        np.testing.assert_allclose(weight, expected, atol=1e-6)
+    values = dict(zip(step.metric_names, (sums + more).numpy() / IMAGES, strict=True))
+    expected = {name: training.history[name][0] for name in values}
+    weights = dict(zip([variable.path for variable in step.variables], weights, strict=True))
+    weights = [weights[variable.path].numpy() for variable in training.model.weights]
+    assert_like(values, weights, training, expected, training.after_one_epoch)
 
 
-def test_the_programs_train_as_fit_does(tiny, trained):
-    arrays, facts = storage.read_result(trained, "tiny")
-    assert facts["epochs"] == 3 and facts["iterations"] == 9
-    # Largest differences seen: 6e-8 (weights); relative: 2e-6 (elbo), 7e-5 (divergence of a branch, of 2e-4 nats).
-    assert_like_fit(facts["history"], storage.restored(arrays), tiny)
-    assert facts["history"] == json.loads((trained / "history.json").read_text())
-    assert facts["history"]["kl_m1"] != facts["history"]["kl_m2"]
+def test_the_programs_train_as_fit_does(training, tmp_path):
+    assert training.run(tmp_path, "--part_mb=0.05") == 0
+    name = training.config.name
+    arrays, facts = storage.read_result(tmp_path / name, name)
+    assert facts["epochs"] == EPOCHS and facts["iterations"] == STEPS
+    assert_like_fit(facts["history"], storage.restored(arrays), training)
+    assert facts["history"] == json.loads((tmp_path / name / "history.json").read_text())
+
+
+def test_the_branches_divergences_are_told_apart(trained):
+    history = json.loads((trained / "history.json").read_text())
+    assert history["kl_m1"] != history["kl_m2"]
 
 
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tiny, trained, tmp_path, capsys, monkeypatch):
@@ -205,7 +261,7 @@ def test_the_result_becomes_a_work_directory(tiny, trained, tmp_path, exact):
 
 def test_what_cannot_be_imported(tiny, trained, tmp_path):
     manifest = json.loads((tiny.programs / "manifest.json").read_text())
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"seed": 4}))
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"run": manifest["run"] | {"seed": 4}}))
     with pytest.raises(UserError, match="not trained by the programs"):
         imported_run.write_workdir(tmp_path / "manifest.json", tiny.config, trained, tmp_path / "run")
     assert tiny.run(tmp_path / "trial", "--steps=1", "--epochs=1") == 0
@@ -278,7 +334,7 @@ def test_archives_are_read_in_the_order_of_the_training(tmp_path):
         part: {"count": len(images) - 1, "sha256": hashlib.sha256(images[:-1]).hexdigest()}
         for part, images in shuffled.items()
     }
-    facts |= {"dataset": "mine", **described}
+    facts |= {"dataset": "mine", "shape": [28, 28, 1], **described}
     for part, images in shuffled.items():
         np.testing.assert_array_equal(
             image_files.load(facts, part, tmp_path / "data", tmp_path / "images"), images[:-1]
@@ -293,11 +349,11 @@ def test_the_runner_needs_no_tensorflow():
 
 
 def test_mixed_precision_and_single_precision_products(tiny):
-    model, _ = program_writer._initial(tiny.config, SEED, "mixed_bfloat16")
+    model, _ = program_writer._initial(tiny.config, SEED, "mixed_bfloat16", STEPS)
     assert keras.config.dtype_policy().name == "float32"
     weights = [tf.TensorSpec(variable.shape, tf.float32) for variable in model.trainable_variables]
     specs = [weights, tf.TensorSpec([16, 28, 28, 1], tf.uint8)]
-    function = TrainingStep(model, tiny.config.training).evaluate(16)
+    function = TrainingStep(model, models.optimizer(tiny.config)).evaluate(16)
     hlo = program_writer._compiled(function, specs, tensor_float_32=False, aliased=0)
     # The encoder's last layer stays in float32; its factors are not rounded here.
     assert dots_of(hlo) == {("BF16", "HIGHEST"), ("F32", "HIGHEST")}
@@ -357,7 +413,8 @@ def test_configurations_of_the_zoo_become_programs(name, tmp_path):
 
     config = configuration.override(zoo.config(name), ["network.encoder_width=16", "network.decoder_width=16"])
     none = {"count": 300, "sha256": ""}
-    folder = program_writer.write(config, tmp_path, {"dataset": "x", "train": none, "test": none, "order": None})
+    facts = {"dataset": "x", "shape": [28, 28, 1], "train": none, "test": none, "order": None}
+    folder = program_writer.write(config, tmp_path, facts)
     manifest = Programs(folder).manifest
     assert set(manifest["programs"]) == {"train", "tail", "evaluate"}
     assert {"loss", "elbo", "kl"} <= set(manifest["metrics"])

@@ -1,0 +1,102 @@
+"""What a card says of a Coded-DVAE, see `export.card`."""
+
+from tfcoded.measurement import published_on
+
+CAPTIONS = {}
+_LABELS = {
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "entropy": "posterior entropy, bits",
+    "elbo": "ELBO, nats",
+    "kl": "KL divergence, nats",
+    "reconstruction": "E log p(x given z), nats",
+    "accuracy": "semantic accuracy",
+    "confident_accuracy": "semantic accuracy where the word is likelier than 0.4",
+    "confident_fraction": "images with such a word",
+    "ber": "bit error rate, words drawn",
+    "wer": "word error rate, words drawn",
+    "ber_map": "bit error rate, likeliest words",
+    "wer_map": "word error rate, likeliest words",
+    "log_likelihood": "log-likelihood, nats",
+    "log_likelihood_hard": "log-likelihood by enumeration of the words, nats",
+    "fid": "FID",
+}
+
+
+def introduction(config):
+    """What it is, in a sentence, `str`."""
+    paper = (
+        "a configuration of Martinez-Garcia, Villacres, Mitchell and Olmos, [Improved Variational Inference in Discrete"
+        " VAEs using Error Correcting Codes](https://arxiv.org/abs/2410.07840) (2025), trained again here"
+        if config.published
+        else "trained here; there are no published numbers"
+    )
+    size = "x".join(map(str, config.network.image_shape))
+    return (
+        f"A discrete variational autoencoder that describes an image of {size} by {config.information_bits} bits;"
+        f" {paper}."
+    )
+
+
+def label(metric):
+    """What a metric is called, `str`."""
+    return _LABELS.get(metric, f"`{metric}`")
+
+
+def facts(config):
+    """Rows of the table of facts, pairs of `str`."""
+    return [
+        ("code", _code(config.code)),
+        ("bits", f"{config.information_bits} information, {config.code_bits} code, rate {config.rate:.3g}"),
+        ("objective", _objective(config.objective)),
+    ]
+
+
+def use(config):
+    """A program that uses the SavedModel, `str`, without its imports; `model` is what was loaded."""
+    shape = ", ".join(map(str, config.network.image_shape))
+    return f"""images = tf.zeros([5, {shape}], tf.uint8)  # or float32 in [0, 1]; any number of images
+bits = model.encode(images)["bits"]  # int32 [5, {config.information_bits}]
+pictures = model.decode(bits, [1, 2])["images"]  # float32 in [0, 1]; [1, 2] is the seed"""
+
+
+def limits(config, record):
+    """What must not be expected of it, `str`s."""
+    measured = record["metrics"]
+    found = ["Trained once: how much the numbers vary from seed to seed is not known."]
+    if not any(name.startswith("ece_") for name in measured):
+        found.append("Whether the probabilities of bits and words are calibrated was not measured.")
+    else:
+        found.append(
+            "The probabilities of bits and words are as calibrated as the `ece_` rows say, on images of this data set."
+        )
+    missing = [name for name in published_on(config.published, "test") if name not in measured]
+    if missing:
+        found.append(f"Published, but not measured here: {', '.join(missing)}.")
+    if config.likelihood == "bernoulli":
+        found.append(
+            "ELBO and log-likelihood take grey levels as targets of a cross-entropy: compare them only with models"
+            " that do the same."
+        )
+    return found
+
+
+def _code(code):
+    pairs = list(zip(code.information_bits, code.code_bits, strict=True))
+    if code.kind == "uncoded":
+        return "none: every bit is sent once"
+    if code.kind == "repetition":
+        return f"repetition, every bit {pairs[0][1] // pairs[0][0]} times"
+    if code.kind == "random":
+        return f"random codebook of {2 ** pairs[0][0]:,} words (seed {code.seed})"
+    branches = " and ".join(f"{bits} bits in {sent}" for bits, sent in pairs)
+    polar = "; each later branch carries its bits xor those of the branch before" if code.polar else ""
+    return f"hierarchical, branches of {branches}{polar}"
+
+
+def _objective(objective):
+    samples = "1 sample" if objective.samples == 1 else f"{objective.samples} samples"
+    names = {"elbo": "ELBO", "iwae": "IWAE", "vriwae": f"VR-IWAE of order {objective.alpha:g}"}
+    name = names.get(objective.kind, "ELBO over codewords, REINFORCE with a leave-one-out baseline")
+    doubly = ", doubly reparameterized" if objective.doubly_reparameterised else ""
+    return f"{name}, {samples}{doubly}"

@@ -1,0 +1,118 @@
+"""What a card says of a communication system, see `export.card`."""
+
+import math
+
+from tfcoded.kinds.communication_system import channel_text
+
+CAPTIONS = {
+    "reconstructions.png": "Test images, and below them what arrives of them.",
+    "samples.png": "What is shown when no band arrives: samples of the prior.",
+}
+_LABELS = {
+    "mse": "mean squared error",
+    "psnr": "PSNR of that, dB",
+    "rate": "rate: divergence from the prior, bits per image",
+    "transmission_rate": "bound of I(Y; Z), bits per image",
+    "source_rate": "bound of I(X; Z), bits per image",
+    "capacity_used": "the latter as a part of the capacity",
+    "ber": "bits that arrive flipped",
+    "erased": "bits that do not arrive",
+}
+_BANDS = "mse_bands_"
+
+_WHAT = {
+    "source_vae": "The source half of a separate system: a variational autoencoder whose code nothing disturbs",
+    "channel_autoencoder": "The channel half of a separate system: a code for normal numbers over a noisy channel",
+    "separate": "A source code and a channel code, each trained by itself, that send images over a noisy channel",
+    "joint": "An encoder and a decoder, trained together, that send images over a noisy channel",
+}
+_PRIORS = {"gaussian": "N(0, 1)", "draw": "learned, recurrent over bands", "draw_spatial": "learned, on a 2x2 grid"}
+_DECODERS = {
+    "resnet": "residual network",
+    "draw": "recurrent, without latent variables of its own",
+    "alv": "recurrent, with auxiliary latent variables",
+}
+
+
+def introduction(config):
+    """What it is, in a sentence, `str`."""
+    figures = f"; {', '.join(config.figures)} there, which prints no numbers" if config.figures else ""
+    return (
+        f"{_WHAT[config.system]}, after Ullrich, Viola and Rezende, [Neural Communication Systems with"
+        f" Bandwidth-limited Channel](https://arxiv.org/abs/2003.13367) (2020{figures}), trained here."
+    )
+
+
+def label(metric):
+    """What a metric is called, `str`."""
+    if metric.startswith(_BANDS):
+        return f"mean squared error, {metric.removeprefix(_BANDS)} bands received"
+    return _LABELS.get(metric, f"`{metric}`")
+
+
+def facts(config):
+    """Rows of the table of facts, pairs of `str`."""
+    channel, joint = config.channel, config.system == "joint"
+    rows = []
+    if config.system != "source_vae":
+        rows.append(("channel", _channel(channel)))
+    bands = f", {channel.bands} bands of {channel.symbols // channel.bands}" if channel.bands > 1 else ""
+    rows.append(("symbols", f"{channel.symbols} per image{bands}"))
+    if joint and channel.kind == "gaussian":
+        of_received = " of the symbols received" if config.prior_space == "z" else ""
+        rows.append(("prior", f"{_PRIORS[config.prior]}{of_received}"))
+    if joint:
+        rows.append(("decoder", _DECODERS[config.decoder.kind]))
+    rows.append(("objective", _objective(config)))
+    return rows
+
+
+def use(config):
+    """A program that uses the SavedModel, `str`, without its imports; `model` is what was loaded."""
+    n, bands = config.channel.symbols, config.channel.bands
+    if config.system == "channel_autoencoder":
+        images = f"images = tf.random.normal([5, {n}])  # numbers in place of images; as many as one likes"
+    else:
+        shape = ", ".join(map(str, config.network.image_shape))
+        images = f"images = tf.zeros([5, {shape}], tf.uint8)  # or float32 in [0, 1]; one image or more"
+    some = max(1, bands - 2)
+    which = f"of the first {some} of {bands} bands" if bands > 1 else "all that was sent is one band"
+    return f"""{images}
+sent = model.transmit(images, [1, 2])["symbols"]  # float32 [5, {n}]; [1, 2] is the seed
+arrived = model.corrupt(sent, [3, 4])["symbols"]  # through the channel
+pictures = model.receive(arrived, {some}, [5, 6])["images"]  # {which}
+pictures = model.communicate(images, {bands}, [1, 2])["images"]  # all of this at once
+rates = model.rates(images, [1, 2])  # bits per image"""
+
+
+def limits(config, record):
+    """What must not be expected of it, `str`s."""
+    found = ["Trained once: how much the numbers vary from seed to seed is not known."]
+    if config.channel.power == "element":
+        found.append("Its noise grows with each symbol, which bounds no capacity: an ablation, not a channel.")
+    if config.system != "source_vae":
+        found.append("Nothing is known about a channel of another kind, or with more or less noise.")
+    if config.channel.bands > 1:
+        found.append("Where bands are lost, what stands in for them is drawn: an image may look right and be wrong.")
+    return found
+
+
+def _channel(channel):
+    text = channel_text(channel)
+    if channel.kind != "gaussian":
+        return text
+    if channel.power == "element":
+        return f"{text}, of each symbol to its own noise"
+    bits = 0.5 * math.log2(1 + channel.snr)
+    return f"{text} (power {channel.power}): at most {bits:.3g} bits per symbol, {channel.symbols * bits:.3g} per image"
+
+
+def _objective(config):
+    if config.system == "channel_autoencoder":
+        return "squared error of the numbers"
+    if config.objective == "elbo":
+        return f"squared error + {config.beta:g} times the divergences of a bound of log p(x), in nats"
+    trained = ""
+    if config.channel.scored:
+        trained = f"; REINFORCE with a leave-one-out baseline, {config.channel.samples} samples"
+    return f"squared error + {config.beta:g} times the rate in nats{trained}"

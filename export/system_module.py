@@ -1,0 +1,187 @@
+"""A trained communication system as functions of tensors, which is what a SavedModel holds."""
+
+import types
+
+import tensorflow as tf
+
+from export.module import checked_images, signature
+from export.system_inference import inference_copy
+from tfcoded.config import to_yaml
+
+
+class SystemModule(tf.Module):
+    """Sends images over a noisy channel and shows what arrives; the same object before saving and after loading.
+
+    Everything is computed in float32, whatever the system was trained in. The weights are a copy, with the power that
+    the channel normalises by and the prior of lost bands: training the system further changes nothing here. Shapes: N
+    images of `[h, w, c]`, n symbols, T bands. Images are tf.uint8 in 0..255, or tf.float32 in [0, 1]; anything outside
+    is refused. A channel autoencoder sends numbers instead, tf.float32 `[N, n]` from a standard normal law. A seed is
+    `int32 [2]`: the same seed gives the same result, and rows of one call are independent. N may be 0.
+
+    Args:
+      model: a built system of `tfcoded.models`.
+      config: its `tfcoded.system_config.SystemConfig`.
+      storage: one of `export.STORAGES`, how a SavedModel stores the kernels; see `export.weights.Weights`.
+
+    Raises:
+      ValueError: if the storage is unknown, a weight is not finite, or the configuration describes another system.
+
+    Example:
+
+    ```python
+    module = SystemModule(model, config)
+    sent = module.transmit(images_uint8, seed=tf.constant([0, 1]))["symbols"]
+    arrived = module.corrupt(sent, seed=tf.constant([0, 2]))["symbols"]
+    images = module.receive(arrived, bands=2, seed=tf.constant([0, 3]))["images"]   # of the first two bands
+    ```
+    """
+
+    def __init__(self, model, config, storage="float32"):
+        super().__init__(name="communication_system")
+        inference, self._weights = inference_copy(model, config, storage)
+        self._yaml = to_yaml(config)
+        self._sends_numbers = inference.system.item_shape == (0,)
+        # As in `CodedDVAEModule`: the Keras model's own variables are not to be saved.
+        self._untracked = types.SimpleNamespace(inference=inference)
+
+    @tf.function(autograph=False)
+    def transmit(self, images, seed):
+        """What is sent of images.
+
+        Args:
+          images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+          seed: `[2]`, tf.int32.
+
+        Returns:
+          `dict` of `symbols`: `[N, n]`, tf.float32, of unit power over a Gaussian channel, else bits.
+        """
+        return {"symbols": self._run("transmit", self._checked(images), seed)}
+
+    @tf.function(autograph=False)
+    def corrupt(self, symbols, seed):
+        """What arrives of symbols if no band is lost.
+
+        Args:
+          symbols: `[N, n]`, tf.float32, as `transmit` gives them.
+          seed: `[2]`, tf.int32.
+
+        Returns:
+          `dict` of `symbols`: `[N, n]`, tf.float32; a bit that was erased is 1/2.
+        """
+        return {"symbols": self._run("corrupt", self._checked_symbols(symbols), seed)}
+
+    @tf.function(autograph=False)
+    def receive(self, symbols, bands, seed):
+        """Images of what arrived.
+
+        Args:
+          symbols: `[N, n]`, tf.float32, as `corrupt` gives them.
+          bands: `[]`, tf.int32 in 0..T, how many bands arrived: the prior fills in the others. Without effect where T
+            is 1.
+          seed: `[2]`, tf.int32, of what is filled in and of what the decoder draws.
+
+        Returns:
+          `dict` of `images`: `[N, h, w, c]`, tf.float32 in [0, 1].
+        """
+        images = self._run("receive", self._checked_symbols(symbols), self._checked_bands(bands), seed)
+        return {"images": self._shown(images)}
+
+    @tf.function(autograph=False)
+    def communicate(self, images, bands, seed):
+        """Images as they come out at the other end: `transmit`, `corrupt` and `receive` in one.
+
+        Args:
+          images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+          bands: `[]`, tf.int32 in 0..T, see `receive`.
+          seed: `[2]`, tf.int32.
+
+        Returns:
+          `dict` of `images`: `[N, h, w, c]`, tf.float32 in [0, 1].
+        """
+        images = self._run("communicate", self._checked(images), self._checked_bands(bands), seed)
+        return {"images": self._shown(images)}
+
+    @tf.function(autograph=False)
+    def rates(self, images, seed):
+        """Upper bounds of what the symbols say of images, in bits per image.
+
+        Args:
+          images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
+          seed: `[2]`, tf.int32.
+
+        Returns:
+          `dict` of `[N]`, tf.float32: `rate`, the divergence of the encoder's law from the prior, and of systems with
+          a Gaussian channel `transmission_rate` and `source_rate`, see `tfcoded.channels`.
+        """
+        return self._run("rates", self._checked(images), seed)
+
+    @tf.function(input_signature=[], autograph=False)
+    def configuration(self):
+        """The configuration as YAML (`tfcoded.config.from_yaml` reads it), a tf.string scalar."""
+        return tf.constant(self._yaml)
+
+    def signatures(self):
+        """The signatures of TensorFlow Serving, and with them every trace of the methods that is to be saved.
+
+        Returns:
+          `dict` of `str` to `tf.function`. `transmit`, `communicate` and `rates` take tf.uint8 images, and with
+          `_float` at the end of their name tf.float32. `serving_default` is `communicate`.
+        """
+        symbols = tf.TensorSpec([None, self._model.symbols], tf.float32, name="symbols")
+        bands = tf.TensorSpec([], tf.int32, name="bands")
+        seed = tf.TensorSpec([2], tf.int32, name="seed")
+        named = {
+            "corrupt": signature(self.corrupt, symbols, seed),
+            "receive": signature(self.receive, symbols, bands, seed),
+        }
+        # uint8 first, see `CodedDVAEModule.signatures`.
+        types_of_images = {"": tf.float32} if self._sends_numbers else {"": tf.uint8, "_float": tf.float32}
+        for suffix, dtype in types_of_images.items():
+            images = tf.TensorSpec([None, *self._item_shape], dtype, name="images")
+            named[f"transmit{suffix}"] = signature(self.transmit, images, seed)
+            named[f"communicate{suffix}"] = signature(self.communicate, images, bands, seed)
+            named[f"rates{suffix}"] = signature(self.rates, images, seed)
+        named["serving_default"] = named["communicate"]
+        return named
+
+    def _run(self, method, *arguments):
+        return self._untracked.inference(method, *arguments)
+
+    @property
+    def _model(self):
+        return self._untracked.inference.system
+
+    @property
+    def _item_shape(self):
+        """Shape of one image, or of one vector of numbers."""
+        return (self._model.source_dim,) if self._sends_numbers else self._model.item_shape
+
+    def _checked(self, images):
+        """The images, if their type, shape and range are right; in [0, 1]."""
+        if self._sends_numbers:
+            return _of_shape(images, tf.float32, self._item_shape, "numbers")
+        return checked_images(images, self._item_shape)
+
+    def _checked_symbols(self, symbols):
+        return _of_shape(symbols, tf.float32, (self._model.symbols,), "symbols")
+
+    def _checked_bands(self, bands):
+        bands = tf.convert_to_tensor(bands)
+        if not bands.dtype.is_integer or bands.shape.rank != 0:
+            raise ValueError(f"bands must be one integer, got {bands.dtype.name} of shape {bands.shape}")
+        inside = (bands >= 0) & (bands <= self._model.bands)
+        message = f"bands must lie in 0..{self._model.bands}, got"
+        with tf.control_dependencies([tf.debugging.Assert(inside, [message, bands])]):
+            return tf.cast(bands, tf.int32)
+
+    def _shown(self, images):
+        return images if self._sends_numbers else tf.clip_by_value(images, 0.0, 1.0)
+
+
+def _of_shape(tensor, dtype, shape, what):
+    """The tensor, if its type and shape are right."""
+    if tensor.dtype != dtype:
+        raise ValueError(f"{what} are {tensor.dtype.name}; expected {dtype.name}")
+    if tensor.shape.rank != 1 + len(shape) or not tensor.shape[1:].is_compatible_with(shape):
+        raise ValueError(f"{what} have shape {tensor.shape}; expected [N, {', '.join(map(str, shape))}]")
+    return tensor
