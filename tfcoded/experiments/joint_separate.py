@@ -1,0 +1,170 @@
+"""Figures 4 and 8: joint against separate systems, at every signal-to-noise ratio and beta."""
+
+import math
+
+import numpy as np
+
+from tfcoded import pictures
+from tfcoded.experiments.claims import Claim, compare
+from tfcoded.experiments.quantity import combined, over_seeds
+from tfcoded.experiments.report import Result
+
+SYSTEMS = ("joint", "separate")
+
+
+def at_best_beta(cells, records, settings):
+    """Figure 4: test error of both systems at the beta that is best on the validation images.
+
+    Args:
+      cells: `tfcoded.experiments.plan.Cell`s.
+      records: `dict` from a cell's name to its `tfcoded.experiments.records.Record`.
+      settings: `tfcoded.experiments.plan.Settings`.
+
+    Returns:
+      `tfcoded.experiments.report.Result`.
+    """
+    found = _by_place(cells, records)
+    rows, chosen, gaps = [], {}, {}
+    for snr in settings.snrs:
+        row = {"snr": snr, "decibel": 10 * math.log10(snr), "capacity": _capacity(cells, snr)}
+        for system in SYSTEMS:
+            beta = best_beta({b: each for (kind, s, b), each in found.items() if (kind, s) == (system, snr)})
+            chosen[system, snr] = [record.metrics["mse"] for record in found[system, snr, beta]]
+            row |= {f"{system}_beta": beta, f"{system}_mse": over_seeds(chosen[system, snr])}
+        pairs = zip(chosen["joint", snr], chosen["separate", snr])
+        gaps[snr] = [combined(lambda joint, separate: 1 - joint / separate, *pair) for pair in pairs]
+        rows.append(row | {"relative_gap": over_seeds(gaps[snr])})
+    columns = (
+        ("snr", "SNR"),
+        ("decibel", "dB"),
+        ("capacity", "capacity, bits per image"),
+        *(
+            (f"{system}_{key}", f"{system} {heading}")
+            for system in SYSTEMS
+            for key, heading in (("beta", "beta"), ("mse", "MSE"))
+        ),
+        ("relative_gap", "1 - joint / separate"),
+    )
+    order = [compare(f"SNR {snr:g}", chosen["joint", snr], chosen["separate", snr]) for snr in settings.snrs]
+    claims = [
+        Claim("the error of the joint system is below that of the separate one at every SNR", tuple(order)),
+        _ends(settings.snrs, gaps),
+    ]
+    ticks = list(settings.snrs)
+    lines = [_line(system, rows, f"{system}_mse") for system in SYSTEMS]
+    panels = [
+        pictures.Panel("test error at the best beta", "SNR", "MSE", lines, log_x=True, ticks=ticks),
+        pictures.Panel(
+            "relative gap", "SNR", "1 - joint / separate", [_line("", rows, "relative_gap")], log_x=True, ticks=ticks
+        ),
+    ]
+    title = "Figure 4: error of joint and separate systems over the signal-to-noise ratio"
+    remark = "beta is the one with the smallest validation error, averaged over seeds, of each system and SNR."
+    return Result(title, columns, rows, claims, {"figure.png": lambda path: pictures.panels(panels, path)}, [remark])
+
+
+def at_every_beta(cells, records, settings):
+    """Figure 8: the same without a choice of beta. Arguments and result as in `at_best_beta`."""
+    found = _by_place(cells, records)
+    betas = sorted({cell.beta for cell in cells})
+    rows = []
+    for snr in settings.snrs:
+        for beta in betas:
+            row = {"snr": snr, "beta": beta}
+            for system in SYSTEMS:
+                each = found[system, snr, beta]
+                row[f"{system}_mse"] = over_seeds([record.metrics["mse"] for record in each])
+                row[f"{system}_validation_mse"] = float(np.mean([record.validation["mse"] for record in each]))
+                row[f"{system}_rate"] = over_seeds([record.metrics["rate"] for record in each])
+            rows.append(row)
+    columns = (
+        ("snr", "SNR"),
+        ("beta", "beta"),
+        *((f"{system}_mse", f"{system} MSE") for system in SYSTEMS),
+        *((f"{system}_validation_mse", f"{system} validation MSE") for system in SYSTEMS),
+        *((f"{system}_rate", f"{system} rate, bits per image") for system in SYSTEMS),
+    )
+    maps = {
+        f"{system}: test MSE": [
+            [row[f"{system}_mse"][0] for row in rows if row["snr"] == snr] for snr in settings.snrs
+        ]
+        for system in SYSTEMS
+    }
+    panels = [
+        pictures.Panel(
+            f"SNR {snr:g}",
+            "beta",
+            "MSE",
+            [
+                _line(system, [row for row in rows if row["snr"] == snr], f"{system}_mse", "beta")
+                for system in SYSTEMS
+            ],
+            log_x=True,
+        )
+        for snr in settings.snrs
+    ]
+    names = [f"{snr:g}" for snr in settings.snrs], [f"{beta:.3g}" for beta in betas]
+    figures = {
+        "figure.png": lambda path: pictures.heat_maps(
+            maps, path, rows=names[0], columns=names[1], labels=("SNR", "beta")
+        ),
+        "lines.png": lambda path: pictures.panels(panels, path),
+    }
+    title = "Figure 8: error of joint and separate systems at every beta"
+    return Result(title, columns, rows, [_sensitivity(found, betas, settings)], figures)
+
+
+def best_beta(records):
+    """The beta with the smallest validation error, averaged over seeds.
+
+    Args:
+      records: `dict` from beta to a list of `Record`s, one for each seed.
+    """
+    means = {beta: np.mean([record.validation["mse"] for record in each]) for beta, each in records.items()}
+    return min(means, key=means.get)
+
+
+def _by_place(cells, records):
+    """`(system, snr, beta)` -> list of `Record`s, one for each seed in the order of the seeds."""
+    found = {}
+    for cell in cells:
+        found.setdefault((cell.label, cell.snr, cell.beta), []).append(records[cell.name])
+    return found
+
+
+def _ends(snrs, gaps):
+    """The claim that the relative gap is smaller at both ends than at its largest."""
+    text = "the relative gap is smaller at both ends of the SNRs than at its largest in between"
+    if len(snrs) < 3:
+        return Claim(text, (), reason="needs at least three SNRs")
+    ordered = sorted(snrs)
+    middle = max(ordered[1:-1], key=lambda snr: over_seeds(gaps[snr])[0])
+    ends = (ordered[0], ordered[-1])
+    return Claim(text, tuple(compare(f"SNR {end:g} below SNR {middle:g}", gaps[end], gaps[middle]) for end in ends))
+
+
+def _sensitivity(found, betas, settings):
+    """The claim that joint systems depend more on beta."""
+    text = "the error of joint systems varies more with beta (logarithm of worst / best, averaged over SNRs)"
+    if len(betas) < 2:
+        return Claim(text, (), soft=True, reason="needs at least two betas")
+
+    def spread(system, snr, index):
+        each = [found[system, snr, beta][index].metrics["mse"] for beta in betas]
+        return combined(lambda *numbers: math.log(max(numbers) / min(numbers)), *each)
+
+    def averaged(system, index):
+        each = [spread(system, snr, index) for snr in settings.snrs]
+        return combined(lambda *numbers: sum(numbers) / len(numbers), *each)
+
+    both = [[averaged(system, index) for index in range(len(settings.seeds))] for system in ("separate", "joint")]
+    return Claim(text, (compare("all SNRs", *both),), soft=True)
+
+
+def _capacity(cells, snr):
+    symbols = cells[0].config.channel.symbols
+    return symbols * 0.5 * math.log2(1 + snr)
+
+
+def _line(label, rows, key, x="snr"):
+    return pictures.Line(label, [row[x] for row in rows], *zip(*(row[key] for row in rows)))

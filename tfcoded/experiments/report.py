@@ -1,0 +1,154 @@
+"""What comes out of an experiment, as files: table, claims, figure, and all of it as JSON."""
+
+import csv
+import dataclasses
+import io
+import math
+from collections.abc import Callable
+
+from tfcoded import provenance, tables, zoo
+from tfcoded.experiments import claims as claims_module
+from tfcoded.experiments import plan
+from tfcoded.files import write_atomically
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """The outcome of an experiment.
+
+    Attributes:
+      title: `str`.
+      columns: tuple of `(key, heading)`.
+      rows: list of `dict`s with these keys: a number, a text, or `(value, standard error)`.
+      claims: list of `tfcoded.experiments.claims.Claim`.
+      figures: `dict` from a file's name to a function that draws it at a path.
+      remarks: list of `str`.
+      facts: `dict` of more numbers for result.json.
+    """
+
+    title: str
+    columns: tuple
+    rows: list
+    claims: list
+    figures: dict[str, Callable]
+    remarks: list = dataclasses.field(default_factory=list)
+    facts: dict = dataclasses.field(default_factory=dict)
+
+
+def write(folder, name, result, settings, cells):
+    """Writes table.csv, table.md, claims.md, result.json and the figures into `folder`.
+
+    Args:
+      folder: `pathlib.Path`.
+      name: `str`, the experiment.
+      result: a `Result`.
+      settings: `tfcoded.experiments.plan.Settings`.
+      cells: the experiment's `tfcoded.experiments.plan.Cell`s.
+    """
+    for file, draw in result.figures.items():
+        draw(folder / file)
+    described = describe(settings, cells)
+    head = f"**{result.title}.** {described}\n"
+    remarks = "".join(f"\n{remark}\n" for remark in result.remarks)
+    command = f"\nMade by `{provenance.command()}`.\n"
+    write_atomically(folder / "table.csv", to_csv(result.columns, result.rows))
+    write_atomically(folder / "table.md", f"{head}\n{to_markdown(result.columns, result.rows)}{remarks}{command}")
+    if result.claims:
+        write_atomically(folder / "claims.md", f"{head}\n{claims_module.markdown(result.claims)}")
+    content = {
+        "name": name,
+        "title": result.title,
+        "settings": described,
+        "rows": [{key: _plain(row.get(key)) for key, _ in result.columns} for row in result.rows],
+        "claims": [claims_module.to_dict(claim) for claim in result.claims],
+        "remarks": result.remarks,
+        **result.facts,
+        "dataset": settings.dataset,
+        "size": settings.size,
+        "epochs": settings.epochs,
+        "seeds": list(settings.seeds),
+        "betas": sorted({cell.beta for cell in cells}),
+        "cells": [cell.name for cell in cells],
+        "command": provenance.command(),
+        "hardware": provenance.hardware(),
+        "versions": provenance.versions(),
+    }
+    write_atomically(folder / "result.json", provenance.to_json(content))
+
+
+def describe(settings, cells):
+    """How the numbers were made, as text."""
+    train = settings.train_images or "all but the last"
+    number = (
+        f"{train} training images"
+        if settings.train_images
+        else f"{train} {settings.validation_images} training images"
+    )
+    steps = ""
+    if settings.train_images:
+        first = cells[0].runs[0].config
+        steps = f" ({plan.steps(first, settings.train_images)} steps)"
+    betas = sorted({cell.beta for cell in cells})
+    parts = [
+        f"{settings.dataset}, networks of size {settings.size}, {settings.epochs} epochs{steps} of {number}, batches of {settings.batch_size}"
+    ]
+    if any(run.config.system == "channel_autoencoder" for cell in cells for run in cell.runs):
+        parts.append(f"channel autoencoders {settings.channel_epochs} epochs")
+    parts += settings.overrides
+    parts.append(f"beta {', '.join(f'{beta:.3g}' for beta in betas)}")
+    parts.append(f"seeds {', '.join(map(str, settings.seeds))}")
+    images = f"the first {settings.eval_images} test images" if settings.eval_images else "all test images"
+    parts.append(f"measured on {images} with {settings.draws} draws of the channel")
+    errors = "over seeds" if len(settings.seeds) > 1 else "over images"
+    return "; ".join(parts) + f". Standard errors are {errors}."
+
+
+def to_csv(columns, rows):
+    """A table as CSV; a number with a standard error has a second column for it."""
+    wide = {key for key, _ in columns if any(isinstance(row.get(key), tuple) for row in rows)}
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(
+        [name for key, _ in columns for name in ([key, f"{key}_standard_error"] if key in wide else [key])]
+    )
+    for row in rows:
+        cells = []
+        for key, _ in columns:
+            value = row.get(key)
+            if key in wide:
+                cells += [_full(part) for part in (value if isinstance(value, tuple) else (value, None))]
+            else:
+                cells.append(_full(value))
+        writer.writerow(cells)
+    return buffer.getvalue()
+
+
+def to_markdown(columns, rows):
+    """A table as Markdown."""
+    lines = [[_short(row.get(key)) for key, _ in columns] for row in rows]
+    headings = [heading for _, heading in columns]
+    widths = [max(map(len, column)) for column in zip(headings, *lines)]
+    padded = [" | ".join(cell.rjust(width) for cell, width in zip(line, widths)) for line in (headings, *lines)]
+    rule = "|".join("-" * (width + 1) + ":" for width in widths)
+    return "\n".join([f"| {padded[0]} |", f"|{rule}|", *(f"| {line} |" for line in padded[1:])]) + "\n"
+
+
+def _short(value):
+    if value is None:
+        return "-"
+    if isinstance(value, tuple):
+        return tables.formatted(zoo.Measurement(*value))
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _full(value):
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else f"{value:.10g}"
+
+
+def _plain(value):
+    """A table's cell as JSON has it."""
+    if isinstance(value, tuple):
+        return {"value": _plain(value[0]), "standard_error": _plain(value[1])}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
