@@ -4,6 +4,7 @@ A card holds nothing that is not in `config.yaml`, `metrics.json`, `metrics_trai
 pictures beside them, so it can be written again at any time. TensorFlow is not imported.
 """
 
+import math
 import pathlib
 
 from export import card_of_coded_dvae, card_of_system
@@ -145,8 +146,14 @@ def _training(config, record):
     if training.get("device"):
         text += f", on {training['device']}"
     if training.get("seconds"):
-        text += f", {training['seconds'] / 3600:.1f} hours"
+        text += f", {_duration(training['seconds'])}"
     return text
+
+
+def _duration(seconds):
+    if seconds < 3600:
+        return f"{math.ceil(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} hours"
 
 
 def _storage(storage):

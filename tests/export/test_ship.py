@@ -78,6 +78,12 @@ def test_it_loads_and_verifies(home, model):
     assert len(done.stdout.splitlines()) == int(found.split()[0]) >= 4
 
 
+def test_short_trainings_took_minutes():
+    assert [card._duration(seconds) for seconds in (3, 61, 3540, 3600, 5000)] == [
+        "1 min", "2 min", "59 min", "1.0 hours", "1.4 hours",
+    ]
+
+
 def test_the_card_says_what_the_files_say(home):
     text = (home / "zoo" / "tiny" / "README.md").read_text()
     assert "2 of 3 epochs, seed 3, float32, on a GPU, 1.0 hours" in text
