@@ -16,7 +16,7 @@ class SystemModule(tf.Module):
     the channel normalises by and the prior of lost bands: training the system further changes nothing here. Shapes: N
     images of `[h, w, c]`, n symbols, T bands. Images are tf.uint8 in 0..255, or tf.float32 in [0, 1]; anything outside
     is refused. A channel autoencoder sends numbers instead, tf.float32 `[N, n]` from a standard normal law. A seed is
-    `int32 [2]`: the same seed gives the same result, and rows of one call are independent. N may be 0.
+    `int32 [2]`: the same seed gives the same result, and rows of one call are independent. N is at least 1.
 
     Args:
       model: a built system of `tfcoded.models`.

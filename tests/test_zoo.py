@@ -39,6 +39,7 @@ SYSTEMS = """
     bwlc_source_vae bwlc_prior_gaussian bwlc_prior_convdraw bwlc_decoder_plain bwlc_alv bwlc_bsc_relaxed
     bwlc_bsc_mixture bwlc_bsc_loo bwlc_bec bwlc_joint_elbo bwlc_joint_element bwlc_joint_jscc1db
     bwlc_joint_jscc4db bwlc_joint_jscc7db bwlc_joint_jscc13db bwlc_joint_jscc19db
+    bwlc_joint_snr10_cifar10 bwlc_prior_convdraw_cifar10 bwlc_bec_cifar10
 """.split() + [f"bwlc_{kind}_snr{snr}" for kind in ("joint", "channel_ae", "separate") for snr in SNRS]
 
 
@@ -70,14 +71,15 @@ def add_weights(folder, name):
 def test_all_published_names():
     assert len(PUBLISHED) == len(set(PUBLISHED)) == 68
     assert set(PUBLISHED) <= set(zoo.list())
-    assert len(SYSTEMS) == len(set(SYSTEMS)) == 31
+    assert len(SYSTEMS) == len(set(SYSTEMS)) == 34
     assert set(SYSTEMS) == {name for name in zoo.list() if isinstance(zoo.config(name), SystemConfig)}
     assert set(SYSTEMS) == {name for name in zoo.list() if name.startswith("bwlc_")}
 
 
 def expected_system(name):
     """The configuration of a communication system, without facts, by what its name says."""
-    kind = name.removeprefix("bwlc_")
+    cifar10 = name.endswith("_cifar10")
+    kind = name.removeprefix("bwlc_").removesuffix("_cifar10")
     stem, _, snr = kind.partition("_snr")
     settings = {"system": "joint", "dataset": "celeba", "beta": 0.1, "training": SystemTraining(16)}
     settings["channel"] = Channel("gaussian", 100, snr=SNRS[snr] if snr else 1.0)
@@ -102,7 +104,12 @@ def expected_system(name):
         settings["system"] = {"channel_ae": "channel_autoencoder"}.get(stem, stem)
     if stem == "channel_ae":
         settings |= {"dataset": "normal", "beta": 0.0, "training": SystemTraining(13)}
-    return SystemConfig(name=name, network=SystemNetwork((32, 32, 3), "base"), **settings)
+    if cifar10:  # of a size that two cores train
+        epochs = settings["training"].epochs
+        settings |= {"dataset": "cifar10", "beta": 0.01, "training": SystemTraining(epochs, batch_size=64)}
+        if settings["channel"].kind == "gaussian":
+            settings["channel"] = dataclasses.replace(settings["channel"], snr=10.0)
+    return SystemConfig(name=name, network=SystemNetwork((32, 32, 3), "small" if cifar10 else "base"), **settings)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -118,7 +125,7 @@ def test_system_is_what_its_name_says(name):
     assert not entry.published
 
 
-@pytest.mark.parametrize("name", ["bwlc_joint_snr1", "bwlc_alv", "bwlc_joint_elbo", "bwlc_bec", "bwlc_separate_snr1"])
+@pytest.mark.parametrize("name", ["bwlc_joint_snr1", "bwlc_alv", "bwlc_bec_cifar10", "bwlc_separate_snr1"])
 def test_parameters_of_systems(name):
     check_parameters(name)
 
@@ -394,7 +401,8 @@ def test_table():
     channel = "normal channel_autoencoder gaussian snr 10 - - 100 - 0 0.25".split()
     assert settings["bwlc_channel_ae_snr10"] == channel
     assert rows["bwlc_source_vae"][:5] == ["celeba", "source_vae", "-", "-", "resnet"]
-    assert [name for name in rows if "_joint_snr" in name] == [f"bwlc_joint_snr{snr}" for snr in SNRS]
+    names = [name for name in rows if "_joint_snr" in name]
+    assert names == [*(f"bwlc_joint_snr{snr}" for snr in [*SNRS][:4]), "bwlc_joint_snr10_cifar10", "bwlc_joint_snr100"]
     for table in (first, second):
         assert len({len(line) for line in table[1:]}) == 1
 
@@ -417,7 +425,7 @@ def test_table_of_systems(tmp_path):
     (tmp_path / "bwlc_bec/metrics.json").write_text(json.dumps({"metrics": metrics, "epochs": 3}))
     result = command("--dataset=celeba", f"--zoo_dir={tmp_path}")
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()[2:]}
-    assert set(rows) == {name for name in SYSTEMS if "channel_ae" not in name}
+    assert set(rows) == {name for name in SYSTEMS if zoo.config(name).dataset == "celeba"}
     assert rows["bwlc_bec"] == "celeba joint bec 0.1 - resnet 100 1 0.1 3.44 0.01235 80.0 3/16 0.0".split()
 
 
