@@ -1,0 +1,55 @@
+"""The README's commands exist with the flags it gives them, its Python runs, and what it links to is there."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TEXTS = {name: (ROOT / name).read_text() for name in ("README.md", "export/pjrt/README.md", "export/serving/README.md")}
+README = TEXTS["README.md"]
+_MODULE = re.compile(r"python -m ((?:tfcoded|export|benchmarks)[\w.]*)([^\n`|]*)")
+
+
+def used_flags():
+    """module -> the flags that the texts give it."""
+    found = {}
+    for text in TEXTS.values():
+        for module, arguments in _MODULE.findall(re.sub(r"\\\n", " ", text)):
+            flags = re.findall(r"--(?:no)?([a-z_0-9]+)", arguments.partition(" #")[0].partition("&&")[0])
+            found.setdefault(module, set()).update(flags)
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(used_flags()))
+def test_flags_are_those_of_the_command(module):
+    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+    known = {"help"} | set(re.findall(r"--(?:\[no\])?([a-z_0-9]+)", done.stdout))
+    assert {flag.removeprefix("no") if flag not in known else flag for flag in used_flags()[module]} <= known
+
+
+def python_blocks():
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    return [block for block in blocks if "runs/" not in block]  # these need a training
+
+
+def test_python_runs(tmp_path):
+    assert len(python_blocks()) >= 3
+    for number, block in enumerate(python_blocks()):
+        (tmp_path / f"block_{number}.py").write_text(block)
+    (tmp_path / "all_blocks.py").write_text(
+        f"import pathlib\nfor path in sorted(pathlib.Path({str(tmp_path)!r}).glob('block_*.py')):\n"
+        "    exec(compile(path.read_text(), path.name, 'exec'), {})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "all_blocks.py"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name):
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", TEXTS[name]):
+        assert (ROOT / name).parent.joinpath(target).exists(), target
