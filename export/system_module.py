@@ -53,7 +53,8 @@ class SystemModule(tf.Module):
           seed: `[2]`, tf.int32.
 
         Returns:
-          `dict` of `symbols`: `[N, n]`, tf.float32, of unit power over a Gaussian channel, else bits.
+          `dict` of `symbols`: `[N, n]`, tf.float32: bits over a binary channel; over a Gaussian one numbers, of unit
+          power on the average over images if the channel normalises by batches, or in every codeword.
         """
         return {"symbols": self._run("transmit", self._checked(images), seed)}
 

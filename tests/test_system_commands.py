@@ -148,7 +148,7 @@ def test_a_separate_system_is_trained_in_two_parts(home, tmp_path):
         assert record(tmp_path / part, "history.json")["epoch"] == [1, 2]
         assert not (tmp_path / part / "metrics.json").exists()
     content = record(tmp_path)
-    names = {"mse", "psnr", "rate", "transmission_rate", "source_rate", "capacity_used"}
+    names = {"mse", "psnr", "rate", "transmission_rate"}
     assert content["metrics"].keys() == names and content["epochs"] == 2
     assert (tmp_path / "learning_curves.png").exists() and not (tmp_path / "samples.png").exists()
     # Twenty images fill two pairs of rows of eight: originals, and what arrived of them.

@@ -159,6 +159,7 @@ def test_mistakes(old, new, parts):
             ["channel.fill_noise is 'channel'", "objective is 'elbo'"],
         ),
         ([("joint", "channel_autoencoder"), ("bands: 5", "snr: 10")], ["dataset is 'celeba'", "expected 'normal'"]),
+        ([("joint", "separate"), ("bands: 5", "power: element")], ["channel.power is 'element'", "an ablation"]),
         (
             [("joint", "channel_autoencoder"), ("bands: 5", "snr: 10"), ("celeba", "normal")],
             ["beta is 0.1", "expected 0", "no rate"],

@@ -383,6 +383,11 @@ class SystemConfig(Configuration):
                 f"channel.kind is {show(self.channel.kind)}; expected 'gaussian', as system is {self.system!r} and not "
                 "'joint'"
             )
+        if self.system != "joint" and self.channel.power == "element":
+            raise ConfigError(
+                f"channel.power is 'element'; expected another, as system is {self.system!r} and not 'joint': it is an "
+                "ablation of that"
+            )
         size = self.channel.symbols // self.channel.bands
         if self.prior == "draw_spatial" and size % 4:
             raise ConfigError(

@@ -82,6 +82,15 @@ def test_measured_snr():
     assert measured_snr(y, z).numpy() == 10 / 5
 
 
+def test_noise_that_follows_the_symbols_has_no_bound():
+    """Its law given x has no single law to be compared with: symbols exp(u) say more than any such number."""
+    mu = tf.exp(standard_normal(tf.zeros([4, 5]), tf.constant([1, 2])))
+    sent = GaussianChannel(1.0, power="element")(mu, seed=tf.constant([3, 4]))
+    for rate in (transmission_rate, source_rate):
+        with pytest.raises(ValueError, match="follows the symbols"):
+            rate(sent)
+
+
 def test_transmission_rate_of_unit_power_is_the_capacity():
     """V4: T = n/2 log2(1 + s) identically; T_x <= T in the mean, and 0 if the encoder ignores its input."""
     mu = standard_normal(tf.zeros([400, 50], tf.float64), tf.constant([1, 2]))

@@ -39,6 +39,22 @@ def test_distance_grows_with_every_lost_band():
     assert 0 < found["fd_bands_0"].standard_error < 0.2 * values[0]
 
 
+def test_distance_grows_with_noise(fashion):
+    """F3, with the zoo's classifier: each step is several times what noise of another seed changes."""
+    settings = plan.Settings(dataset="fashion_mnist", image_shape=(28, 28, 1))
+    extract, _ = distances.extractor(settings)
+    first, second = fashion.test_images[:500], np.asarray(extract(fashion.test_images[500:1000]))
+
+    def noisy(std, seed):
+        noise = 255 * std * np.random.default_rng(seed).standard_normal(first.shape)
+        images = np.clip(np.round(first + noise), 0, 255).astype(np.uint8)
+        return distances.distance(np.asarray(extract(images)), second).value
+
+    values = [noisy(std, 0) for std in (0.0, 0.1, 0.2, 0.4)]
+    repeated = [abs(noisy(std, 1) - value) for std, value in zip((0.1, 0.2, 0.4), values[1:])]
+    assert np.min(np.diff(values)) > 3 * max(repeated) > 0
+
+
 def test_distance_of_two_normal_laws():
     rng = np.random.default_rng(0)
     a, b = rng.normal(0, 1, [20_000, 2]), rng.normal(1, 3, [20_000, 2])

@@ -10,6 +10,8 @@ from tiny_systems import (
     SHAPE,
     STEP,
     SYMBOLS,
+    LinearDecoder,
+    LinearEncoder,
     ZeroFiller,
     gradients,
     images,
@@ -71,6 +73,14 @@ def test_rate_is_the_divergence_from_the_prior_given_what_was_received():
         nats = tf.reduce_sum(model.divergences(sent, sent["received"]), -1)
         rate = model.training_terms(images(), SEED)["rate"]
         np.testing.assert_allclose(rate, nats / math.log(2), rtol=1e-5)
+
+
+def test_rates_are_given_where_they_are_bounds():
+    for power, names in (("codeword", {"rate", "transmission_rate"}), ("element", {"rate"})):
+        gaussian = GaussianChannel(1.0, power=power, bands=BANDS if power == "codeword" else 1, name="gaussian")
+        channel = BandwidthLimitedChannel(gaussian, bands=BANDS, name="channel")
+        model = JointModel(LinearEncoder(name="encoder"), channel, LinearDecoder(name="decoder"))
+        assert set(model.rates(images(), SEED)) == names
 
 
 def as_trained_prior():

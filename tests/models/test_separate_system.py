@@ -27,7 +27,7 @@ def test_it_is_one_model_inside_the_other():
     np.testing.assert_allclose(out, source.decoder(channel.symbol_decoder(arrived)), rtol=1e-4, atol=1e-5)
     assert out.shape == (4, *SHAPE)
     rates = system.rates(images(), SEED)
-    assert set(rates) == {"rate", "transmission_rate", "source_rate"}
+    assert set(rates) == {"rate", "transmission_rate"}
     np.testing.assert_allclose(rates["rate"], source.rates(images(), SEED)["rate"], rtol=1e-6)
     assert (system.item_shape, system.symbols, system.bands) == (SHAPE, SYMBOLS, 1)
 

@@ -145,7 +145,11 @@ class GaussianChannel(Channel):
         return {"y": y, "z": z, "mu": mu, "sig": sig, "noise_std": noise_std}
 
     def corrupt(self, y, seed=None, w=None):
-        """Adds the channel's noise to `y : [..., n]`; `w` is standard normal. See `Channel.corrupt`."""
+        """Adds the channel's noise to `y : [..., n]`; `w` is standard normal. See `Channel.corrupt`.
+
+        With `power="element"` the noise is proportional to `y`, all that a channel can know of; that of `call` is
+        proportional to `mu`, as the paper has it. The two agree where the encoder has no noise of its own.
+        """
         y = as_reals(y, "y")
         return y + self._noise_std(y) * _noise(y, w, seed, _NOISE, "w")
 

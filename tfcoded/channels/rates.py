@@ -1,4 +1,8 @@
-"""How much a Gaussian channel is made to carry: two upper bounds, in closed form."""
+"""How much a Gaussian channel is made to carry: two upper bounds, in closed form.
+
+Both compare with N(0, 1 + noise_std^2), which must be the same for everything that may be sent: there is no such bound
+where the noise follows the symbols (`power="element"`).
+"""
 
 import math
 
@@ -17,6 +21,9 @@ def transmission_rate(sent):
 
     Returns:
       Bits per codeword, `[...]`.
+
+    Raises:
+      ValueError: if the noise follows the symbols.
     """
     return _bits(sent["y"], tf.square(sent["noise_std"]), sent["noise_std"])
 
@@ -25,19 +32,25 @@ def source_rate(sent):
     """Upper bound of `I(X; Z)`: as `transmission_rate`, of the law of `z` given the encoder's input.
 
     `T_x = E[log p(z|x) - log N(z)]` with `p(z|x) = N(mu, sig^2 + noise_std^2)`; at most the transmission rate
-    in the mean, and 0 for an encoder that sends N(0, 1) whatever the input.
+    in the mean, and 0 for an encoder that sends N(0, 1) whatever the input. Of `power="codeword"` it is no bound: a
+    normalised codeword is not normal.
 
     Args:
       sent: dict, as `GaussianChannel.call` returns it.
 
     Returns:
       Bits per codeword, `[...]`. Divide by `n * capacity_bits` for the part of the capacity that is used.
+
+    Raises:
+      ValueError: if the noise follows the symbols.
     """
     return _bits(sent["mu"], tf.square(sent["sig"]) + tf.square(sent["noise_std"]), sent["noise_std"])
 
 
 def _bits(mean, variance, noise_std):
     """Divergence KL(N(mean, variance) || N(0, 1 + noise_std^2)), summed over the last axis, in bits."""
+    if noise_std.shape.rank:
+        raise ValueError('the noise follows the symbols (power="element"): nothing bounds what they carry')
     marginal = 1 + tf.square(noise_std)
     ratio = variance / marginal
     nats = 0.5 * (ratio - 1 - tf.math.log(ratio) + tf.square(mean) / marginal)

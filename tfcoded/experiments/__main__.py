@@ -19,7 +19,7 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cli, sources, zoo
+from tfcoded import cli, hardware, sources, zoo
 from tfcoded.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -47,6 +47,7 @@ def define_flags():
     flags.DEFINE_integer(
         "draws", 4, "Draws of the channel per test image; twice as many over the bandwidth.", lower_bound=1
     )
+    flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks in training.")
     flags.DEFINE_string("out", "experiments/bwlc", "Folder to write into.")
     flags.DEFINE_string("runs_dir", None, "Folder of the training runs; default OUT/runs.")
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
@@ -90,6 +91,7 @@ def settings():
         validation_images=FLAGS.validation_images,
         eval_images=FLAGS.eval_images,
         draws=FLAGS.draws,
+        dtype_policy=hardware.dtype_policy(FLAGS.dtype_policy),
         image_shape=plan.image_shape(FLAGS.dataset, FLAGS.data_dir),
         zoo_dir=FLAGS.zoo_dir,
         inception=inception and str(inception),

@@ -129,6 +129,8 @@ def decoders(cells, records, settings):
             "FD-classifier is the Fréchet distance between the logits of a small classifier. It is not the FID: its "
             "scale is its own, and only values of one classifier compare."
         )
+    else:
+        remarks.append("A FID of fewer images is larger: compare only with those of as many.")
     x = range(bands + 1)
     panels = [
         pictures.Panel(

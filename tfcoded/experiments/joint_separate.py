@@ -59,8 +59,9 @@ def at_best_beta(cells, records, settings):
         ),
     ]
     title = "Figure 4: error of joint and separate systems over the signal-to-noise ratio"
-    remark = "beta is the one with the smallest validation error, averaged over seeds, of each system and SNR."
-    return Result(title, columns, rows, claims, {"figure.png": lambda path: pictures.panels(panels, path)}, [remark])
+    remarks = ["beta is the one with the smallest validation error, averaged over seeds, of each system and SNR."]
+    remarks += _at_the_edge(rows, sorted({cell.beta for cell in cells}))
+    return Result(title, columns, rows, claims, {"figure.png": lambda path: pictures.panels(panels, path)}, remarks)
 
 
 def at_every_beta(cells, records, settings):
@@ -141,6 +142,15 @@ def _ends(snrs, gaps):
     middle = max(ordered[1:-1], key=lambda snr: over_seeds(gaps[snr])[0])
     ends = (ordered[0], ordered[-1])
     return Claim(text, tuple(compare(f"SNR {end:g} below SNR {middle:g}", gaps[end], gaps[middle]) for end in ends))
+
+
+def _at_the_edge(rows, betas):
+    """What to say of a beta that is chosen at an end of those tried, a list of at most one `str`."""
+    ends = betas[0], betas[-1]
+    places = [f"{s} at SNR {row['snr']:g}" for s in SYSTEMS for row in rows if row[f"{s}_beta"] in ends]
+    if not places:
+        return []
+    return [f"The best beta is the smallest or largest of those tried, and a better one may lie beyond: {', '.join(places)}."]
 
 
 def _sensitivity(found, betas, settings):

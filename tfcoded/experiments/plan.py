@@ -35,6 +35,7 @@ class Settings:
       validation_images: `int`, the last ones of the training images, which `beta` is chosen with.
       eval_images: `int`, validation and test images that are measured, the first ones; or `None` for all.
       draws: `int`, of the channel, per test image.
+      dtype_policy: `str`, of the trainings: 'float32' or 'mixed_bfloat16'. What is measured is computed in float32.
       image_shape: `(height, width, channels)`.
       zoo_dir: folder of the zoo, or `None`.
       inception: `str`, file of the FID network's weights, or `None`.
@@ -53,6 +54,7 @@ class Settings:
     validation_images: int = VALIDATION_IMAGES
     eval_images: int | None = None
     draws: int = DRAWS
+    dtype_policy: str = "float32"
     image_shape: tuple = (32, 32, 3)
     zoo_dir: str | None = None
     inception: str | None = None
@@ -60,7 +62,7 @@ class Settings:
 
     def facts(self):
         """`dict` of what decides the numbers of a cell, beside its configuration and seed."""
-        keys = ("train_images", "validation_images", "eval_images", "draws")
+        keys = ("train_images", "validation_images", "eval_images", "draws", "dtype_policy")
         return {key: getattr(self, key) for key in keys}
 
 

@@ -17,6 +17,7 @@ class Quantity:
     Args:
       value: `float`.
       replicates: BLOCKS numbers, the value without each block of images, or `None` where they are not known.
+      error: the standard error where there are no replicates, `float`, or `None`. What is computed of it has none.
 
     Example:
 
@@ -30,9 +31,10 @@ class Quantity:
     Kott, "The delete-a-group jackknife", Journal of Official Statistics 17, 2001.
     """
 
-    def __init__(self, value, replicates=None):
+    def __init__(self, value, replicates=None, error=None):
         self.value = float(value)
         self.replicates = None if replicates is None else np.asarray(replicates, np.float64)
+        self._error = error
 
     @classmethod
     def mean(cls, samples):
@@ -48,7 +50,7 @@ class Quantity:
     def standard_error(self):
         """`float`, over images, or `None`."""
         if self.replicates is None:
-            return None
+            return self._error
         count = len(self.replicates)
         return float(math.sqrt((count - 1) / count * np.sum((self.replicates - self.replicates.mean()) ** 2)))
 

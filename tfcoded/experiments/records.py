@@ -54,7 +54,7 @@ def read(out, cell, settings):
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         metrics = {
-            name: Quantity(entry["value"], content["replicates"].get(name))
+            name: Quantity(entry["value"], content["replicates"].get(name), entry["standard_error"])
             for name, entry in content["metrics"].items()
             if entry["value"] is not None
         }

@@ -66,6 +66,7 @@ def write(folder, name, result, settings, cells):
         "dataset": settings.dataset,
         "size": settings.size,
         "epochs": settings.epochs,
+        "dtype_policy": settings.dtype_policy,
         "seeds": list(settings.seeds),
         "betas": sorted({cell.beta for cell in cells}),
         "cells": [cell.name for cell in cells],
@@ -90,7 +91,7 @@ def describe(settings, cells):
         steps = f" ({plan.steps(first, settings.train_images)} steps)"
     betas = sorted({cell.beta for cell in cells})
     parts = [
-        f"{settings.dataset}, networks of size {settings.size}, {settings.epochs} epochs{steps} of {number}, batches of {settings.batch_size}"
+        f"{settings.dataset}, networks of size {settings.size}, {settings.epochs} epochs{steps} of {number}, batches of {settings.batch_size}, {settings.dtype_policy}"
     ]
     if any(run.config.system == "channel_autoencoder" for cell in cells for run in cell.runs):
         parts.append(f"channel autoencoders {settings.channel_epochs} epochs")
@@ -98,7 +99,9 @@ def describe(settings, cells):
     parts.append(f"beta {', '.join(f'{beta:.3g}' for beta in betas)}")
     parts.append(f"seeds {', '.join(map(str, settings.seeds))}")
     images = f"the first {settings.eval_images} test images" if settings.eval_images else "all test images"
-    parts.append(f"measured on {images} with {settings.draws} draws of the channel")
+    draws = settings.draws * (2 if cells[0].config.channel.bands > 1 else 1)  # as tfcoded.metrics.communication does
+    distances = ", distances with one" if any(cell.distances for cell in cells) else ""
+    parts.append(f"errors measured on {images} with {draws} draws of the channel{distances}")
     errors = "over seeds" if len(settings.seeds) > 1 else "over images"
     return "; ".join(parts) + f". Standard errors are {errors}."
 

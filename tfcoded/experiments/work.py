@@ -120,6 +120,7 @@ class Workshop:
             self.runs / run.name,
             seed=run.seed,
             train_images=self.train_images,
+            dtype_policy=self.settings.dtype_policy,
             data_dir=self._data_dir,
             dataset=self._dataset if run.config.dataset == self.settings.dataset else None,
             validate=False,  # as long as a fifth of an epoch, and nothing is chosen with the test images
@@ -140,7 +141,8 @@ class Workshop:
         if not (folder / "config.yaml").is_file():
             return False
         changed = workdir.differences(configuration.load(folder / "config.yaml"), run.config)
-        before, after = workdir.read_run(folder), {"seed": run.seed, "train_images": self.train_images}
+        before = workdir.read_run(folder)
+        after = {"seed": run.seed, "train_images": self.train_images, "dtype_policy": self.settings.dtype_policy}
         changed += [
             f"{key} {before.get(key)}, not {value}" for key, value in after.items() if before.get(key) != value
         ]

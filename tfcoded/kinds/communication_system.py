@@ -108,8 +108,10 @@ class CommunicationSystemKind(Kind):
         """Names of what a system's `rates` gives, a tuple of `str`."""
         if config.system == "channel_autoencoder":
             return _RATES[1:]
-        gaussian = config.system != "source_vae" and config.channel.kind == "gaussian"
-        return _RATES if gaussian else _RATES[:1]
+        power = config.channel.power
+        if config.system == "source_vae" or config.channel.kind != "gaussian" or power == "element":
+            return _RATES[:1]
+        return _RATES[:2] if config.system == "separate" or power == "codeword" else _RATES
 
 
 def channel_text(channel):

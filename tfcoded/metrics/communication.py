@@ -37,7 +37,7 @@ def measure(codec, config, images, *, seed=0, draws=DRAWS, batch_size=128):
     | `psnr` | decibels, `-10 log10(mse)` of that mean, not the mean over images; of images |
     | `mse_bands_0` .. `mse_bands_T` | the squared error when the first B bands are received; with several bands only |
     | `rate` | bits per image, the divergence of the encoder's law from the prior; not of a channel autoencoder |
-    | `transmission_rate`, `source_rate` | bits per image, see `tfcoded.channels`; of Gaussian channels |
+    | `transmission_rate`, `source_rate` | bits per image, see `tfcoded.channels`; of Gaussian channels, where they are bounds |
     | `capacity_used` | `source_rate` as a part of what the symbols can carry |
     | `ber` | fraction of bits that arrive flipped; of binary channels |
     | `erased` | fraction of bits that do not arrive; of the binary erasure channel |
@@ -165,7 +165,10 @@ def notes(config):
             f"mse is per number drawn from a normal law; no code with as many symbols is below {optimum(config):.4g}"
         )
     if config.channel.power == "element":
-        found.append("noise that grows with each symbol itself: the channel's capacity is not bounded")
+        found.append(
+            "noise that grows with each symbol itself: the channel's capacity is not bounded; it follows what is sent, "
+            "in training the mean of that"
+        )
     if config.system == "joint" and config.channel.kind == "gaussian":
         found.append(f"objective {config.objective}, beta {config.beta:g}")
     return found

@@ -179,10 +179,19 @@ class JointModel(System):
         return self._decode(seen["decoder_input"], seeds.derive(seed, _DECODER))
 
     def rates(self, images, seed):
-        """`"rate"`, the divergence from the prior, `"transmission_rate"` and `"source_rate"`. See `System.rates`."""
+        """`"rate"`, the divergence from the prior, and the bounds of `tfcoded.channels.rates` that hold.
+
+        `"transmission_rate"` but where the noise follows the symbols, and `"source_rate"` where the power is no
+        codeword's own either. See `System.rates`.
+        """
         sent = self.send(images, seed)
-        rate = tf.reduce_sum(self.divergences(sent, sent["z"]), axis=-1) / math.log(2)
-        return {"rate": rate, "transmission_rate": transmission_rate(sent), "source_rate": source_rate(sent)}
+        rates = {"rate": tf.reduce_sum(self.divergences(sent, sent["z"]), axis=-1) / math.log(2)}
+        power = self.channel.channel.power
+        if power != "element":
+            rates["transmission_rate"] = transmission_rate(sent)
+        if power not in ("element", "codeword"):
+            rates["source_rate"] = source_rate(sent)
+        return rates
 
     def divergences(self, sent, context):
         """Of every band, the divergence of its law from that of the prior given the bands before.

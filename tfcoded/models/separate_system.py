@@ -82,13 +82,14 @@ class SeparateSystem(System):
         return self.source.receive(self.channel_autoencoder.receive(symbols, bands, seed), bands, seed)
 
     def rates(self, images, seed):
-        """`"rate"` of the source code, and of the channel code `"transmission_rate"` and `"source_rate"`.
+        """`"rate"` of the source code, and of the channel code `"transmission_rate"`.
 
-        The last two agree: what is sent is a function of the source code, whose own randomness they do not see.
-        See `System.rates`.
+        What is sent is a function of the source code, whose own randomness the channel code does not see: it has no
+        `"source_rate"` of images. See `System.rates`.
         """
-        rate = self.source.rates(images, seeds.derive(seed, _SOURCE))
-        return rate | self.channel_autoencoder.rates(self._code(images, seed), seeds.derive(seed, _CHANNEL))
+        rates = self.source.rates(images, seeds.derive(seed, _SOURCE))
+        of_channel = self.channel_autoencoder.rates(self._code(images, seed), seeds.derive(seed, _CHANNEL))
+        return rates | {"transmission_rate": of_channel["transmission_rate"]}
 
     def training_terms(self, images, seed, step=None):
         """Raises `ValueError`: the parts are trained, each by itself."""
