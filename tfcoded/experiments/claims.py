@@ -13,8 +13,9 @@ has the spread over seeds and the error over images in it. The comparison holds 
 ("at most" allows equality: there m >= 0 is enough in place of m > 2 S). It does not hold if m < -2 S. Otherwise it is
 undecided: the order is the claimed one but within 2 S, or a seed reverses it, or the mean does by less than 2 S. Where
 e is unknown, any reversal counts. With three seeds S has two degrees of freedom: if there is no difference, m is above
-2 S in 9 of 100 repetitions, so a comparison near 2 S says little. A claim holds if all its comparisons do, does not hold if one does not, and is
-undecided otherwise. Soft claims are observations that need not carry over to other data and networks.
+2 S in 9 of 100 repetitions, so a comparison near 2 S says little. A claim holds if all its comparisons do, does not
+hold if one does not, and is undecided otherwise. Soft claims are observations that need not carry over to other data
+and networks.
 """
 
 

@@ -146,6 +146,8 @@ def _ends(snrs, gaps):
 
 def _at_the_edge(rows, betas):
     """What to say of a beta that is chosen at an end of those tried, a list of at most one `str`."""
+    if len(betas) == 1:  # nothing was chosen
+        return []
     ends = betas[0], betas[-1]
     places = [f"{s} at SNR {row['snr']:g}" for s in SYSTEMS for row in rows if row[f"{s}_beta"] in ends]
     if not places:

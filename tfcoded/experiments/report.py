@@ -24,6 +24,7 @@ class Result:
       figures: `dict` from a file's name to a function that draws it at a path.
       remarks: list of `str`.
       facts: `dict` of more numbers for result.json.
+      shown: `str`, for an experiment that shows something and measures nothing: how that was made.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Result:
     figures: dict[str, Callable]
     remarks: list = dataclasses.field(default_factory=list)
     facts: dict = dataclasses.field(default_factory=dict)
+    shown: str = ""
 
 
 def write(folder, name, result, settings, cells):
@@ -47,7 +49,7 @@ def write(folder, name, result, settings, cells):
     """
     for file, draw in result.figures.items():
         draw(folder / file)
-    described = describe(settings, cells)
+    described = describe(settings, cells, result.shown)
     head = f"**{result.title}.** {described}\n"
     remarks = "".join(f"\n{remark}\n" for remark in result.remarks)
     command = f"\nMade by `{provenance.command()}`.\n"
@@ -77,8 +79,8 @@ def write(folder, name, result, settings, cells):
     write_atomically(folder / "result.json", provenance.to_json(content))
 
 
-def describe(settings, cells):
-    """How the numbers were made, as text."""
+def describe(settings, cells, shown=""):
+    """How the numbers were made, as text; or what is `shown`, where none were measured."""
     train = settings.train_images or "all but the last"
     number = (
         f"{train} training images"
@@ -97,6 +99,8 @@ def describe(settings, cells):
         parts.append(f"channel autoencoders {settings.channel_epochs} epochs")
     parts += settings.overrides
     parts.append(f"beta {', '.join(f'{beta:.3g}' for beta in betas)}")
+    if shown:
+        return "; ".join([*parts, shown]) + "."
     parts.append(f"seeds {', '.join(map(str, settings.seeds))}")
     images = f"the first {settings.eval_images} test images" if settings.eval_images else "all test images"
     draws = settings.draws * (2 if cells[0].config.channel.bands > 1 else 1)  # as tfcoded.metrics.communication does

@@ -43,4 +43,5 @@ def received(cells, shop, settings):
         pictures.sheet(sheet, len(originals), path, row_titles=titles)
 
     title = f"Figure 7: the first {len(originals)} test images as they are received"
-    return Result(title, columns, rows, [], {"figure.png": draw})
+    shown = f"seed {cells[0].seed}, one draw of the encoder, the channel and what is filled in, the same at every B"
+    return Result(title, columns, rows, [], {"figure.png": draw}, shown=shown)
