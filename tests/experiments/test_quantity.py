@@ -46,3 +46,9 @@ def test_over_seeds():
     single = Quantity.mean(np.arange(100.0))
     assert over_seeds([single]) == (single.value, single.standard_error)
     assert over_seeds([Quantity(1.0)]) == (1.0, None)
+
+
+def test_an_error_that_is_known_without_replicates():
+    quantity = Quantity(2.0, error=0.25)
+    assert quantity.standard_error == 0.25 and over_seeds([quantity]) == (2.0, 0.25)
+    assert combined(lambda a: 2 * a, quantity).standard_error is None

@@ -30,11 +30,27 @@ def joint_and_separate(settings=SETTINGS, gaps=GAPS, best=1.0):
     return cells, found
 
 
+def test_a_beta_at_the_end_of_the_grid_is_told():
+    cells, found = joint_and_separate(best=0.1)
+    (remark,) = [text for text in joint_separate.at_best_beta(cells, found, SETTINGS).remarks if "beyond" in text]
+    assert "joint at SNR 0.01" in remark and "separate at SNR 100" in remark
+
+
+def test_what_a_table_says_of_its_making():
+    cells = plan.joint_and_separate(SETTINGS)
+    assert "batches of 128, float32; channel autoencoders" in report.describe(SETTINGS, cells)
+    assert "all test images with 4 draws of the channel. Standard errors are over seeds." in report.describe(SETTINGS, cells)
+    cells = plan.bandwidth_limited(SETTINGS, plan.DECODERS, distances=True)
+    assert "with 8 draws of the channel, distances with one." in report.describe(SETTINGS, cells)
+    assert report.describe(SETTINGS, cells, "seed 0, shown once").endswith("seed 0, shown once.")
+
+
 def test_figure_4():
     cells, found = joint_and_separate()
     result = joint_separate.at_best_beta(cells, found, SETTINGS)
     assert [claim.status for claim in result.claims] == [HELD, HELD]
     assert [row["snr"] for row in result.rows] == list(plan.SNRS)
+    assert not any("may lie beyond" in remark for remark in result.remarks)
     row = result.rows[2]
     assert row["joint_beta"] == row["separate_beta"] == 1.0
     assert row["decibel"] == 0 and row["capacity"] == pytest.approx(50)
