@@ -162,23 +162,29 @@ def without_time(history):
 def assert_like(history, weights, training, expected_history, expected_weights):
     """Within what another rounding makes of a few steps.
 
-    Adam moves a weight by its learning rate however small the gradient is, so weights whose gradients are nothing but
-    rounding (the scale of what is sent at a given power, for one) go ways of their own, and only the way of all of them
-    together is compared. Largest differences seen: 2.4e-4 of a metric, 3.4e-3 of the way.
+    Of the Coded-DVAE every weight, which moves by up to 9e-4. In the systems Adam moves weights whose gradients are
+    nothing but rounding (the scale of what is sent at a given power, for one) as far as any other, and only the way of
+    all weights together is compared. Largest differences seen there: 2.4e-4 of a metric, 3.4e-3 of the way.
     """
+    tight = not hasattr(training.config, "system")
     for name, expected in expected_history.items():
-        np.testing.assert_allclose(history[name], expected, rtol=1e-3, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(history[name], expected, rtol=1e-5 if tight else 1e-3, atol=1e-6, err_msg=name)
     found, expected, start = (
         np.concatenate([np.ravel(value) for value in values])
         for values in (weights, expected_weights, training.initial)
     )
-    assert np.linalg.norm(found - expected) <= 1e-2 * np.linalg.norm(expected - start)
+    if tight:
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert np.linalg.norm(found - expected) <= (1e-3 if tight else 1e-2) * np.linalg.norm(expected - start)
 
 
 def assert_like_fit(history, weights, training):
     assert set(history) == {"epoch", "seconds", *training.history}
     names = [variable.path.split("/", 1)[1].replace("/", ".") for variable in training.model.weights]
     fitted = [variable.numpy() for variable in training.model.weights]
+    if not hasattr(training.config, "system"):
+        for name, expected in training.history.items():
+            np.testing.assert_allclose(history[name], expected, rtol=3e-6, atol=1e-6, err_msg=name)
     assert_like(history, [weights[name] for name in names], training, training.history, fitted)
 
 
