@@ -7,6 +7,7 @@
 writes into `<zoo_dir>/<entry>/`
   1/                   the SavedModel in the given storage
   metrics.json         measured on that SavedModel, and metrics_train.json with --train
+  history.json         metrics of every epoch of the training
   golden.npz           a few inputs and outputs, for python -m tfcoded.zoo verify
   *.png, README.md     pictures, and the card, which --cards writes again for every entry
 and its hashes into `<zoo_dir>/SHA256SUMS`.

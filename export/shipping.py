@@ -15,6 +15,7 @@ from tfcoded.workdir import differences, read_run
 VERSION = "1"
 _PREFIX = ".shipping-"
 _CARRIED = "config.yaml"
+_HISTORY = "history.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +126,9 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
             content, _, _ = measurement.measure(codec, config, dataset, classifier, train_plan, **facts)
             write_atomically(new / "metrics_train.json", provenance.to_json(content))
         write_atomically(new / "golden.npz", golden.record(codec, config, dataset.test_images))
-        _draw(codec, config, dataset.test_images, _history(workdir, epochs), new)
+        history = _history(workdir, epochs)
+        write_atomically(new / _HISTORY, json.dumps(history) + "\n")
+        _draw(codec, config, dataset.test_images, history, new)
         if bins:
             pictures.reliability_diagram(bins, new / "reliability.png")
         card.write(new)
@@ -178,7 +181,7 @@ def _publish(new, shipment):
     checksums.forget(shipment.zoo_dir, shipment.config.name)
     if (target / VERSION).exists():
         (target / VERSION).rename(new.parent / "old")
-    for name in ("metrics.json", "metrics_train.json", "golden.npz", "README.md", *PICTURES):
+    for name in ("metrics.json", "metrics_train.json", _HISTORY, "golden.npz", "README.md", *PICTURES):
         (target / name).unlink(missing_ok=True)
     for path in new.iterdir():
         path.replace(target / path.name)
@@ -202,7 +205,7 @@ def _training(workdir, epochs, config):
 
 def _history(workdir, epochs):
     """Metrics of the first epochs, a `dict` of lists; a training that was cut short may have recorded one more."""
-    return {name: values[:epochs] for name, values in _json(workdir / "history.json").items()}
+    return {name: values[:epochs] for name, values in _json(workdir / _HISTORY).items()}
 
 
 def _json(path):

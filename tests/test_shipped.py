@@ -35,7 +35,7 @@ def test_the_zoo_stays_small():
 def test_what_belongs_to_a_model(name):
     folder = zoo.directory() / name
     present = {path.name for path in folder.iterdir()}
-    expected = {"1", "config.yaml", "metrics.json", "golden.npz", "README.md", "learning_curves.png"}
+    expected = {"1", "README.md", "config.yaml", "golden.npz", "history.json", "learning_curves.png", "metrics.json"}
     system = getattr(zoo.config(name), "system", None)
     if system is None:
         expected |= {"samples.png"}
@@ -44,4 +44,5 @@ def test_what_belongs_to_a_model(name):
     assert expected <= present
     record = json.loads((folder / "metrics.json").read_text())
     assert record["name"] == name
+    assert json.loads((folder / "history.json").read_text())["epoch"] == [*range(1, record["epochs"] + 1)]
     assert record["bytes"] == sum(path.stat().st_size for path in (folder / "1").rglob("*") if path.is_file())

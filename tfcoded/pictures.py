@@ -7,6 +7,7 @@ wide as its widest title, so that nothing is blurred and no texts meet.
 import dataclasses
 import functools
 import io
+import itertools
 import math
 import os
 
@@ -143,9 +144,39 @@ def learning_curves(history, path):
     learning_curves({"elbo": [-310.0, -270.0], "val_elbo": [-280.0, -268.0]}, "learning_curves.png")
     ```
     """
+    training = {name: values for name, values in history.items() if not name.startswith("val_")}
+    validation = {name.removeprefix("val_"): values for name, values in history.items() if name.startswith("val_")}
+    names = list(dict.fromkeys(name.removeprefix("val_") for name in history))
+    _over_epochs(names, {"training": training, "validation": validation}, path)
+
+
+def compared_curves(histories, path):
+    """Draws each validation metric over the epochs, with a curve for every model.
+
+    Args:
+      histories: `dict` from a model's name to its history, see `learning_curves`; models need not have all metrics.
+      path: `str` or `os.PathLike` of the PNG, written atomically.
+
+    Raises:
+      ValueError: if there is no validation metric.
+
+    Example:
+
+    ```python
+    compared_curves({"uncoded_8": {"val_elbo": [-290.1]}, "coded_8_240": {"val_elbo": [-254.5]}}, "curves.png")
+    ```
+    """
+    lines = {
+        model: {name.removeprefix("val_"): values for name, values in history.items() if name.startswith("val_")}
+        for model, history in histories.items()
+    }
+    _over_epochs(list(dict.fromkeys(name for line in lines.values() for name in line)), lines, path)
+
+
+def _over_epochs(names, lines, path):
+    """A panel for each metric in `names`, in it one line for each of `lines`, a `dict` of `dict`s of values."""
     from matplotlib.ticker import MaxNLocator
 
-    names = list(dict.fromkeys(name.removeprefix("val_") for name in history))
     if not names:
         raise ValueError("history holds no metric, nothing to draw")
     columns = min(3, len(names))
@@ -154,9 +185,9 @@ def learning_curves(history, path):
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, name in zip(panels, names):
         longest = 0
-        for key, label, colour in ((name, "training", "#1f5fa8"), (f"val_{name}", "validation", "#d9731a")):
-            if key in history:
-                values = np.array([np.nan if value is None else value for value in history[key]], np.float64)
+        for (label, metrics), colour in zip(lines.items(), itertools.cycle(_COLOURS)):
+            if name in metrics:
+                values = np.array([np.nan if value is None else value for value in metrics[name]], np.float64)
                 longest = max(longest, len(values))
                 marker = "o" if len(values) <= 20 else None  # one epoch alone would draw no line
                 epochs = np.arange(1, len(values) + 1)

@@ -47,6 +47,52 @@ def reconstructions(codec, images, out, rows, columns, seed):
     return path
 
 
+def compared_samples(codecs, out, rows, columns, seed):
+    """Writes `out`/samples.png: rows of images of random words, first those of the first model. Returns its path.
+
+    Models with equally many information bits draw the same words.
+
+    Args:
+      codecs: `dict` from the text beside its rows to a model.
+      out: `pathlib.Path` of a folder.
+      rows: `int`, rows for each model.
+      columns: `int`.
+      seed: `int`.
+    """
+    import tensorflow as tf
+
+    from tfcoded.pictures import sheet
+
+    drawn = [
+        codec.generate(tf.constant(rows * columns), _seed(seed, _SAMPLES))["images"].numpy()
+        for codec in codecs.values()
+    ]
+    path = out / "samples.png"
+    titles = [title if row == 0 else "" for title in codecs for row in range(rows)]
+    sheet(np.concatenate(drawn), columns, path, row_titles=titles)
+    return path
+
+
+def compared_reconstructions(codecs, images, out, columns, seed):
+    """Writes `out`/reconstructions.png: random images, below them each model's reconstructions. Returns its path.
+
+    Args:
+      codecs: `dict` from the text beside its row to a model.
+      images: `[N, H, W, C]` uint8 or float32 in [0, 1].
+      out: `pathlib.Path` of a folder.
+      columns: `int`, images.
+      seed: `int`.
+    """
+    from tfcoded.metrics import as_float
+    from tfcoded.pictures import sheet
+
+    chosen = as_float(_choose(images, columns, seed))
+    rows = [chosen, *(codec.reconstruct(chosen, _seed(seed, _RECONSTRUCTIONS))["images"] for codec in codecs.values())]
+    path = out / "reconstructions.png"
+    sheet(np.concatenate(rows), len(chosen), path, row_titles=["original", *codecs])
+    return path
+
+
 def words(codec, config, images, out, rows, count, seed):
     """Writes `out`/words.png: in each row an image and its most probable words, decoded. Returns its path.
 

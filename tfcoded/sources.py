@@ -103,20 +103,27 @@ def load(values):
     """
     check(values)
     if values.model is not None:
-        folder = zoo.saved_model_path(values.model, values.zoo_dir)
-        codec = zoo.load(values.model, values.zoo_dir)
-    elif values.saved_model is not None:
-        folder = saved_model_folder(values.saved_model)
-        codec = zoo.load_saved_model(folder)
-    else:
-        from export.savedmodel import load_workdir
+        return load_entry(values.model, values.zoo_dir)
+    if values.workdir is not None:
+        return load_run(values.workdir)
+    return _saved(zoo.load_saved_model(saved_model_folder(values.saved_model)), saved_model_folder(values.saved_model))
 
-        folder = pathlib.Path(values.workdir)
-        codec = load_workdir(values.workdir)
 
-    config = configuration_of(codec, folder)
-    epochs = checkpoint_epochs(folder) if values.workdir is not None else _recorded_epochs(folder)
-    return Source(codec, config, epochs)
+def load_entry(name, zoo_dir=None):
+    """Loads an entry of the zoo, as a `Source`; see `tfcoded.zoo.load`."""
+    return _saved(zoo.load(name, zoo_dir), zoo.saved_model_path(name, zoo_dir))
+
+
+def load_run(workdir):
+    """Loads the latest checkpoint of a training run, as a `Source`; see `export.savedmodel.load_workdir`."""
+    from export.savedmodel import load_workdir
+
+    codec = load_workdir(workdir)
+    return Source(codec, configuration_of(codec, workdir), checkpoint_epochs(workdir))
+
+
+def _saved(codec, folder):
+    return Source(codec, configuration_of(codec, folder), _recorded_epochs(folder))
 
 
 def configuration_of(codec, folder):

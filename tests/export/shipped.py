@@ -47,7 +47,8 @@ def training(folder):
     (workdir / "config.yaml").write_text(config.to_yaml(config.override(settings, ["training.epochs=2"])))
     facts = {"seed": 3, "train_images": 40, "dtype_policy": "float32", "replicas": 1}
     (workdir / "run.json").write_text(json.dumps(facts))
-    history = {"epoch": [1, 2, 3], "elbo": [-500.0, -480.0, 0.0], "seconds": [1800.0, 1800.0, 9.0]}
+    elbo = [-500.0, -480.0, 0.0]
+    history = {"epoch": [1, 2, 3], "elbo": elbo, "val_elbo": elbo, "seconds": [1800.0, 1800.0, 9.0]}
     (workdir / "history.json").write_text(json.dumps(history))
     (workdir / "metrics.json").write_text(json.dumps({"epochs": EPOCHS, "hardware": "a GPU", "metrics": {}}))
     with pytest.MonkeyPatch.context() as patch:

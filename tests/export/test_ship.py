@@ -44,7 +44,8 @@ def test_an_entry_is_complete(home):
     names = {path.name for path in entry.iterdir()}
     assert names == {
         *("1", "config.yaml", "metrics.json", "metrics_train.json", "golden.npz", "README.md", "notes.txt"),
-        *("samples.png", "reconstructions.png", "reliability.png", "learning_curves.png", "m1_fixed.png"),
+        *("history.json", "samples.png", "reconstructions.png", "reliability.png", "learning_curves.png"),
+        "m1_fixed.png",
     }
     assert {path.name for path in (home / "zoo").iterdir()} == {"tiny", "SHA256SUMS"}
     record = json.loads((entry / "metrics.json").read_text())
@@ -63,6 +64,15 @@ def test_an_entry_is_complete(home):
     assert {"psnr", "ber", "ece_words"} <= set(record["metrics"])
     train = json.loads((entry / "metrics_train.json").read_text())
     assert train["split"] == "train" and train["images"] == 40 and "ber" not in train["metrics"]
+    history = json.loads((entry / "history.json").read_text())
+    assert history["epoch"] == [1, 2] and history["val_elbo"] == [-500.0, -480.0]  # not the third, which was cut short
+
+
+def test_it_is_compared_with_its_own_training(home, tmp_path):
+    models = f"--models=tiny,{home / 'run'}"
+    done = shipped.run_tiny("tfcoded.compare", models, f"--zoo_dir={home / 'zoo'}", f"--out={tmp_path}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {path.name for path in tmp_path.iterdir()} == {"reconstructions.png", "samples.png", "learning_curves.png"}
 
 
 def test_it_loads_and_verifies(home, model):

@@ -1,0 +1,106 @@
+"""python -m tfcoded.compare, in processes of its own, on small SavedModels and the user's images."""
+
+import json
+
+import commands
+import fake_codec
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfcoded import config, pictures
+
+HISTORY = {"epoch": [1, 2], "elbo": [-9.0, -8.0], "val_elbo": [-9.5, -8.5], "seconds": [1.0, 1.0]}
+
+
+def run(folder, *arguments):
+    return commands.run("tfcoded.compare", f"--zoo_dir={folder}", *arguments, cwd=folder)
+
+
+def refused(folder, message, *arguments):
+    done = run(folder, *arguments)
+    assert done.returncode == 2, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert message in line, line
+
+
+def entry(folder, name, dataset, branches, history=None, weights=True):
+    """A zoo entry."""
+    (folder / name).mkdir()
+    if weights:
+        fake_codec.save(folder / name / "1", dataset, branches)
+    bits = sum(branches)
+    values = {
+        "name": name,
+        "dataset": dataset,
+        "likelihood": "bernoulli",
+        "beta": 15,
+        "code": {"kind": "repetition", "information_bits": bits, "code_bits": 10 * bits},
+        "network": {"image_shape": [28, 28, 1]},
+        "training": {"epochs": 3},
+        "published": {},
+    }
+    (folder / name / "config.yaml").write_text(config.to_yaml(config.from_dict(values)))
+    (folder / name / "metrics.json").write_text(json.dumps({"epochs": 2}))
+    if history is not None:
+        (folder / name / "history.json").write_text(json.dumps(history))
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compare")
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, [34, 28, 28, 1]).astype(np.uint8)
+    np.savez(folder / "images.npz", train_images=images[:4], test_images=images[4:])
+    mine = str(folder / "images.npz")
+    entry(folder, "three", mine, (3,), HISTORY)
+    entry(folder, "six", mine, (3, 3), {**HISTORY, "val_elbo": [-5.0, -4.0]})
+    entry(folder, "twin", mine, (3,), {"epoch": [1], "elbo": [-9.0]})
+    entry(folder, "other", str(folder / "absent.npz"), (3,), HISTORY)
+    entry(folder, "unrecorded", mine, (3,))
+    entry(folder, "planned", mine, (3,), HISTORY, weights=False)
+    return folder
+
+
+def rows(path, count, columns):
+    """The pixels of a sheet's rows, an array `[count, columns, 112, 112]` of grey levels."""
+    sheet = np.asarray(Image.open(path).convert("L"))
+    pitch = pictures.CELL + pictures.GAP
+    left = sheet.shape[1] - pictures.MARGIN - columns * pitch + pictures.GAP
+    ys, xs = pictures.MARGIN + pitch * np.arange(count), left + pitch * np.arange(columns)
+    cells = [sheet[y : y + pictures.CELL, x : x + pictures.CELL] for y in ys for x in xs]
+    return np.array(cells).reshape(count, columns, pictures.CELL, pictures.CELL).astype(int)
+
+
+def test_the_same_images_side_by_side(zoo):
+    done = run(zoo, "--models=three,six", "--out=out", "--columns=4", "--sample_rows=3")
+    assert done.returncode == 0, done.stderr
+    names = ["reconstructions.png", "samples.png", "learning_curves.png"]
+    assert done.stdout.split() == [f"out/{name}" for name in names]
+
+    original, three, six = rows(zoo / "out" / "reconstructions.png", 3, 4)
+    assert original.std() > 50 and abs(three - original / 2).max() <= 1 and (six == three).all()  # each halves it
+
+    samples = rows(zoo / "out" / "samples.png", 6, 4)
+    assert (samples[:3, :, 24:] == 0).all()  # stripes of three bits, eight rows of pixels each
+    assert (samples[3:, :, 24:48] > 0).any() and (samples[3:, :, 48:] == 0).all()  # of six
+
+    curves = np.asarray(Image.open(zoo / "out" / "learning_curves.png").convert("RGB")).reshape(-1, 3)
+    assert {(0x1F, 0x5F, 0xA8), (0xD9, 0x73, 0x1A)} <= set(map(tuple, curves))
+
+    refused(zoo, "already holds reconstructions.png", "--models=three,six", "--out=out")
+    assert run(zoo, "--models=three", "--out=out", "--overwrite").returncode == 0
+
+
+def test_what_is_refused(zoo):
+    refused(zoo, "expected different models", "--models=three,three", "--out=new")
+    refused(zoo, "expected different models", "--models=", "--out=new")
+    refused(zoo, "did you mean 'three'?", "--models=tree", "--out=new")
+    refused(zoo, "three of", "--models=three,other", "--out=new")
+    refused(zoo, "expected Coded-DVAEs", "--models=three,bwlc_bec", "--out=new")
+    refused(zoo, "planned", "--models=three,planned", "--out=new")
+    refused(zoo, "history.json does not exist", "--models=unrecorded", "--out=new")
+    refused(zoo, "no metric of the test images", "--models=twin", "--out=new")
+    (zoo / "twin" / "history.json").write_text("[1")
+    refused(zoo, "is damaged", "--models=twin", "--out=new")
+    assert not (zoo / "new").exists()
