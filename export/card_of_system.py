@@ -15,6 +15,7 @@ _LABELS = {
     "transmission_rate": "bound of I(Y; Z), bits per image",
     "source_rate": "bound of I(X; Z), bits per image",
     "capacity_used": "the latter as a part of the capacity",
+    "power": "power sent, per symbol",
     "ber": "bits that arrive flipped",
     "erased": "bits that do not arrive",
 }

@@ -86,6 +86,11 @@ def assert_mean(samples, expected):
     assert abs(samples.mean() - expected) <= 4.5 * error, f"{samples.mean()}, expected {expected} ± {error}"
 
 
+def assert_near_one(power, count):
+    """The mean square of so many independent N(0, 1)."""
+    assert abs(power - 1) <= 4.5 * math.sqrt(2 / count)
+
+
 @pytest.mark.parametrize("snr", [0.5, 4.0])
 def test_the_error_falls_linearly_with_the_bands_of_a_known_system(snr):
     """B5: the slope is -m snr / (1 + snr), where m is the number of symbols in a band."""
@@ -109,7 +114,8 @@ def test_the_error_falls_linearly_with_the_bands_of_a_known_system(snr):
 def test_names_standard_errors_and_capacity():
     snr = 3.0
     found = communication.measure(KnownSystem(snr), settings(snr=snr), images(200), draws=2)
-    assert list(found) == ["mse", "psnr", "rate", "transmission_rate", "source_rate", "capacity_used"]
+    assert list(found) == ["mse", "psnr", "rate", "transmission_rate", "source_rate", "power", "capacity_used"]
+    assert_near_one(found["power"].value, 200 * BANDS * BAND)
     mse, error = found["mse"]
     assert found["psnr"].value == pytest.approx(-10 * math.log10(mse))
     above, below = (-10 * math.log10(mse + sign * error) for sign in (1, -1))
@@ -181,7 +187,8 @@ def test_a_channel_autoencoder_sends_numbers(snr):
     samples = communication.communication_samples(KnownSystem(snr, scale=None), chosen, draws, draws=1)
     assert_mean(samples["mse"], 1 / (1 + snr))
     found = communication.measure(KnownSystem(snr, scale=None), chosen, draws[:50])
-    assert list(found) == ["mse", "rate", "transmission_rate", "source_rate", "capacity_used"]
+    assert list(found) == ["mse", "rate", "transmission_rate", "source_rate", "power", "capacity_used"]
+    assert_near_one(found["power"].value, 200 * BANDS * BAND)
     (note,) = communication.notes(chosen)
     assert f"below {1 / (1 + snr):.4g}" in note
     mine = np.ones([4, 60], np.float32)  # numbers of the caller's own

@@ -38,6 +38,7 @@ def measure(codec, config, images, *, seed=0, draws=DRAWS, batch_size=128):
     | `mse_bands_0` .. `mse_bands_T` | the squared error when the first B bands are received; with several bands only |
     | `rate` | bits per image, the divergence of the encoder's law from the prior; not of a channel autoencoder |
     | `transmission_rate`, `source_rate` | bits per image, see `tfcoded.channels`; of Gaussian channels, where they are bounds |
+    | `power` | mean square of what is sent, per symbol; of Gaussian channels, whose `snr` counts on 1 |
     | `capacity_used` | `source_rate` as a part of what the symbols can carry |
     | `ber` | fraction of bits that arrive flipped; of binary channels |
     | `erased` | fraction of bits that do not arrive; of the binary erasure channel |
@@ -179,7 +180,7 @@ def _of_batch(codec, config, images, seed, index, draws):
     bands = config.channel.bands
     widths = range(bands + 1) if bands > 1 else (bands,)
     errors = {width: [] for width in widths}
-    flipped, erased = [], []
+    powers, flipped, erased = [], [], []
     for draw in range(2 * draws if bands > 1 else draws):
         path = index, draw
         sent = codec.transmit(images, _seed(seed, _SENT, *path))["symbols"]
@@ -190,6 +191,7 @@ def _of_batch(codec, config, images, seed, index, draws):
             if config.system != "channel_autoencoder":
                 shown = tf.clip_by_value(shown, 0, 1)
             errors[width].append(_squared_error(images, shown))
+        powers.append(np.mean(np.square(sent), axis=1))
         change = np.abs(received - sent)  # of bits: 1 where one was flipped, 1/2 where it was erased
         flipped.append(np.mean(change > 0.75, axis=1))
         erased.append(np.mean((change > 0.25) & (change < 0.75), axis=1))
@@ -199,7 +201,9 @@ def _of_batch(codec, config, images, seed, index, draws):
         found |= {f"mse_bands_{width}": np.mean(values, axis=0) for width, values in errors.items()}
     rates = codec.rates(images, _seed(seed, _RATES, index))
     found |= {name: rates[name].numpy() for name in ("rate", "transmission_rate", "source_rate") if name in rates}
-    if config.channel.kind != "gaussian":
+    if config.channel.kind == "gaussian":
+        found["power"] = np.mean(powers, axis=0)
+    else:
         found["ber"] = np.mean(flipped, axis=0)
     if config.channel.kind == "binary_erasure":
         found["erased"] = np.mean(erased, axis=0)
