@@ -132,23 +132,24 @@ def test_likelihoods_are_added_to_a_measurement(saved, tmp_path):
     model = ("--saved_model", saved / "repetition", "--images=12", "--runs=1", "--words=5")
     assert run(*model, "--metrics=errors", cwd=tmp_path).returncode == 0
     arguments = (*model, "--metrics=likelihood,frechet", "--likelihood_images=3", "--add")
-    result = run(*arguments, "--likelihood_prior=jeffreys", "--generated=20", cwd=tmp_path)
+    jeffreys = ("--likelihood_prior=jeffreys", "--likelihood_omega=0.3")
+    result = run(*arguments, *jeffreys, "--generated=20", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     content = json.loads((tmp_path / "metrics.json").read_text())
     # The score does not depend on z and hardly on the word, so nearly all samples count, and the estimate is the score.
     images = np.load(saved / "images.npz")["test_images"][:3] / 255
     z = 20.0  # the sum of 40 code bits, in the mean
     metrics = content["metrics"]
-    assert metrics["log_likelihood_jeffreys"]["value"] == pytest.approx(-images.sum((1, 2, 3)).mean() - z, abs=15)
-    assert metrics["effective_sample_size_jeffreys"]["value"] > 10
+    assert metrics["log_likelihood_omega0.3_jeffreys"]["value"] == pytest.approx(-images.sum((1, 2, 3)).mean() - z, abs=15)
+    assert metrics["effective_sample_size_omega0.3_jeffreys"]["value"] > 10
     assert {"ber", "log_likelihood_hard"} <= set(metrics)
-    facts = content["likelihood"]["log_likelihood_jeffreys"]
+    facts = content["likelihood"]["log_likelihood_omega0.3_jeffreys"]
     assert (facts["images"], facts["samples"], facts["prior"], facts["a"]) == (3, 300, "jeffreys", [0.5] * 4)
     assert any("3 images by 300 samples" in note and "a 0.50, b 0.50" in note for note in content["notes"])
     assert any("no Frechet distance" in note for note in content["notes"])
     (addition,) = content["additions"]
     assert addition["images"] == 12
-    assert "log_likelihood_jeffreys" in addition["metrics"] and "--add" in addition["command"]
+    assert "log_likelihood_omega0.3_jeffreys" in addition["metrics"] and "--add" in addition["command"]
     # Nothing is left of the interruptible part.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json"]
 

@@ -167,12 +167,14 @@ def test_training_runs_instead_of_the_zoo(tmp_path):
 
 def test_how_a_likelihood_was_measured_has_a_footnote(tmp_path):
     facts = {"images": 5, "samples": 300, "space": "z", "omega": 0.5, "prior": "fitted", "a": [0.2, 0.4], "b": [0.5, 0.5]}
-    measure(tmp_path, "uncoded_8", metrics={"log_likelihood": -250.0}, likelihood={"log_likelihood": facts})
+    metrics = {"log_likelihood": -250.0, "effective_sample_size": 41.7}
+    measure(tmp_path, "uncoded_8", metrics=metrics, likelihood={"log_likelihood": facts})
     changed = configuration.override(zoo.config("uncoded_8"), ["objective.kind=reinforce_loo", "objective.samples=2"])
     (tmp_path / "uncoded_8/config.yaml").write_text(configuration.to_yaml(changed))
     row, text = ours(17, "15", runs_dir=tmp_path)
     assert any(value.startswith("-250") and "[" in value for value in row.values())
-    assert "log-likelihood of 5 images by 300 samples (space z, omega 0.5), fitted Beta prior, a 0.20 to 0.40, b 0.50" in text
+    how = "log-likelihood of 5 images by 300 samples (space z, omega 0.5), fitted Beta prior, a 0.20 to 0.40, b 0.50"
+    assert f"{how}, median effective sample size 42" in text
     # Settings that one of the two kinds of training lacks.
     assert "trained with objective.kind reinforce_loo, not elbo" in text and "objective.exact_kl True, not -" in text
 

@@ -131,7 +131,9 @@ def _measured(label, config, columns, zoo_dir, runs_dir):
             found.setdefault(metric if metric.startswith(_ERROR_RATES) else metric + suffix, value)
         for metric, facts in record.get("likelihood", {}).items():
             if "samples" in facts:
-                described[metric + suffix] = measurement.describe_likelihood(facts)
+                size = record["metrics"].get(metric.replace("log_likelihood", "effective_sample_size", 1))
+                size = "" if size is None else f", median effective sample size {size.value:.0f}"
+                described[metric + suffix] = measurement.describe_likelihood(facts) + size
     cells = {metric: found[metric] for metric, _ in columns if metric in found}
     notes = {metric: text for metric, text in described.items() if metric in cells}
     for metric, _ in columns:

@@ -15,7 +15,7 @@ EPOCHS = 2
 
 _TINY = f"""
 import sys
-sys.path.insert(0, {str(ROOT / "tests" / "export")!r})
+sys.path.insert(0, {str(ROOT / "tests")!r})
 import pytest, tiny_networks
 tiny_networks.replace_networks(pytest.MonkeyPatch())
 """

@@ -83,6 +83,16 @@ def test_sampled_gaussians():
     assert 4.0 - 0.24 < frechet.distance(*statistics) < 4.0 + 0.24
 
 
+def test_noise_on_images_makes_the_distance_grow(quick):
+    images, generator = pictures(60, seed=5), np.random.default_rng(6)
+    distances = [expected_distance(images, images)]
+    for deviation in (8, 32, 128):
+        noisy = images + deviation * generator.normal(size=images.shape)
+        distances.append(expected_distance(images, np.clip(np.round(noisy), 0, 255).astype(np.uint8)))
+    assert abs(distances[0]) < 1e-9
+    assert all(less < more / 2 for less, more in zip(distances, distances[1:])), distances
+
+
 def test_too_few_vectors():
     first = with_moments(np.zeros(4), np.eye(4), count=5)
     second = FeatureStatistics(4)

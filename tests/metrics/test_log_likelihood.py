@@ -36,20 +36,27 @@ def test_the_toy_is_the_one_of_the_specification():
     assert round(toy_codec.exact(1.7, toy_codec.soft_words(3, 0.6, 0.6)), 4) == -1.28
 
 
-# omega = 1 in the space "pi" is left out: its weights have a heavy tail, and a standard error means nothing.
+# In the space "pi" the weights have a heavy tail, with omega = 1 so heavy that a standard error means nothing: that
+# case is left out. With the others, 60 seeds gave deviations of -0.6 +- 1.4 standard errors, from -3.8 to 1.9.
+_WITHIN = {"z": (-4, 4), "pi": (-8, 4)}
+
+
 @pytest.mark.parametrize(
     "space, omega", [("z", 0.0), ("z", 0.3), ("z", 0.5), ("z", 1.0), ("pi", 0.0), ("pi", 0.3), ("pi", 0.5)]
 )
 def test_mean_weight_is_the_likelihood(space, omega):  # L4
     weights = np.exp(log_weights(space, omega, 100_000))
     error = weights.std() / math.sqrt(len(weights))
-    # Four standard errors, two-sided, seven cases: false failure 4e-4 for one seed, which is fixed.
-    assert abs(weights.mean() - math.exp(-1.28)) < 4 * error < 0.04 * math.exp(-1.28)
+    lowest, highest = _WITHIN[space]
+    # In "z" four standard errors, two-sided, four cases: false failure 3e-4 for one seed, which is fixed.
+    assert lowest < (weights.mean() - math.exp(-1.28)) / error < highest
+    assert error < 0.01 * math.exp(-1.28)
 
 
 def test_estimate_rises_with_the_number_of_samples():  # L5
     weights = log_weights("z", 0.5, 64_000).reshape(-1, 64)
     means = [importance_weights(weights.reshape(-1, 64 // n, n))[..., 0].mean(axis=1) for n in (1, 4, 16, 64)]
+    # Five standard errors: four comparisons, false failure below 3e-7 each.
     for fewer, more in itertools.pairwise(means):
         rise = more - fewer  # of the same samples, so that the difference is known well
         assert rise.mean() > 5 * rise.std() / math.sqrt(len(rise))
@@ -71,7 +78,8 @@ def test_effective_sample_size():
 
 
 # Over 20 seeds: -0.003 +- 0.026 in the space "z"; -0.38 +- 0.12 in "pi", whose weights have a heavy tail, so
-# that the logarithm lies well below. Five standard deviations on either side: false failure 6e-7.
+# that the logarithm lies well below. Five standard deviations on either side: false failure 6e-7 in "z"; in "pi", whose
+# law is skewed, it is not known.
 @pytest.mark.parametrize("space, lowest, highest", [("z", -0.135, 0.13), ("pi", -1.0, 0.2)])
 def test_a_whole_measurement(space, lowest, highest):
     result = measure(CODEC, CONFIG, TRAIN, IMAGES, samples=2000, space=space, prior="jeffreys")

@@ -28,6 +28,18 @@ def test_words_equal_bits_where_bits_are_independent(code):
         np.testing.assert_allclose(getattr(words, method)(), getattr(bits, method)(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("code", [REPETITION, codes.Uncoded(12), codes.Repetition(12, 12)], ids=repr)
+def test_words_equal_bits_exactly_in_float64(code):
+    """S10: every word's log-probability is the sum of its bits'."""
+    evidence = tf.cast(EVIDENCE, tf.float64)
+    bits, words = BitPosterior(code, evidence), WordPosterior(code, evidence)
+    signs = 2.0 * all_words(code.information_bits) - 1.0
+    log_bits = tf.math.log_sigmoid(signs[np.newaxis] * bits.logits[:, np.newaxis])
+    np.testing.assert_allclose(words.log_probabilities, tf.reduce_sum(log_bits, -1), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(words.logits, bits.logits, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(words.entropy(), bits.entropy(), rtol=1e-9)
+
+
 @pytest.mark.parametrize("kind, code", [(WordPosterior, RANDOM), (WordPosterior, REPETITION), (BitPosterior, REPETITION)])
 def test_by_enumeration(kind, code):
     posterior, p = kind(code, EVIDENCE), probabilities(code)

@@ -46,8 +46,12 @@ class Toy:
         """`E[log p(x | z) | word]` in closed form, for words `[n, M]`: `[n]`."""
         codewords = tf.cast(self.code.encode(words), tf.float64)
         smoothed = TruncatedExponential(self.beta * (1 - 2 * codewords))
-        residuals = tf.linalg.matvec(self.a, smoothed.mean()) - image
-        spread = tf.linalg.matvec(self.a**2, smoothed.variance())
+        return self.expected_normal(image, smoothed.mean(), smoothed.variance())
+
+    def expected_normal(self, image, mean, variance):
+        """`E[log p(x | z)]` for independent components of z with these moments, `[..., D]` each: `[...]`."""
+        residuals = tf.linalg.matvec(self.a, mean) - image
+        spread = tf.linalg.matvec(self.a**2, variance)
         return -0.5 * tf.reduce_sum(residuals**2 + spread, axis=-1) / self.deviation**2 - self._log_normalizer()
 
     def log_evidence(self, image, nodes=200):
