@@ -79,13 +79,14 @@ def images(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, [count, 11, 11, 1]).astype(np.uint8)
 
 
-def save(directory, dataset, branches=(3, 2)):
+def save(directory, dataset, branches=(3, 2), shade=0.5):
     """Saves a codec of 28 x 28 grey images, its bits as stripes, with the interface of an exported model.
 
     Args:
       directory: folder of the SavedModel.
       dataset: `str` that its configuration names.
       branches: information bits of each branch.
+      shade: `float`, brightness of reconstructed images.
     """
     bits = sum(branches)
     several = len(branches) > 1
@@ -142,7 +143,7 @@ def save(directory, dataset, branches=(3, 2)):
 
         @tf.function(input_signature=[image_batch, seed_pair])
         def reconstruct(self, images, seed):
-            return {"images": 0.5 * images}
+            return {"images": shade * images}
 
         @tf.function(input_signature=[tf.TensorSpec([], tf.int32), seed_pair])
         def generate(self, n, seed):

@@ -93,6 +93,36 @@ def test_learning_curves_without_metrics(tmp_path):
         pictures.learning_curves({}, tmp_path / "curves.png")
 
 
+def lines(monkeypatch, draw):
+    """title -> label -> (epochs, values) of the figure that `draw` draws."""
+    figures = []
+    monkeypatch.setattr(pictures, "_save", lambda figure, path: figures.append(figure))
+    draw()
+    return {
+        panel.get_title(): {line.get_label(): tuple(map(list, line.get_data())) for line in panel.lines}
+        for panel in figures[0].axes
+        if panel.get_visible()
+    }
+
+
+def test_curves_begin_with_the_first_recorded_epoch(monkeypatch):
+    history = {"epoch": [4, 5], "seconds": [1.0, 1.0], "loss": [3.0, 2.0], "elbo": [-3.0, -2.0], "val_elbo": [-5.0, -4.0]}
+    shown = lines(monkeypatch, lambda: pictures.learning_curves(pictures.curves(history), "curves.png"))
+    assert shown == {"elbo": {"training": ([4, 5], [-3.0, -2.0]), "validation": ([4, 5], [-5.0, -4.0])}}
+    assert pictures.curves({"epoch": [1], "loss": [3.0]}) == {}
+
+
+def test_compared_curves(monkeypatch):
+    histories = {f"model {number}": {"elbo": [0.0, 0.0], "val_elbo": [number, number + 1.0]} for number in range(8)}
+    histories["model 2"] |= {"epoch": [7, 8], "val_kl": [1.0, 2.0]}
+    shown = lines(monkeypatch, lambda: pictures.compared_curves(histories, "curves.png"))
+    assert set(shown) == {"elbo", "kl"} and shown["kl"] == {"model 2": ([7, 8], [1.0, 2.0])}
+    assert shown["elbo"]["model 3"] == ([1, 2], [3.0, 4.0]) and shown["elbo"]["model 2"] == ([7, 8], [2.0, 3.0])
+    assert len(shown["elbo"]) == 8
+    with pytest.raises(ValueError, match="no metric"):
+        pictures.compared_curves({"a": {"elbo": [1.0]}}, "curves.png")
+
+
 def test_reliability_diagram(tmp_path):
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.3, 0.9, 500)  # the outer bins are empty

@@ -6,11 +6,13 @@
 Each of --models is the name of a zoo entry with weights, or the --workdir of a training. Writes into OUT
   reconstructions.png  test images, below them the reconstructions of every model
   samples.png          images of random words of every model; of as many bits, the same words
-  learning_curves.png  the metrics of the test images over the epochs, as in Figure 1b of the paper
+  learning_curves.png  metrics of the test images over the epochs, as in Figure 1b of the paper, of the models that
+                       have a history.json beside them
 """
 
-import json
+import os
 import pathlib
+import sys
 
 from absl import flags
 
@@ -18,10 +20,12 @@ from tfcoded import cli, kinds, pictures, sources, zoo
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder
+from tfcoded.workdir import read_history
 
 FLAGS = flags.FLAGS
 
 _PICTURES = ("reconstructions.png", "samples.png", "learning_curves.png")
+_BOUNDS = ("val_iwae", "val_vr_iwae", "val_elbo")  # what a training maximized is the first that it has
 
 
 def define_flags():
@@ -55,8 +59,7 @@ def main():
         codecs[_title(model, source)] = source.codec
     print(sheets.compared_reconstructions(codecs, dataset.test_images, out, FLAGS.columns, FLAGS.seed))
     print(sheets.compared_samples(codecs, out, FLAGS.sample_rows, FLAGS.columns, FLAGS.seed))
-    pictures.compared_curves(histories, out / "learning_curves.png")
-    print(out / "learning_curves.png")
+    _draw_curves(histories, out / "learning_curves.png")
 
 
 def _is_run(model):
@@ -67,6 +70,8 @@ def _is_run(model):
 def _config(model):
     if _is_run(model):
         return configuration.load(pathlib.Path(model) / "config.yaml")
+    if os.sep in model:
+        raise UserError(f"{model} holds no training; expected the --workdir of one, or the name of a zoo entry")
     return zoo.config(model, FLAGS.zoo_dir)
 
 
@@ -83,24 +88,35 @@ def _shared_dataset(configs):
 
 
 def _history(model):
-    """The metrics over the epochs; an entry without weights is refused."""
-    folder = pathlib.Path(model) if _is_run(model) else zoo.saved_model_path(model, FLAGS.zoo_dir).parent
-    path = folder / "history.json"
-    try:
-        history = pictures.curves(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist, so there are no learning curves to draw") from error
-    except (ValueError, AttributeError) as error:
-        raise UserError(f"{path} is damaged ({error})") from error
-    if not any(name.startswith("val_") for name in history):
-        raise UserError(f"{path} has no metric of the test images, so there are no learning curves to draw")
-    return history
+    """The metrics over the epochs, a `dict`, perhaps empty; an entry without weights is refused."""
+    folder = model if _is_run(model) else zoo.saved_model_path(model, FLAGS.zoo_dir).parent
+    return pictures.curves(read_history(folder))
+
+
+def _draw_curves(histories, path):
+    """Draws what is known of the trainings, with the bounds that they maximized in one panel if these differ."""
+    path.unlink(missing_ok=True)
+    known = {}
+    for model, history in histories.items():
+        if any(name.startswith("val_") for name in history):
+            known[model] = history
+        else:
+            print(f"no learning curve of {model}: no history.json with metrics of the test images", file=sys.stderr)
+    bounds = {model: next(name for name in _BOUNDS if name in history) for model, history in known.items()}
+    if len(set(bounds.values())) > 1:
+        known = {
+            model: {"epoch": history["epoch"], "val_bound": history[bounds[model]], **history}
+            for model, history in known.items()
+        }
+    if known:
+        pictures.compared_curves(known, path)
+        print(path)
 
 
 def _title(model, source):
     config = source.config
     epochs = "" if source.epochs is None else f"\n{source.epochs} epoch{'' if source.epochs == 1 else 's'}"
-    return f"{pathlib.Path(model).name}\n{config.information_bits} bits, sent as {config.code_bits}{epochs}"
+    return f"{model}\n{config.information_bits} bits, sent as {config.code_bits}{epochs}"
 
 
 if __name__ == "__main__":

@@ -121,18 +121,20 @@ def curves(history):
       history: `dict` from a name to its values, one per epoch, as history.json holds it.
 
     Returns:
-      `dict`, without what is no metric, or another one in other units.
+      `dict`, without what is no metric, or another one in other units; `epoch` stays. Empty if no metric is left.
     """
     hidden = ("epoch", "seconds", "loss", "sse")
-    return {name: values for name, values in history.items() if name.removeprefix("val_") not in hidden}
+    metrics = {name: values for name, values in history.items() if name.removeprefix("val_") not in hidden}
+    return {"epoch": history["epoch"], **metrics} if metrics else {}
 
 
 def learning_curves(history, path):
     """Draws each metric over the epochs, the validation curve with the training curve.
 
     Args:
-      history: `dict` from a metric's name to its values, one per epoch, as Keras' `History.history`; names of
-        validation metrics begin with `val_`. `None` and NaN leave a gap.
+      history: `dict` from a metric's name to its values, one per epoch, as Keras' `History.history`, and from `epoch` to
+        the epochs, which may be missing if they begin with 1; names of validation metrics begin with `val_`. `None` and
+        NaN leave a gap.
       path: `str` or `os.PathLike` of the PNG, written atomically.
 
     Raises:
@@ -145,9 +147,7 @@ def learning_curves(history, path):
     ```
     """
     training = {name: values for name, values in history.items() if not name.startswith("val_")}
-    validation = {name.removeprefix("val_"): values for name, values in history.items() if name.startswith("val_")}
-    names = list(dict.fromkeys(name.removeprefix("val_") for name in history))
-    _over_epochs(names, {"training": training, "validation": validation}, path)
+    _over_epochs({"training": training, "validation": _validation(history)}, path)
 
 
 def compared_curves(histories, path):
@@ -166,38 +166,43 @@ def compared_curves(histories, path):
     compared_curves({"uncoded_8": {"val_elbo": [-290.1]}, "coded_8_240": {"val_elbo": [-254.5]}}, "curves.png")
     ```
     """
-    lines = {
-        model: {name.removeprefix("val_"): values for name, values in history.items() if name.startswith("val_")}
-        for model, history in histories.items()
-    }
-    _over_epochs(list(dict.fromkeys(name for line in lines.values() for name in line)), lines, path)
+    _over_epochs({model: _validation(history) for model, history in histories.items()}, path)
 
 
-def _over_epochs(names, lines, path):
-    """A panel for each metric in `names`, in it one line for each of `lines`, a `dict` of `dict`s of values."""
+def _validation(history):
+    """The validation metrics under the names of the training metrics, and the epochs."""
+    metrics = {name.removeprefix("val_"): values for name, values in history.items() if name.startswith("val_")}
+    return metrics | ({"epoch": history["epoch"]} if "epoch" in history else {})
+
+
+def _over_epochs(lines, path):
+    """A panel for each metric, in it a line for each of `lines`, a `dict` from a label to a history."""
     from matplotlib.ticker import MaxNLocator
 
+    names = list(dict.fromkeys(name for history in lines.values() for name in history if name != "epoch"))
     if not names:
         raise ValueError("history holds no metric, nothing to draw")
     columns = min(3, len(names))
     rows = math.ceil(len(names) / columns)
     figure = _figure(4.2 * columns, 3.2 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    styles = list(itertools.product(("-", "--", ":"), _COLOURS))
     for panel, name in zip(panels, names):
-        longest = 0
-        for (label, metrics), colour in zip(lines.items(), itertools.cycle(_COLOURS)):
-            if name in metrics:
-                values = np.array([np.nan if value is None else value for value in metrics[name]], np.float64)
-                longest = max(longest, len(values))
+        shown = set()
+        for (label, history), (style, colour) in zip(lines.items(), itertools.cycle(styles)):
+            if name in history:
+                values = np.array([np.nan if value is None else value for value in history[name]], np.float64)
+                epochs = history.get("epoch", range(1, len(values) + 1))
                 marker = "o" if len(values) <= 20 else None  # one epoch alone would draw no line
-                epochs = np.arange(1, len(values) + 1)
-                panel.plot(epochs, values, label=label, color=colour, marker=marker, markersize=3.5)
+                panel.plot(epochs, values, style, label=label, color=colour, marker=marker, markersize=3.5)
+                shown.update(epochs)
         panel.set_title(name.replace("_", " "), fontsize=11)
         panel.set_xlabel("epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if longest == 1:
-            panel.set_xlim(0.5, 1.5)
-            panel.set_xticks([1])
+        if len(shown) == 1:
+            (epoch,) = shown
+            panel.set_xlim(epoch - 0.5, epoch + 0.5)
+            panel.set_xticks([epoch])
         panel.ticklabel_format(axis="y", useOffset=False)
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)

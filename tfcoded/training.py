@@ -187,6 +187,8 @@ def _side_by_side(histories):
     together = {}
     for part, history in histories.items():
         for name, values in pictures.curves(history).items():
+            if name == "epoch":
+                continue
             split = "val_" if name.startswith("val_") else ""
             together[f"{split}{part}_{name.removeprefix('val_')}"] = values
     epochs, seconds = (

@@ -78,15 +78,9 @@ class Workdir:
 
     def history(self, epochs):
         """Metrics of the first `epochs` epochs, a `dict` of lists; later ones, of a lost checkpoint, are dropped."""
-        file = self.path / "history.json"
-        try:
-            history = json.loads(file.read_text(encoding="utf-8"))
-            kept = [index for index, epoch in enumerate(history["epoch"]) if epoch <= epochs]
-            return {name: [values[index] for index in kept] for name, values in history.items()}
-        except FileNotFoundError:
-            return {}
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise UserError(f"{file} is damaged ({error}); delete it to go on without the earlier epochs") from error
+        history = read_history(self.path)
+        kept = [index for index, epoch in enumerate(history.get("epoch", ())) if epoch <= epochs]
+        return {name: [values[index] for index in kept] for name, values in history.items()}
 
     def results(self, epochs):
         """The content of metrics.json if it was measured after this many epochs, else `None`."""
@@ -112,6 +106,27 @@ def read_run(path):
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{file} is missing or damaged ({error}); {path} is not the --workdir of a training") from error
+
+
+def read_history(path):
+    """The content of history.json in the folder `path` of a run or of a zoo entry.
+
+    Returns:
+      `dict` from a metric's name to a list of its values, as many as `epoch` has; empty if there is no such file.
+
+    Raises:
+      UserError: if the file is damaged.
+    """
+    file = pathlib.Path(path) / "history.json"
+    try:
+        history = json.loads(file.read_text(encoding="utf-8"))
+        if {len(values) for values in history.values()} - {len(history["epoch"])}:
+            raise ValueError("lists of different lengths")
+        return history
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{file} is damaged ({error}); delete it to go on without the earlier epochs") from error
 
 
 def differences(config, other):
