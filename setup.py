@@ -70,6 +70,8 @@ setup(
     name="tfcoded",
     version=version(),
     description="Discrete VAEs with error-correcting codes, and neural communication over noisy channels",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
     long_description=long_description(),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["tfcoded", "tfcoded.*", "export", "export.*"]),

@@ -116,6 +116,8 @@ def card(config, record, train=None, pictures=()):
         _use(config, texts),
         "## Training data",
         _data(config, record),
+        "## Licence of the weights",
+        _licence(config),
         "## Limits",
         _limits(config, record, texts),
     ]
@@ -223,6 +225,11 @@ def _data(config, record):
     count = record.get("training", {}).get("train_images")
     used = f" Its {count:,} training images were used; no test image was." if count else ""
     return _DATA.get(config.dataset, f"`{config.dataset}`; its licence is not known here.") + used
+
+
+def _licence(config):
+    text = "Apache License 2.0, as this repository (`LICENSE`)"
+    return f"{text}." if config.item_shape == (0,) else f"{text}, as far as the terms of the training data allow."
 
 
 def _limits(config, record, texts):

@@ -3,7 +3,8 @@
     python -m export.training_program --model=coded_10_300 --out=programs
     python -m export.training_program --model=coded_8_240,uncoded_8 --dtype_policy=mixed_bfloat16 --out=programs
     python -m export.pjrt programs/coded_10_300 --workdir=runs/pjrt           # elsewhere, with jax alone
-    python -m export.import_weights --run=runs/pjrt/coded_10_300 --workdir=runs/coded_10_300
+    python -m export.import_weights --program=programs/coded_10_300 --weights=runs/pjrt/coded_10_300 \\
+        --workdir=runs/coded_10_300
 
 What is written, how it is run and what comes back: export/pjrt/README.md.
 """

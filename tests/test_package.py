@@ -36,7 +36,7 @@ def run(*arguments, cwd, **environment):
 def _source(tmp_path_factory):
     """A copy of what is packaged, since building writes into it, with a classifier and weights in its zoo."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("setup.py", "setup.cfg", "MANIFEST.in", "constraints.txt", "README.md"):
+    for name in ("setup.py", "setup.cfg", "MANIFEST.in", "constraints.txt", "LICENSE", "README.md"):
         if (ROOT / name).is_file():
             shutil.copy(ROOT / name, source)
     for name in ("tfcoded", "export"):
@@ -140,6 +140,7 @@ def test_another_zoo_beside_the_installed_package_is_ignored(installed, tmp_path
 def test_metadata(metadata):
     assert metadata["Name"] == "tfcoded"
     assert metadata["Version"] == tfcoded.__version__
+    assert (metadata["License"], metadata["License-File"]) == ("Apache-2.0", "LICENSE")
     assert set(metadata["Requires-Python"].split(",")) == {">=3.11", "<3.13"}
     assert set(metadata.get_all("Provides-Extra")) == {"test", "serving", "accelerator", "pjrt"}
     requirements = [Requirement(text) for text in metadata.get_all("Requires-Dist")]
@@ -187,7 +188,7 @@ def test_source_distribution(source, tmp_path):
         lines = archive.extractfile(index).read().decode().splitlines()
     assert [line.split()[1] for line in lines] == ["classifier_mnist/1/saved_model.pb"]
     assert len(checksums.read(source / "zoo")) == 2  # the index that is packaged is a copy
-    assert {"setup.py", "setup.cfg", "constraints.txt", "tfcoded/config.py"} <= names
+    assert {"LICENSE", "setup.py", "setup.cfg", "constraints.txt", "tfcoded/config.py"} <= names
     assert {name for name in names if name.endswith("/config.yaml")} == CONFIGURATIONS
     assert "zoo/classifier_mnist/1/saved_model.pb" in names
     assert "zoo/coded_10_300/1/saved_model.pb" not in names

@@ -1,5 +1,6 @@
-"""The README's commands exist with the flags it gives them, its Python runs, and what it links to is there."""
+"""The commands of READMEs and docstrings exist with the flags they are given, the Python runs, and links lead somewhere."""
 
+import ast
 import pathlib
 import re
 import subprocess
@@ -13,10 +14,17 @@ README = TEXTS["README.md"]
 _MODULE = re.compile(r"python -m ((?:tfcoded|export|benchmarks)[\w.]*)([^\n`|]*)")
 
 
+def docstrings():
+    """Those of all modules, which `--help` shows of commands."""
+    for folder in ("tfcoded", "export", "benchmarks"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+
+
 def used_flags():
     """module -> the flags that the texts give it."""
     found = {}
-    for text in TEXTS.values():
+    for text in [*TEXTS.values(), *docstrings()]:
         for module, arguments in _MODULE.findall(re.sub(r"\\\n", " ", text)):
             flags = re.findall(r"--(?:no)?([a-z_0-9]+)", arguments.partition(" #")[0].partition("&&")[0])
             found.setdefault(module, set()).update(flags)

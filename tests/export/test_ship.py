@@ -101,6 +101,7 @@ def test_the_card_says_what_the_files_say(home):
     assert "branches of 2 bits in 10 and 2 bits in 10" in text
     assert "On 20 test images" in text and "On 40 training images" in text
     record = zoo.read_record(home / "zoo" / "tiny" / "metrics.json")
+    assert "## Licence of the weights\n\nApache License 2.0, as this repository (`LICENSE`)" in text
     for name in card.PICTURES:
         assert f"]({name})" in text
     elbo = record["metrics"]["elbo"]
