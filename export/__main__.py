@@ -24,7 +24,8 @@ def define_flags():
         "storage",
         "float32",
         STORAGES,
-        "How kernels are stored: exactly, in half the size, or in a quarter (one scale per output channel).",
+        "How kernels are stored: exactly, in half the size, in a quarter (int8, one scale per output channel), or in so"
+        " many bits and a quarter each (int6, int5, int4, one scale per 64 numbers).",
     )
 
 

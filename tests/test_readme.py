@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tfcoded import kinds, zoo
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TEXTS = {name: (ROOT / name).read_text() for name in ("README.md", "export/pjrt/README.md", "export/serving/README.md")}
 README = TEXTS["README.md"]
@@ -55,6 +57,18 @@ def test_python_runs(tmp_path):
         [sys.executable, tmp_path / "all_blocks.py"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_every_signature_is_described():
+    sections = TEXTS["export/serving/README.md"].split("\nOf a ")[1:]
+    for section, name in zip(sections, ("hier_5_100", "bwlc_joint_snr1"), strict=True):
+        described = {}
+        for names, *sides in re.findall(r"^\| (`.+?) \| (.+?) \| (.+?) \|$", section, re.MULTILINE):
+            for signature in re.findall(r"`(\w+)`", names):
+                described[signature] = tuple(set(re.findall(r"`(\w+)`", side)) for side in sides)
+        config = zoo.config(name)
+        expected = {key: (set(given), set(got)) for key, (given, got) in kinds.of(config).signatures(config).items()}
+        assert described == {key: sides for key, sides in expected.items() if not key.endswith("_float")}
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -4,14 +4,19 @@ import json
 
 import pytest
 
-from tfcoded import checksums, verification, zoo
+from tfcoded import checksums, kinds, verification, zoo
 
 TRAINED = zoo.trained()
 MODELS = [name for name in TRAINED if not name.startswith(zoo.CLASSIFIER)]
 
 
-def test_one_trained_model():
-    assert verification.verify((MODELS or TRAINED)[0])
+def kind(name):
+    return "classifier" if name.startswith(zoo.CLASSIFIER) else kinds.of(zoo.config(name)).name
+
+
+@pytest.mark.parametrize("name", {kind(name): name for name in TRAINED}.values())
+def test_one_trained_model_of_each_kind(name):
+    assert verification.verify(name)
 
 
 @pytest.mark.slow
