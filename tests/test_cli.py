@@ -4,6 +4,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
@@ -33,6 +35,15 @@ def test_a_reader_that_has_seen_enough():
         f"{sys.executable} -m tfcoded.zoo | true", shell=True, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("raised", ["MemoryError('no room')", "tf.errors.ResourceExhaustedError(None, None, 'no room\\nat all')"])
+def test_no_traceback_when_memory_runs_out(raised):
+    program = f"import tensorflow as tf\nfrom tfcoded import cli\ndef main(): raise {raised}\ncli.run(main)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    expected = "error: not enough memory for so many images, samples or words at a time (no room)"
+    assert done.stderr.splitlines()[-1] == expected and "Traceback" not in done.stderr
 
 
 def test_help_shows_the_flags_that_commands_share():

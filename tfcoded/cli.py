@@ -49,6 +49,11 @@ def run(main):
             sys.exit(_report(f"{error.strerror}: {error.filename}" if error.filename else error.strerror))
         except KeyboardInterrupt:
             sys.exit(130)
+        except Exception as error:  # pylint: disable=broad-except
+            if not _memory_ran_out(error):
+                raise
+            said = str(error).strip().split("\n", maxsplit=1)[0]
+            sys.exit(_report(f"not enough memory for so many images, samples or words at a time ({said})"))
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     # On CPUs without AVX-512 TensorFlow leaves oneDNN's matrix products off; they make a training step 15% faster there
@@ -59,6 +64,13 @@ def run(main):
             for flag in defined:
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     app.run(guarded, flags_parser=parse)
+
+
+def _memory_ran_out(error):
+    tensorflow = sys.modules.get("tensorflow")  # not imported for this
+    return isinstance(error, MemoryError) or (
+        tensorflow is not None and isinstance(error, tensorflow.errors.ResourceExhaustedError)
+    )
 
 
 def _report(error):
