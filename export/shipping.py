@@ -127,7 +127,8 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
             write_atomically(new / "metrics_train.json", provenance.to_json(content))
         write_atomically(new / "golden.npz", golden.record(codec, config, dataset.test_images))
         history = _history(workdir, epochs)
-        write_atomically(new / _HISTORY, json.dumps(history) + "\n")
+        if history:
+            write_atomically(new / _HISTORY, json.dumps(history) + "\n")
         _draw(codec, config, dataset.test_images, history, new)
         if bins:
             pictures.reliability_diagram(bins, new / "reliability.png")
