@@ -72,7 +72,8 @@ def test_a_training_leaves_numbers_pictures_and_a_saved_model(home):
     assert not re.search("published", printed)
     content = record(workdir)
     names = ["mse", "psnr", *(f"mse_bands_{count}" for count in range(6))]
-    assert list(content["metrics"]) == [*names, "rate", "transmission_rate", "source_rate", "capacity_used"]
+    names += ["rate", "transmission_rate", "source_rate", "power", "capacity_used"]
+    assert list(content["metrics"]) == names
     assert (content["epochs"], content["images"], content["draws"]) == (2, 20, 4)
     assert content["published"] == {} and content["training"]["train_images"] == 40
     assert content["notes"] == ["objective rd, beta 0.1"]
@@ -148,7 +149,7 @@ def test_a_separate_system_is_trained_in_two_parts(home, tmp_path):
         assert record(tmp_path / part, "history.json")["epoch"] == [1, 2]
         assert not (tmp_path / part / "metrics.json").exists()
     content = record(tmp_path)
-    names = {"mse", "psnr", "rate", "transmission_rate"}
+    names = {"mse", "psnr", "rate", "transmission_rate", "power"}
     assert content["metrics"].keys() == names and content["epochs"] == 2
     assert (tmp_path / "learning_curves.png").exists() and not (tmp_path / "samples.png").exists()
     # Twenty images fill two pairs of rows of eight: originals, and what arrived of them.
@@ -198,8 +199,8 @@ def test_a_training_becomes_a_zoo_entry(home, monkeypatch):
     printed = run("export.ship", f"--workdir={home / 'run'}", f"--zoo_dir={zoo_dir}", *small)
     assert str(entry) in printed
     assert {path.name for path in entry.iterdir()} == {
-        *("1", "config.yaml", "metrics.json", "metrics_train.json", "golden.npz", "README.md"),
-        *("samples.png", "reconstructions.png", "learning_curves.png"),
+        *("1", "config.yaml", "metrics.json", "metrics_train.json", "history.json", "golden.npz"),
+        *("README.md", "samples.png", "reconstructions.png", "learning_curves.png"),
     }
     assert verification.verify("tiny", zoo_dir).endswith("12 golden outputs, 9 signatures")
     model = zoo.load("tiny", zoo_dir)

@@ -53,6 +53,12 @@ def define_flags():
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
     flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo; also {zoo.ENVIRONMENT}.")
     flags.DEFINE_bool("train", True, "Train and measure what is missing; otherwise say what is.")
+    flags.DEFINE_enum(
+        "distance",
+        "auto",
+        ["auto", "fid", "fd_classifier"],
+        "Distance of figure 6: FID, or the same between a classifier's features; auto is FID where its weights are.",
+    )
     sources.define_inception_flag()
 
 
@@ -77,7 +83,9 @@ def settings():
     from tfcoded import inception_weights
     from tfcoded.experiments import plan
 
-    inception = inception_weights.locate(FLAGS.inception)
+    inception = None if FLAGS.distance == "fd_classifier" else inception_weights.locate(FLAGS.inception)
+    if FLAGS.distance == "fid" and inception is None:
+        raise UserError(f"--distance=fid: no --inception; {inception_weights.how_to_get()}")
     return plan.Settings(
         dataset=FLAGS.dataset,
         size=FLAGS.size,
