@@ -5,7 +5,7 @@
 
 A set is `NAME:PART`, a data set that tfcoded knows or the user's own file or folder of images
 (tfcoded/data_files.py), and `test`, `train` or, without `:PART`, both together. The first command is a check
-of the network and of the distance: about 3.15 is published. It takes 700 TFLOP, hours on a few cores. What
+of the network and of the distance: it gives 3.1508, and about 3.15 is published. It takes 700 TFLOP, an hour on two cores. What
 was done is written every minute to --cache, so the same command continues after an interruption, and the
 statistics of a set are computed once.
 
