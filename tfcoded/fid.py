@@ -5,8 +5,8 @@
 
 A set is `NAME:PART`, a data set that tfcoded knows or the user's own file or folder of images
 (tfcoded/data_files.py), and `test`, `train` or, without `:PART`, both together. The first command is a check
-of the network and of the distance: it gives 3.1508, and about 3.15 is published. It takes 700 TFLOP, an hour on two cores. What
-was done is written every minute to --cache, so the same command continues after an interruption, and the
+of the network and of the distance: it gives 3.1508, and about 3.15 is published. It takes 700 TFLOP, an hour on
+two cores. What was done is written every minute to --cache, so the same command continues after an interruption, and the
 statistics of a set are computed once.
 
 The network's weights are fetched as tfcoded/inception_weights.py tells; what is measured is told in
