@@ -54,6 +54,8 @@ Made by
     {command}
 
 on the hardware, with the versions and on the date in metrics.json.
+
+Licence of the weights: Apache License 2.0, as this repository (`LICENSE`), as far as the terms of the training data allow.
 """
 
 

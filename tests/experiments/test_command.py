@@ -11,10 +11,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def command(arguments, folder):
+    environment = {name: value for name, value in os.environ.items() if name != "TFCODED_INCEPTION"}
     return subprocess.run(
         [sys.executable, "-m", "tfcoded.experiments", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**environment, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "TFCODED_CACHE": str(folder)},
         capture_output=True,
         text=True,
         timeout=120,
@@ -34,6 +35,7 @@ def command(arguments, folder):
         (["bwlc_fig4", "--size=tiny", "--dataset=cifar10"], "network.size is 'tiny'"),
         (["bwlc_fig4", "--dataset=normal"], "expected images"),
         (["bwlc_fig4", "--override=x", "--dataset=cifar10"], "override 'x'"),
+        (["bwlc_fig6", "--distance=fid", "--dataset=cifar10"], "--distance=fid: no --inception; to get the FID network"),
         (["bwlc_fig5", "--notrain", "--dataset=cifar10"], "6 of 6 cells of bwlc_fig5 are not measured"),
     ],
 )

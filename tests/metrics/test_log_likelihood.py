@@ -37,20 +37,16 @@ def test_the_toy_is_the_one_of_the_specification():
 
 
 # In the space "pi" the weights have a heavy tail, with omega = 1 so heavy that a standard error means nothing: that
-# case is left out. With the others, 60 seeds gave deviations of -0.6 +- 1.4 standard errors, from -3.8 to 1.9.
-_WITHIN = {"z": (-4, 4), "pi": (-8, 4)}
-
-
+# case is left out.
 @pytest.mark.parametrize(
     "space, omega", [("z", 0.0), ("z", 0.3), ("z", 0.5), ("z", 1.0), ("pi", 0.0), ("pi", 0.3), ("pi", 0.5)]
 )
 def test_mean_weight_is_the_likelihood(space, omega):  # L4
     weights = np.exp(log_weights(space, omega, 100_000))
     error = weights.std() / math.sqrt(len(weights))
-    lowest, highest = _WITHIN[space]
-    # In "z" four standard errors, two-sided, four cases: false failure 3e-4 for one seed, which is fixed.
-    assert lowest < (weights.mean() - math.exp(-1.28)) / error < highest
-    assert error < 0.01 * math.exp(-1.28)
+    # Four standard errors, two-sided, for one seed, which is fixed. The four cases in "z" would fail falsely with a
+    # probability of 3e-4; in "pi" that is not known: 60 seeds gave -0.6 +- 1.4 standard errors, from -3.8 to 1.9.
+    assert abs(weights.mean() - math.exp(-1.28)) < 4 * error < 0.04 * math.exp(-1.28)
 
 
 def test_estimate_rises_with_the_number_of_samples():  # L5

@@ -121,9 +121,9 @@ def test_doubly_reparameterized_gradient(alpha, code):
     ratio, error = variance_ratio(twice, once)
     assert error < 0.06
     if alpha < 1:
-        assert 0.4 < ratio < 1 - 5 * error  # less, by 5 standard errors
+        assert 0.4 < ratio < min(0.88, 1 - 5 * error)  # less, by 5 standard errors
     else:
-        assert 0.85 < ratio < 1 + 5 * error  # not more
+        assert 0.85 < ratio < min(1.12, 1 + 5 * error)  # not more
 
 
 def exact_bound(model, alpha, nodes=200):
@@ -256,7 +256,7 @@ def test_more_samples_of_the_elbo_have_less_variance_and_the_same_mean():
     ten, _ = gradients(Elbo(10), model)
     assert_same_mean(one, ten)
     ratio, error = variance_ratio(ten, one)
-    assert error < 0.01 and abs(ratio - 0.1) < 5 * error
+    assert error < 0.01 and abs(ratio - 0.1) < 5 * error and 0.07 < ratio < 0.14
 
 
 def test_codeword_level_elbo_equals_the_bit_level_one_for_a_repetition_code():

@@ -4,7 +4,6 @@ from tfcoded.kinds.kind import Kind
 
 _HARD = "log_likelihood_hard"
 _PUBLISHED_SAMPLES = 300
-_DEFAULT_OMEGA = 0.5
 _COMPONENTS = 100  # training images in the proposal of the likelihood
 _CALIBRATION_RUNS = 10  # its bins need no more; each run costs as much as one of the error rates
 
@@ -209,7 +208,7 @@ class CodedDVAEKind(Kind):
 def _likelihood_suffix(plan):
     """What tells a likelihood from the published kind."""
     parts = [str(plan.likelihood_samples)] if plan.likelihood_samples != _PUBLISHED_SAMPLES else []
-    parts += [f"omega{plan.likelihood_omega:g}"] if plan.likelihood_omega != _DEFAULT_OMEGA else []
+    parts += [f"omega{plan.likelihood_omega:g}"] if plan.likelihood_omega != type(plan).likelihood_omega else []
     parts += [plan.likelihood_space] if plan.likelihood_space != "z" else []
     parts += [plan.likelihood_prior] if plan.likelihood_prior != "fitted" else []
     return "".join(f"_{part}" for part in parts)
