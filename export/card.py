@@ -147,6 +147,8 @@ def _training(config, record):
         text += f", {training['dtype_policy']}"
     if training.get("device"):
         text += f", on {training['device']}"
+    if training.get("through"):
+        text += f" through `{training['through']}` (weights brought back as {training.get('weights_came_as', '?')})"
     if training.get("seconds"):
         text += f", {_duration(training['seconds'])}"
     return text

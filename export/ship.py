@@ -10,7 +10,7 @@ writes into `<zoo_dir>/<entry>/`
   history.json         metrics of every epoch of the training
   golden.npz           a few inputs and outputs, for python -m tfcoded.zoo verify
   *.png, README.md     pictures, and the card, which --cards writes again for every entry
-and its hashes into `<zoo_dir>/SHA256SUMS`.
+and its hashes into `<zoo_dir>/SHA256SUMS`. `<zoo_dir>/README.md`, the table of all entries, follows.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ FLAGS = flags.FLAGS
 def define_flags():
     flags.DEFINE_multi_string("workdir", [], "Folder of a training run; may be given several times.")
     flags.DEFINE_bool(
-        "cards", False, "Write the cards of all entries again, from what was measured; ships nothing."
+        "cards", False, "Write the cards and the table of all entries again, from what was measured; ships nothing."
     )
     flags.DEFINE_enum(
         "storage", "float32", STORAGES, "How kernels are stored, see python -m export.storages."

@@ -6,7 +6,7 @@ import pathlib
 import shutil
 import tempfile
 
-from tfcoded import checksums, zoo
+from tfcoded import checksums, listing, zoo
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
@@ -16,6 +16,15 @@ VERSION = "1"
 _PREFIX = ".shipping-"
 _CARRIED = "config.yaml"
 _HISTORY = "history.json"
+_TABLE_HEAD = """# All entries
+
+What the papers report ("paper") beside what was measured here on the stored models ("here"), on the test images.
+Weights are there where their size is; the folder of such an entry has a card with standard errors, pictures and how to
+load it. `python -m tfcoded.train --model=NAME` trains any of them. Written by `python -m export.ship --cards`.
+
+Of the discrete autoencoders M information bits are sent as D code bits; PSNR is in dB, entropy in bits. The second paper
+prints curves without numbers.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,26 +143,36 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
             pictures.reliability_diagram(bins, new / "reliability.png")
         card.write(new)
         _publish(new, shipment)
+    write_table(shipment.zoo_dir)
     scratch.unlink(missing_ok=True)
     return shipment.folder, text
 
 
 def write_cards(zoo_dir):
-    """Writes the cards of all entries of a folder that have a SavedModel and measurements.
+    """Writes the cards of all entries of a folder that have a SavedModel and measurements, and the table of all.
 
     Args:
       zoo_dir: `pathlib.Path` of the folder of entries.
 
     Returns:
-      list of `pathlib.Path` of the cards.
+      list of `pathlib.Path` of the cards and the table.
     """
     from export import card
 
-    return [
+    cards = [
         card.write(path.parent)
         for path in sorted(zoo_dir.glob("*/metrics.json"))
         if (path.parent / VERSION).is_dir() and not path.parent.name.startswith(zoo.CLASSIFIER)
     ]
+    return [*cards, write_table(zoo_dir)]
+
+
+def write_table(zoo_dir):
+    """Writes the README.md of a folder of entries: published and measured numbers of all; returns its path."""
+    entries = {name: zoo.config(name, zoo_dir) for name in zoo.list(zoo_dir)}
+    path = zoo_dir / "README.md"
+    write_atomically(path, f"{_TABLE_HEAD}\n{listing.render(entries, zoo_dir, 'markdown')}\n")
+    return path
 
 
 def _carry(shipment, new):
@@ -198,6 +217,7 @@ def _training(workdir, epochs, config):
     imported, measured = _json(workdir / "pjrt.json"), _json(workdir / "metrics.json")
     if imported:
         facts |= {"device": imported.get("device"), "through": "python -m export.pjrt"}
+        facts |= {"jax": imported.get("jax"), "weights_came_as": imported.get("storage")}
         facts["seconds"] = imported.get("seconds", facts.get("seconds"))
     elif measured.get("epochs") == epochs:
         facts["device"] = measured.get("hardware")

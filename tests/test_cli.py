@@ -30,9 +30,10 @@ def test_too_many_arguments():
     assert done.stderr == "error: unexpected argument 'runs/mine'; options start with --, see --help\n"
 
 
-def test_a_reader_that_has_seen_enough():
+@pytest.mark.parametrize("arguments", ["", "--help", "--help | head -2"])
+def test_a_reader_that_has_seen_enough(arguments):
     done = subprocess.run(
-        f"{sys.executable} -m tfcoded.zoo | true", shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+        f"{sys.executable} -m tfcoded.zoo {arguments} | true", shell=True, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -427,6 +428,22 @@ def test_table_of_systems(tmp_path):
     rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()[2:]}
     assert set(rows) == {name for name in SYSTEMS if zoo.config(name).dataset == "celeba"}
     assert rows["bwlc_bec"] == "celeba joint bec 0.1 - resnet 100 1 0.1 3.44 0.01235 80.0 3/16 0.0".split()
+
+
+def test_tables_in_markdown():
+    text, markdown = (command(f"--format={format}").stdout.split("\n\n") for format in ("text", "markdown"))
+    for plain, table in zip(text, markdown, strict=True):
+        heading, ruler, *rows = [re.split(r" ?\| ?", line)[1:-1] for line in table.splitlines()]
+        assert len({len(cells) for cells in (heading, ruler, *rows)}) == 1
+        assert [" ".join(cells).replace("`", "") for cells in rows] == [" ".join(line.split()) for line in plain.splitlines()[2:]]
+    heading = markdown[0].splitlines()[0]
+    assert "| bits, M/D | rate | parameters, million | psnr, paper | psnr, here | accuracy, paper |" in heading
+    assert heading.endswith("| wer, here | weights, epochs | MB |")
+    assert markdown[1].splitlines()[0].endswith("| parameters, million | mse, here | rate, bits | weights, epochs | MB |")
+
+
+def test_the_table_beside_the_entries_is_up_to_date():
+    assert (ROOT / "zoo" / "README.md").read_text().endswith("\n\n" + command("--format=markdown").stdout)
 
 
 def test_one_smoke_configuration_in_full():

@@ -6,7 +6,7 @@ communication systems: the channel, what stands at its ends, and what was measur
 entry in full.
 
     python -m tfcoded.zoo
-    python -m tfcoded.zoo --dataset=mnist
+    python -m tfcoded.zoo --dataset=mnist --format=markdown
     python -m tfcoded.zoo coded_10_300
     python -m tfcoded.zoo bwlc_joint_snr1
     python -m tfcoded.zoo verify
@@ -50,9 +50,8 @@ import typing
 
 from tfcoded import checksums
 from tfcoded import config as configuration
-from tfcoded.data_names import NAMES
 from tfcoded.errors import UserError
-from tfcoded.system_config import CHANNELS, POWERS, SYSTEMS, SystemConfig
+from tfcoded.system_config import SystemConfig
 
 ENVIRONMENT = "TFCODED_ZOO"
 CLASSIFIER = "classifier_"  # begins the names of what evaluation labels images with, which are no models of the paper
@@ -61,7 +60,6 @@ SMOKE = "_smoke"  # ends the names of what is derived from communication systems
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 _SAVED_MODEL = "1/saved_model.pb"
 _SMOKE_SETTINGS = ("network.size=smoke", "training.batch_size=8")
-_TABLE_METRICS = ("psnr", "accuracy", "entropy", "ber", "wer")
 
 
 class Measurement(typing.NamedTuple):
@@ -103,7 +101,7 @@ def list(zoo_dir=None):  # pylint: disable=redefined-builtin  (read as zoo.list)
     Raises:
       UserError: if `zoo_dir` is no folder.
     """
-    return sorted(_configuration_paths(zoo_dir), key=_natural)
+    return sorted(_configuration_paths(zoo_dir), key=natural)
 
 
 def config(name, zoo_dir=None):
@@ -243,7 +241,7 @@ def trained(zoo_dir=None):
     for folder in _directories(zoo_dir):
         names.update(path.parent.parent.name for path in folder.glob(f"*/{_SAVED_MODEL}"))
         names.update(path.partition("/")[0] for path in checksums.read(folder) or ())
-    return sorted(names, key=_natural)
+    return sorted(names, key=natural)
 
 
 def saved_model_path(name, zoo_dir=None):
@@ -385,124 +383,10 @@ def _is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _natural(name):
+def natural(name):
     """Sorting key under which 'coded_5_80' precedes 'coded_5_100'."""
     parts = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
     return parts, name  # snr0p01 and snr0p1 differ in nothing else
-
-
-def _table_order(item):
-    name, entry = item
-    dataset = NAMES.index(entry.dataset) if entry.dataset in NAMES else len(NAMES)
-    return dataset, entry.dataset, entry.information_bits, entry.code_bits, _natural(name)
-
-
-def _table(entries, zoo_dir):
-    """The table of discrete VAEs (a dict from name to `Config`) as text."""
-    rows = [
-        ["", "", "bits", "", "parameters"] + [part for each in _TABLE_METRICS for part in (each, "")] + ["weights", ""],
-        ["name", "dataset", "M/D", "rate", "million"] + ["paper", "here"] * len(_TABLE_METRICS) + ["epochs", "MB"],
-    ]
-    for name, entry in sorted(entries.items(), key=_table_order):
-        record = _record(name, zoo_dir)
-        row = [name, entry.dataset, f"{entry.information_bits}/{entry.code_bits}", f"{entry.rate:.3g}"]
-        row.append(_parameters(entry))
-        for metric in _TABLE_METRICS:
-            row += [_number(entry.published.get(metric)), _measured_number(record, metric)]
-        rows.append(row + _weights(name, entry, record, zoo_dir))
-    return _aligned(rows, left=2)
-
-
-def _system_order(item):
-    name, entry = item
-    channel = entry.channel
-    return (
-        SYSTEMS.index(entry.system),
-        CHANNELS.index(channel.kind),
-        channel.bands,
-        POWERS.index(channel.power),
-        channel.snr,
-        _natural(name),
-    )
-
-
-def _system_table(entries, zoo_dir):
-    """The table of communication systems (a dict from name to `SystemConfig`) as text."""
-    rows = [
-        [""] * 9 + ["parameters", "mse", "rate", "weights", ""],
-        ["name", "dataset", "system", "channel", "prior", "decoder", "symbols", "bands", "beta", "million"]
-        + ["here", "bits", "epochs", "MB"],
-    ]
-    for name, entry in sorted(entries.items(), key=_system_order):
-        record = _record(name, zoo_dir)
-        joint = entry.system == "joint"
-        row = [name, entry.dataset, entry.system, _channel(entry)]
-        row += [entry.prior if joint and entry.channel.kind == "gaussian" else "-"]
-        row += ["-" if entry.system == "channel_autoencoder" else entry.decoder.kind]
-        row += [str(entry.channel.symbols), str(entry.channel.bands) if joint else "-", f"{entry.beta:.3g}"]
-        row += [_parameters(entry), _measured_number(record, "mse", 5), _measured_number(record, "rate", 1)]
-        rows.append(row + _weights(name, entry, record, zoo_dir))
-    return _aligned(rows, left=6)
-
-
-def _channel(entry):
-    """The channel of a communication system in words, such as 'gaussian snr 10'."""
-    channel = entry.channel
-    if entry.system == "source_vae":
-        return "-"
-    if channel.kind == "gaussian":
-        power = "" if channel.power == "batch" else f" per {channel.power}"
-        return f"gaussian snr {channel.snr:.3g}{power.replace('per none', 'unnormalised')}"
-    if channel.kind == "binary_symmetric":
-        return f"bsc {channel.p_keep:.3g} {channel.mode}"
-    return f"bec {channel.erase_probability:.3g}"
-
-
-def _record(name, zoo_dir):
-    """What was measured of an entry, empty if nothing was."""
-    path = measured_path(name, zoo_dir=zoo_dir)
-    try:
-        return {} if path is None else read_record(path)
-    except UserError as error:  # one damaged file should not hide the other entries
-        print(f"warning: {error}", file=sys.stderr)
-        return {}
-
-
-def _parameters(entry):
-    return f"{sum(entry.parameters.values()) / 1e6:.2f}" if entry.parameters else "-"
-
-
-def _weights(name, entry, record, zoo_dir):
-    """Two cells: for how many epochs of how many an entry's weights were trained, and their size."""
-    if not has_weights(name, zoo_dir):
-        return ["-", "-"]
-    return [f"{record.get('epochs') or '?'}/{entry.training.epochs}", f"{_bytes(name, zoo_dir) / 1e6:.1f}"]
-
-
-def _aligned(rows, left):
-    """Rows of cells as text, the first `left` columns aligned to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if index < left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
-
-
-def _bytes(name, zoo_dir):
-    """Size of an entry's SavedModel."""
-    return sum(file.stat().st_size for file in trained_path(name, zoo_dir).rglob("*") if file.is_file())
-
-
-def _number(value, decimals=3):
-    return "-" if value is None else f"{value:.{decimals}f}"
-
-
-def _measured_number(record, metric, decimals=3):
-    here = record.get("metrics", {})
-    return _number(here[metric].value if metric in here else None, decimals)
 
 
 def _entry(name, zoo_dir):
@@ -534,6 +418,8 @@ def _entry(name, zoo_dir):
 def _main(*arguments):
     from absl import flags
 
+    from tfcoded import listing
+
     zoo_dir, dataset = flags.FLAGS.zoo_dir, flags.FLAGS.dataset
     if arguments and arguments[0] == "verify":
         return _verify(arguments[1:], zoo_dir)
@@ -550,10 +436,7 @@ def _main(*arguments):
             near = difflib.get_close_matches(dataset, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
             raise UserError(f"no entry for data set {dataset!r}; {hint}")
-    systems = {each: entry for each, entry in entries.items() if isinstance(entry, SystemConfig)}
-    others = {each: entry for each, entry in entries.items() if each not in systems}
-    tables = [render(part, zoo_dir) for render, part in ((_table, others), (_system_table, systems)) if part]
-    print("\n\n".join(tables))
+    print(listing.render(entries, zoo_dir, flags.FLAGS.format))
     return 0
 
 
@@ -573,8 +456,9 @@ _main.positional = math.inf
 if __name__ == "__main__":
     from absl import flags
 
-    from tfcoded import cli
+    from tfcoded import cli, listing
 
     flags.DEFINE_string("zoo_dir", None, f"Folder of zoo entries; default: ${ENVIRONMENT}, the clone's zoo/.")
     flags.DEFINE_string("dataset", None, "List the entries of this data set only.")
+    flags.DEFINE_enum("format", "text", listing.FORMATS, "How the tables of all entries are printed.")
     cli.run(_main)

@@ -47,7 +47,7 @@ def test_an_entry_is_complete(home):
         *("history.json", "samples.png", "reconstructions.png", "reliability.png", "learning_curves.png"),
         "m1_fixed.png",
     }
-    assert {path.name for path in (home / "zoo").iterdir()} == {"tiny", "SHA256SUMS"}
+    assert {path.name for path in (home / "zoo").iterdir()} == {"tiny", "SHA256SUMS", "README.md"}
     record = json.loads((entry / "metrics.json").read_text())
     assert record["name"] == "tiny" and record["epochs"] == 2 and record["storage"] == "int4"
     assert record["bytes"] == sum(path.stat().st_size for path in (entry / "1").rglob("*") if path.is_file())
@@ -94,6 +94,23 @@ def test_short_trainings_took_minutes():
     ]
 
 
+def test_a_training_elsewhere_is_told(tmp_path):
+    run = {"seed": 0, "dtype_policy": "mixed_bfloat16"}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    pjrt = {"device": "a GPU", "jax": "0.11.2", "seconds": 99.7, "storage": "int8"}
+    (tmp_path / "pjrt.json").write_text(json.dumps(pjrt))
+    settings = zoo.config("coded_10_300")
+    training = shipping._training(tmp_path, 120, settings)
+    assert training == {
+        **run, "epochs_planned": 200, "device": "a GPU", "jax": "0.11.2", "seconds": 99.7,
+        "through": "python -m export.pjrt", "weights_came_as": "int8",
+    }
+    assert card._training(settings, {"epochs": 120, "training": training}) == (
+        "120 of 200 epochs, seed 0, mixed_bfloat16, on a GPU through `python -m export.pjrt`"
+        " (weights brought back as int8), 2 min"
+    )
+
+
 def test_the_card_says_what_the_files_say(home):
     text = (home / "zoo" / "tiny" / "README.md").read_text()
     assert "2 of 3 epochs, seed 3, float32, on a GPU, 1.0 hours" in text
@@ -109,14 +126,16 @@ def test_the_card_says_what_the_files_say(home):
 
 
 def test_cards_are_written_again(copy):
-    path = copy / "tiny" / "README.md"
-    before = path.read_text()
-    path.write_text("lost")
+    paths = [copy / "tiny" / "README.md", copy / "README.md"]
+    before = [path.read_text() for path in paths]
+    for path in paths:
+        path.write_text("lost")
     index = (copy / "SHA256SUMS").read_text()
     command = [sys.executable, "-X", "importtime", "-m", "export.ship", "--cards", f"--zoo_dir={copy}"]
     done = subprocess.run(command, cwd=shipped.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.splitlines() == [str(path)] and path.read_text() == before
+    assert done.stdout.splitlines() == [*map(str, paths)] and [path.read_text() for path in paths] == before
+    assert "| `tiny` | " in before[1] and "| `coded_8_240` | " in before[1]
     assert (copy / "SHA256SUMS").read_text() == index
     assert "tensorflow" not in done.stderr.replace(str(copy), "")
 
