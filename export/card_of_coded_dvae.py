@@ -13,6 +13,8 @@ _LABELS = {
     "accuracy": "semantic accuracy",
     "confident_accuracy": "semantic accuracy where the word is likelier than 0.4",
     "confident_fraction": "images with such a word",
+    "words_used": "words that are the likeliest of some image",
+    "usage_entropy": "entropy of their frequencies, bits",
     "ber": "bit error rate, words drawn",
     "wer": "word error rate, words drawn",
     "ber_map": "bit error rate, likeliest words",

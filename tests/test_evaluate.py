@@ -52,6 +52,7 @@ def test_a_saved_model_is_measured_and_recorded(saved, tmp_path):
     rates = ("ber", "wer", "ber_map", "wer_map")
     expected = {f"{rate}{part}" for rate in rates for part in ("", "_m1", "_m2")}
     expected |= {"psnr", "ssim", "entropy", "elbo", "kl", "reconstruction", "kl_m1", "kl_m2"}
+    expected |= {"words_used", "usage_entropy"}
     calibration = {name for name in content["metrics"] if name.startswith(("ece_", "brier_", "overconfidence_"))}
     assert set(content["metrics"]) - calibration == expected
     assert {"ece_words", "ece_bits", "brier_bits"} <= calibration

@@ -53,7 +53,7 @@ class CodedDVAEKind(Kind):
     def measure(self, codec, config, dataset, classifier, plan, scratch=None):
         """See `Kind.measure`."""
         from tfcoded import cache, measurement
-        from tfcoded.metrics import calibration, error_metrics, frechet, log_likelihood, reconstruction_metrics
+        from tfcoded.metrics import calibration, error_metrics, frechet, log_likelihood, reconstruction_metrics, word_usage
 
         pictures, labels = plan.chosen(dataset)
         branches = config.code.information_bits
@@ -98,6 +98,7 @@ class CodedDVAEKind(Kind):
             notes += [] if distances else [f"no Frechet distance: the zoo has no classifier for {config.dataset}"]
         if "reconstruction" in plan.metrics:
             measured |= reconstruction_metrics(codec, pictures, labels, classifier, seed=plan.seed)
+            measured |= word_usage(codec, pictures)
             notes += measurement.missing_accuracy(measured, config.dataset, labels, classifier)
         if "errors" in plan.metrics:
             measured |= error_metrics(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)
