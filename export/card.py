@@ -174,7 +174,7 @@ def _numbers(config, record, texts):
     rows = [
         (
             texts.label(name),
-            tables.formatted(measured[name]) if name in measured else "-",
+            texts.number(config, name, measured[name]) if name in measured else "-",
             tables.formatted(zoo.Measurement(published[name], None)) if name in published else "-",
         )
         for name in names

@@ -1,5 +1,6 @@
 """What a card says of a Coded-DVAE, see `export.card`."""
 
+from tfcoded import tables
 from tfcoded.measurement import published_on
 
 CAPTIONS = {}
@@ -12,7 +13,7 @@ _LABELS = {
     "reconstruction": "E log p(x given z), nats",
     "accuracy": "semantic accuracy",
     "confident_accuracy": "semantic accuracy where the word is likelier than 0.4",
-    "confident_fraction": "images with such a word",
+    "confident_fraction": "images whose word is likelier than 0.4",
     "words_used": "words that are the likeliest of some image",
     "usage_entropy": "entropy of their frequencies, bits",
     "ber": "bit error rate, words drawn",
@@ -43,6 +44,14 @@ def introduction(config):
 def label(metric):
     """What a metric is called, `str`."""
     return _LABELS.get(metric, f"`{metric}`")
+
+
+def number(config, metric, measurement):
+    """How a measurement is written, `str`."""
+    if metric != "words_used":
+        return tables.formatted(measurement)
+    of = f" of {2**config.information_bits:,}" if config.information_bits <= 20 else ""  # more than images anyway
+    return f"{measurement.value:,.0f}{of}"
 
 
 def facts(config):

@@ -2,6 +2,7 @@
 
 import math
 
+from tfcoded import tables
 from tfcoded.kinds.communication_system import channel_text
 
 CAPTIONS = {
@@ -49,6 +50,11 @@ def label(metric):
     if metric.startswith(_BANDS):
         return f"mean squared error, {metric.removeprefix(_BANDS)} bands received"
     return _LABELS.get(metric, f"`{metric}`")
+
+
+def number(config, metric, measurement):
+    """How a measurement is written, `str`."""
+    return tables.formatted(measurement)
 
 
 def facts(config):

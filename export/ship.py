@@ -76,6 +76,7 @@ def main():
             datasets[name] = data.load(name, FLAGS.data_dir), sources.load_classifier(name, FLAGS.zoo_dir)
         folder, text = shipping.ship(shipment, *datasets[name], plan, FLAGS.storage, train_plan)
         print(f"{text}\n{folder}", flush=True)
+    print(shipping.write_table(zoo_dir))
 
 
 def _plans(config):

@@ -22,8 +22,9 @@ What the papers report ("paper") beside what was measured here on the stored mod
 Weights are there where their size is; the folder of such an entry has a card with standard errors, pictures and how to
 load it. `python -m tfcoded.train --model=NAME` trains any of them. Written by `python -m export.ship --cards`.
 
-Of the discrete autoencoders M information bits are sent as D code bits; PSNR is in dB, entropy in bits. The second paper
-prints curves without numbers.
+Of the discrete autoencoders M information bits are sent as D code bits, at the rate M/D; PSNR is in dB, entropy in bits.
+Of the communication systems the rate is in bits per image: how far the symbols are from noise, which bounds what they say.
+Their paper prints curves without numbers.
 """
 
 
@@ -143,7 +144,6 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
             pictures.reliability_diagram(bins, new / "reliability.png")
         card.write(new)
         _publish(new, shipment)
-    write_table(shipment.zoo_dir)
     scratch.unlink(missing_ok=True)
     return shipment.folder, text
 
@@ -168,10 +168,24 @@ def write_cards(zoo_dir):
 
 
 def write_table(zoo_dir):
-    """Writes the README.md of a folder of entries: published and measured numbers of all; returns its path."""
-    entries = {name: zoo.config(name, zoo_dir) for name in zoo.list(zoo_dir)}
+    """Writes the README.md of a folder of entries: published and measured numbers of the entries in it.
+
+    Args:
+      zoo_dir: `pathlib.Path` of the folder.
+
+    Returns:
+      `pathlib.Path` of the README.md.
+
+    Raises:
+      UserError: if there is one that was written by somebody else.
+    """
     path = zoo_dir / "README.md"
-    write_atomically(path, f"{_TABLE_HEAD}\n{listing.render(entries, zoo_dir, 'markdown')}\n")
+    title = _TABLE_HEAD.partition("\n")[0]
+    if path.exists() and not path.read_text(encoding="utf-8").startswith(title):
+        raise UserError(f"{path} does not begin with '{title}' and is left as it is; the table of all entries would be there")
+    names = [name for name in zoo.list(zoo_dir) if (zoo_dir / name).is_dir()]
+    table = listing.render({name: zoo.config(name, zoo_dir) for name in names}, zoo_dir, "markdown")
+    write_atomically(path, f"{_TABLE_HEAD}\n{table}\n")
     return path
 
 

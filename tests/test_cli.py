@@ -1,5 +1,6 @@
 """What all commands share, seen through python -m tfcoded.zoo, which is quick."""
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -30,12 +31,16 @@ def test_too_many_arguments():
     assert done.stderr == "error: unexpected argument 'runs/mine'; options start with --, see --help\n"
 
 
-@pytest.mark.parametrize("arguments", ["", "--help", "--help | head -2"])
-def test_a_reader_that_has_seen_enough(arguments):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", ["", "--help", "coded_8_240"])
+def test_a_reader_that_has_seen_enough(arguments, unbuffered):
+    # The status of the first command of the pipe is printed by the shell in its place.
+    command = f'{{ "{sys.executable}" -m tfcoded.zoo {arguments}; echo $? >&2; }} | true'
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     done = subprocess.run(
-        f"{sys.executable} -m tfcoded.zoo {arguments} | true", shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+        command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
     )
-    assert done.stderr == ""
+    assert done.stderr == "141\n"
 
 
 @pytest.mark.parametrize("raised", ["MemoryError('no room')", "tf.errors.ResourceExhaustedError(None, None, 'no room\\nat all')"])

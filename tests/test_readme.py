@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tfcoded import kinds, zoo
+from tfcoded import kinds, tables, zoo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TEXTS = {name: (ROOT / name).read_text() for name in ("README.md", "export/pjrt/README.md", "export/serving/README.md")}
@@ -75,3 +75,50 @@ def test_every_signature_is_described():
 def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", TEXTS[name]):
         assert (ROOT / name).parent.joinpath(target).exists(), target
+
+
+TRAINED = [
+    name
+    for name in zoo.trained()
+    if not name.startswith(zoo.CLASSIFIER) and kinds.of(zoo.config(name)).name == "coded_dvae"
+]
+_COLUMNS = {
+    "PSNR, dB": "psnr",
+    "SSIM": "ssim",
+    "accuracy": "accuracy",
+    "confident accuracy": "confident_accuracy",
+    "entropy, bits": "entropy",
+    "BER": "ber",
+    "WER": "wer",
+    "words used": "words_used",
+}
+
+
+def trained_models():
+    """Name -> two lists of cells, ours and the published ones, of the table of trained models; and its metrics."""
+    section = README.split("\n## Trained models\n")[1].split("\n## ")[0]
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")]
+    heading, rows = lines[0], lines[2:]
+    found = {}
+    for ours, published in zip(rows[::2], rows[1::2], strict=True):
+        found[re.match(r"`(\w+)`", ours[0])[1]] = ours, published
+    return found, [_COLUMNS[name] for name in heading[1:]]
+
+
+def test_the_table_of_trained_models_has_all_of_them():
+    assert set(trained_models()[0]) == set(TRAINED)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_numbers_of_trained_models_are_those_of_their_files(name):
+    rows, metrics = trained_models()
+    config, record, measured = zoo.config(name), zoo.read_record(zoo.measured_path(name)), zoo.measured(name)
+    assert rows[name][0][0] == f"`{name}`, {record['epochs']} epochs"
+    assert rows[name][1][0] == f"published, {config.training.epochs} epochs"
+    for metric, ours, published in zip(metrics, *(cells[1:] for cells in rows[name]), strict=True):
+        if metric == "words_used":
+            assert ours == f"{measured[metric].value:.0f} of {2**config.information_bits}"
+        else:
+            assert ours == tables.formatted(measured[metric])
+        known = metric in config.published
+        assert published == (tables.formatted(zoo.Measurement(config.published[metric], None)) if known else "-")

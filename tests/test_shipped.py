@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from export import card
 from tfcoded import checksums, kinds, verification, zoo
 
 TRAINED = zoo.trained()
@@ -49,5 +50,10 @@ def test_what_belongs_to_a_model(name):
     assert expected <= present
     record = json.loads((folder / "metrics.json").read_text())
     assert record["name"] == name
+    train = folder / "metrics_train.json"
+    train = zoo.read_record(train) if train.exists() else None
+    pictures = [picture for picture in card.PICTURES if picture in present]
+    text = card.card(zoo.config(name), zoo.read_record(folder / "metrics.json"), train, pictures)
+    assert (folder / "README.md").read_text() == text  # python -m export.ship --cards writes it again
     assert json.loads((folder / "history.json").read_text())["epoch"] == [*range(1, record["epochs"] + 1)]
     assert record["bytes"] == sum(path.stat().st_size for path in (folder / "1").rglob("*") if path.is_file())

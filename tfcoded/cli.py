@@ -28,8 +28,6 @@ def run(main):
             return flags.FLAGS(argv)
         except flags.Error as error:
             sys.exit(_report(f"{error}; --help lists the flags"))
-        except BrokenPipeError:  # --help prints while it parses
-            _reader_left()
 
     def guarded(argv):
         if not flags.FLAGS["verbosity"].present:  # TensorFlow reports every step of an export otherwise
@@ -43,9 +41,7 @@ def run(main):
         except UserError as error:
             sys.exit(_report(error))
         except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                _reader_left()
-            if error.strerror is None:
+            if isinstance(error, BrokenPipeError) or error.strerror is None:
                 raise
             sys.exit(_report(f"{error.strerror}: {error.filename}" if error.filename else error.strerror))
         except KeyboardInterrupt:
@@ -64,13 +60,14 @@ def run(main):
         if module.startswith(("tfcoded", "export", "benchmarks")):  # --help shows those of the main module alone
             for flag in defined:
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    app.run(guarded, flags_parser=parse)
-
-
-def _reader_left():
-    """Ends the process quietly: the reader of its output, such as head, has seen enough."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(141)
+    try:
+        try:
+            app.run(guarded, flags_parser=parse)
+        finally:
+            sys.stdout.flush()  # here and not at the very end, where nothing could be caught
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
 
 
 def _memory_ran_out(error):

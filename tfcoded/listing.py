@@ -139,7 +139,7 @@ def _markdown(rows, left):
     """Rows of cells as a table of Markdown; the first two are its heading."""
     heading, above = [], ""
     for group, name in zip(*rows[:2], strict=True):
-        above = group or (above if name == "here" else "")  # what is above the paper's number is above ours
+        above = group or (above if name in ("here", "MB") else "")  # these share the heading of what is left of them
         heading.append(f"{above}, {name}" if above else name)
     ruler = ["---"] * left + ["--:"] * (len(heading) - left)
     lines = [heading, ruler, *([f"`{row[0]}`", *row[1:]] for row in rows[2:])]

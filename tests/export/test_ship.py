@@ -121,6 +121,8 @@ def test_the_card_says_what_the_files_say(home):
     assert "## Licence of the weights\n\nApache License 2.0, as this repository (`LICENSE`)" in text
     for name in card.PICTURES:
         assert f"]({name})" in text
+    words = record["metrics"]["words_used"].value
+    assert 1 <= words <= 16 and f"| words that are the likeliest of some image | {words:.0f} of 16 |" in text
     elbo = record["metrics"]["elbo"]
     assert f"| ELBO, nats | {elbo.value:.0f}" in text or f"| ELBO, nats | {elbo.value:.1f}" in text
 
@@ -128,16 +130,23 @@ def test_the_card_says_what_the_files_say(home):
 def test_cards_are_written_again(copy):
     paths = [copy / "tiny" / "README.md", copy / "README.md"]
     before = [path.read_text() for path in paths]
-    for path in paths:
-        path.write_text("lost")
+    paths[0].write_text("lost")
+    paths[1].unlink()
     index = (copy / "SHA256SUMS").read_text()
     command = [sys.executable, "-X", "importtime", "-m", "export.ship", "--cards", f"--zoo_dir={copy}"]
     done = subprocess.run(command, cwd=shipped.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines() == [*map(str, paths)] and [path.read_text() for path in paths] == before
-    assert "| `tiny` | " in before[1] and "| `coded_8_240` | " in before[1]
+    assert "| `tiny` | " in before[1] and before[1].count("| `") == 1  # and not those of the clone
     assert (copy / "SHA256SUMS").read_text() == index
     assert "tensorflow" not in done.stderr.replace(str(copy), "")
+
+
+def test_a_readme_of_somebody_else_stays(copy):
+    (copy / "README.md").write_text("mine")
+    with pytest.raises(UserError, match="README.md does not begin with '# All entries' and is left as it is"):
+        shipping.write_table(copy)
+    assert (copy / "README.md").read_text() == "mine"
 
 
 def test_one_changed_byte_is_found(copy):

@@ -4,6 +4,7 @@ import numpy as np
 
 from tfcoded.metrics.protocol import as_float, check_images
 from tfcoded.metrics.summary import Estimate
+from tfcoded.progress import progress
 
 
 def word_usage(codec, images, batch_size=500):
@@ -32,9 +33,10 @@ def word_usage(codec, images, batch_size=500):
     """
     images = np.asarray(images)
     check_images(images, None)
+    starts = range(0, len(images), batch_size)
     words = [
         codec.encode(as_float(images[start : start + batch_size]))["bits"]
-        for start in range(0, len(images), batch_size)
+        for start in progress(starts, "words", len(starts))
     ]
     _, counts = np.unique(np.concatenate(words), axis=0, return_counts=True)
     frequencies = counts / counts.sum()
