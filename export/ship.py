@@ -61,6 +61,7 @@ def main():
     sources.chosen_metrics(FLAGS)
     if not FLAGS.workdir:
         raise UserError("expected at least one --workdir, or --cards")
+    shipping.table_path(zoo_dir)  # may be refused, and is better refused before everything is measured
     shipments = [shipping.check(workdir, zoo_dir, FLAGS.overwrite) for workdir in FLAGS.workdir]
     names = [shipment.config.name for shipment in shipments]
     if len(set(names)) < len(names):

@@ -167,6 +167,24 @@ def write_cards(zoo_dir):
     return [*cards, write_table(zoo_dir)]
 
 
+def table_path(zoo_dir):
+    """Where the table of a folder's entries is or will be, `pathlib.Path`.
+
+    Args:
+      zoo_dir: `pathlib.Path` of the folder of entries.
+
+    Raises:
+      UserError: if there is a README.md that was written by somebody else.
+    """
+    path = zoo_dir / "README.md"
+    title = _TABLE_HEAD.partition("\n")[0]
+    if path.exists() and not path.read_text(encoding="utf-8").startswith(title):
+        raise UserError(
+            f"{path} does not begin with '{title}' and is left as it is; move it: the table of all entries is written there"
+        )
+    return path
+
+
 def write_table(zoo_dir):
     """Writes the README.md of a folder of entries: published and measured numbers of the entries in it.
 
@@ -177,12 +195,9 @@ def write_table(zoo_dir):
       `pathlib.Path` of the README.md.
 
     Raises:
-      UserError: if there is one that was written by somebody else.
+      UserError: as `table_path`.
     """
-    path = zoo_dir / "README.md"
-    title = _TABLE_HEAD.partition("\n")[0]
-    if path.exists() and not path.read_text(encoding="utf-8").startswith(title):
-        raise UserError(f"{path} does not begin with '{title}' and is left as it is; the table of all entries would be there")
+    path = table_path(zoo_dir)
     names = [name for name in zoo.list(zoo_dir) if (zoo_dir / name).is_dir()]
     table = listing.render({name: zoo.config(name, zoo_dir) for name in names}, zoo_dir, "markdown")
     write_atomically(path, f"{_TABLE_HEAD}\n{table}\n")

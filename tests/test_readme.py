@@ -1,6 +1,7 @@
 """The commands of READMEs and docstrings exist with the flags they are given, the Python runs, and links lead somewhere."""
 
 import ast
+import json
 import pathlib
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 
 import pytest
 
+from export import storages
 from tfcoded import kinds, tables, zoo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -75,6 +77,17 @@ def test_every_signature_is_described():
 def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\((?!https?://)([^)#]+)", TEXTS[name]):
         assert (ROOT / name).parent.joinpath(target).exists(), target
+
+
+def test_the_table_of_storages_is_what_was_measured():
+    content = json.loads((ROOT / "experiments" / "storages" / "coded_10_300.json").read_text())
+    measured, shown = (
+        [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+        for text in (storages.table(content), README.split("**Storage.**")[1].split("\n## ")[0])
+    )
+    columns = [measured[0].index(name) for name in ("storage", "MB", "psnr", "accuracy", "entropy", "elbo", "ber")]
+    assert shown[1:] == [[row[column] for column in columns] for row in measured[1:]]
+    assert content["chosen"] == "int6"
 
 
 TRAINED = [

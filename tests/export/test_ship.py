@@ -146,6 +146,10 @@ def test_a_readme_of_somebody_else_stays(copy):
     (copy / "README.md").write_text("mine")
     with pytest.raises(UserError, match="README.md does not begin with '# All entries' and is left as it is"):
         shipping.write_table(copy)
+    # And before anything else is looked at: this run does not exist.
+    command = [sys.executable, "-m", "export.ship", f"--workdir={copy / 'none'}", f"--zoo_dir={copy}"]
+    done = subprocess.run(command, cwd=shipped.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith(f"error: {copy / 'README.md'} does not begin with")
     assert (copy / "README.md").read_text() == "mine"
 
 
