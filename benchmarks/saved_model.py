@@ -49,7 +49,7 @@ def main():
         return model.decode(model.modulate(bits, seed))
 
     with tempfile.TemporaryDirectory() as folder:
-        path = export_saved_model(model, config, folder, FLAGS.storage)
+        path = export_saved_model(model, config, folder, FLAGS.storage, images)
         loaded = tf.saved_model.load(str(path))
 
     print(f"{config.name}, batch {FLAGS.batch_size}, storage {FLAGS.storage}; {provenance.hardware()}")

@@ -1,4 +1,28 @@
 """From trained models to SavedModels that need nothing but TensorFlow: `python -m export --help`."""
 
 # How kernels are stored. Here, so that a command line can name them without importing TensorFlow.
-STORAGES = ("float32", "bfloat16", "int8", "int6", "int5", "int4")
+STORAGES = ("float32", "bfloat16", "int8", "int6", "int5", "int4", "compensated")
+
+
+def storages_of(config):
+    """The storages that a model can be exported in, a tuple of `str`.
+
+    Args:
+      config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig` of the model.
+    """
+    from tfcoded import kinds
+
+    return tuple(name for name in STORAGES if name != "compensated" or kinds.of(config).compensated)
+
+
+def require(storage, config):
+    """Refuses a storage that a model cannot be exported in.
+
+    Raises:
+      UserError: naming those that it can.
+    """
+    from tfcoded.errors import UserError
+
+    possible = storages_of(config)
+    if storage not in possible:
+        raise UserError(f"storage {storage!r} is not for {config.name}; choose one of {', '.join(possible)}")

@@ -10,7 +10,7 @@ import pathlib
 
 from absl import flags
 
-from export import STORAGES
+from export import STORAGES, require
 from tfcoded import cli
 from tfcoded.errors import UserError
 
@@ -24,9 +24,11 @@ def define_flags():
         "storage",
         "float32",
         STORAGES,
-        "How kernels are stored: exactly, in half the size, in a quarter (int8, one scale per output channel), or in so"
-        " many bits and a quarter each (int6, int5, int4, one scale per 64 numbers).",
+        "How kernels are stored: exactly, in half the size, in a quarter (int8, one scale per output channel), in so"
+        " many bits and a quarter each (int6, int5, int4, one scale per 64 numbers), or smallest of all in the bits that"
+        " each kernel needs, fitted to training images (compensated; of Coded-DVAEs).",
     )
+    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets, for --storage=compensated.")
 
 
 def main():
@@ -40,10 +42,16 @@ def main():
         raise UserError(f"--out {out} is a file; expected a folder")
 
     from export.savedmodel import export_saved_model, restored_model
-    from tfcoded import kinds
+    from tfcoded import data, kinds
 
     model, config = restored_model(workdir)
-    folder = export_saved_model(model, config, out, FLAGS.storage)
+    require(FLAGS.storage, config)
+    images = None
+    if FLAGS.storage == "compensated":
+        dataset = data.load(config.dataset, FLAGS.data_dir)
+        dataset.require_shape(config.item_shape)
+        images = dataset.train_images
+    folder = export_saved_model(model, config, out, FLAGS.storage, images)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{folder}  {size / 1e6:.1f} MB, {FLAGS.storage}")
     # In two lines: a loaded model lives only as long as it is referred to, its methods do not keep it.

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from export.rounding import compensated
+
 
 class BFloat16(tf.Module):
     """A tensor rounded to bfloat16: half the size, 8 significant bits.
@@ -58,22 +60,27 @@ class Grouped(tf.Module):
     Args:
       value: `np.float32` array of at least two dimensions, finite, the output channel last.
       bits: `int` from 2 to 8.
+      moments: `export.rounding.Moments` of what the kernel, reshaped to a matrix, is multiplied with: then the
+        rounding errors cancel as far as they can; the scales are the same. `None`: every number is rounded to the nearest.
     """
 
     SIZE = 64
     _SHRINKAGES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
 
-    def __init__(self, value, bits):
+    def __init__(self, value, bits, moments=None):
         super().__init__()
         self.shape = tf.TensorShape(value.shape)
         self._bits = bits
         rows = int(np.prod(value.shape[:-1]))
         self._groups = -(-rows // self.SIZE)
-        padded = np.zeros([self._groups * self.SIZE, value.shape[-1]], np.float32)
-        padded[:rows] = value.reshape(rows, -1)
-        numbers = padded.reshape(self._groups, self.SIZE, -1)
+        numbers = self._grouped(value.reshape(rows, -1))
         scale = self._scales(numbers)
-        integers = self._integers(numbers, scale)
+        if moments is None:
+            integers = self._integers(numbers, scale)
+        else:
+            every = np.repeat(scale, self.SIZE, axis=0)[:rows]
+            matrices = (array.reshape(moments.inputs, -1) for array in (value, every))
+            integers = self._grouped(compensated(*matrices, moments, bits).reshape(rows, -1))
         half = 2 ** (bits - 1)
         planes = (integers.reshape(-1) + half).astype(np.uint8)[np.newaxis] >> np.arange(bits)[:, np.newaxis] & 1
         self.values = tf.Variable(np.packbits(planes.astype(np.uint8), axis=1), trainable=False, name="values")
@@ -92,6 +99,11 @@ class Grouped(tf.Module):
         numbers = tf.reshape(integers * tf.cast(self.scale, tf.float32)[:, tf.newaxis], [-1, channels])
         return tf.reshape(numbers[: self.shape[:-1].num_elements()], self.shape)
 
+    def _grouped(self, matrix):
+        """`[rows, channels]` as `[groups, 64, channels]`, zeros at the end."""
+        padding = self._groups * self.SIZE - len(matrix)
+        return np.pad(matrix, [[0, padding], [0, 0]]).reshape(self._groups, self.SIZE, -1)
+
     def _scales(self, numbers):
         """`[groups, channels]`, np.float32, already rounded to bfloat16."""
         places = np.abs(numbers).argmax(axis=1)[:, np.newaxis]
@@ -107,3 +119,23 @@ class Grouped(tf.Module):
         half = 2 ** (self._bits - 1)
         safe = np.where(scale == 0, 1, scale)[:, np.newaxis]
         return np.clip(np.rint(numbers / safe), -half, half - 1).astype(np.int16)
+
+
+def fewest_bits(value, moments, tolerance):
+    """A kernel in the fewest bits that change what it computes by no more than a tolerance.
+
+    Args:
+      value: see `Grouped`.
+      moments: `export.rounding.Moments` of what the kernel is multiplied with.
+      tolerance: `float`, largest mean square of the products' change relative to that of the products.
+
+    Returns:
+      `Grouped` of 2 to 8 bits, of 8 if the tolerance is not met.
+    """
+    matrix = value.reshape(moments.inputs, -1)
+    allowed = tolerance * moments.energy(matrix)
+    for bits in range(2, 9):
+        found = Grouped(value, bits, moments)
+        if moments.energy(found.restored().numpy().reshape(matrix.shape) - matrix) <= allowed:
+            break
+    return found

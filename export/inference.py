@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from export.weights import Weights
+from export import layer_inputs
+from export.weights import Weights, finite_value
 from tfcoded.models import CodedDVAE
 
 
@@ -27,7 +28,7 @@ class Inference(CodedDVAE):
             return super().outputs(z)
 
 
-def inference_copy(model, config, storage="float32"):
+def inference_copy(model, config, storage="float32", images=None):
     """A copy of a trained model for inference.
 
     Args:
@@ -35,13 +36,14 @@ def inference_copy(model, config, storage="float32"):
         copy.
       config: its `tfcoded.config.Config`.
       storage: see `export.weights.Weights`.
+      images: training images, `[N, h, w, c]`, for the storage `"compensated"`: see `export.layer_inputs.moments`.
 
     Returns:
       `Inference`, computing in float32.
 
     Raises:
-      ValueError: if the storage is unknown, a weight is not finite, or the configuration describes another
-        model.
+      ValueError: if the storage is unknown or lacks images, a weight is not finite, or the configuration describes
+        another model.
     """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -50,7 +52,12 @@ def inference_copy(model, config, storage="float32"):
     finally:
         keras.config.set_dtype_policy(policy)
     _check_alike(model, copy, config)
-    copy.stored = Weights(model, storage)
+    moments = None
+    if storage == "compensated" and images is not None and len(images):
+        for variable in model.weights:
+            finite_value(variable)  # or it may be refused, which is better done before all is computed
+        moments = layer_inputs.moments(model, images)
+    copy.stored = Weights(model, storage, moments)
     return copy
 
 

@@ -26,10 +26,11 @@ class CodedDVAEModule(tf.Module):
       config: its `tfcoded.config.Config`.
       storage: one of `export.STORAGES`, how a SavedModel stores the kernels; see
         `export.weights.Weights`.
+      images: training images, `[N, h, w, c]`, for the storage `"compensated"`.
 
     Raises:
-      ValueError: if the storage is unknown, a weight is not finite, or the configuration describes another
-        model.
+      ValueError: if the storage is unknown or lacks images, a weight is not finite, or the configuration describes
+        another model.
 
     Example:
 
@@ -40,9 +41,9 @@ class CodedDVAEModule(tf.Module):
     ```
     """
 
-    def __init__(self, model, config, storage="float32"):
+    def __init__(self, model, config, storage="float32", images=None):
         super().__init__(name="coded_dvae")
-        inference = inference_copy(model, config, storage)
+        inference = inference_copy(model, config, storage, images)
         self._yaml = to_yaml(config)
         # All that is to be saved. The Keras model's own variables are not, so it is put where tf.Module does
         # not look: into a namespace.

@@ -24,12 +24,12 @@ _TEMPORARY = ".exporting-"
 _ABANDONED = 86_400  # seconds after which nobody is writing a temporary folder any more
 
 
-def module(model, config, storage="float32"):
+def module(model, config, storage="float32", images=None):
     """What a SavedModel of a model holds: `CodedDVAEModule` or `SystemModule`, whose arguments these are."""
-    return _MODULES[kinds.of(config).name](model, config, storage)
+    return _MODULES[kinds.of(config).name](model, config, storage, images)
 
 
-def export_saved_model(model, config, out, storage="float32"):
+def export_saved_model(model, config, out, storage="float32", images=None):
     """Writes a SavedModel with named signatures into the next free version folder, `<out>/1` at first.
 
     A process that loads it needs TensorFlow and nothing else. The folder appears under its name only once it
@@ -41,13 +41,14 @@ def export_saved_model(model, config, out, storage="float32"):
       config: its configuration.
       out: `str` or path: the folder of the version folders; created if missing.
       storage: one of `export.STORAGES`; see `export.weights.Weights`.
+      images: training images, `[N, h, w, c]`, for the storage `"compensated"`.
 
     Returns:
       `pathlib.Path` of the version folder.
 
     Raises:
-      ValueError: if the storage is unknown, a weight is not finite, or the configuration describes another
-        model.
+      ValueError: if the storage is unknown or lacks images, a weight is not finite, or the configuration describes
+        another model.
       UserError: if the folder cannot be written.
 
     Example:
@@ -59,7 +60,7 @@ def export_saved_model(model, config, out, storage="float32"):
     loaded.signatures["encode_float"](images=images_float)
     ```
     """
-    saved = module(model, config, storage)
+    saved = module(model, config, storage, images)
     out = pathlib.Path(out)
     try:
         with _temporary_folder(out) as temporary:

@@ -1,6 +1,6 @@
 """Makes zoo entries of finished trainings.
 
-    python -m export.ship --workdir=runs/coded_10_300 --storage=int5
+    python -m export.ship --workdir=runs/coded_10_300 --storage=compensated
     python -m export.ship --workdir=runs/uncoded_8 --workdir=runs/coded_8_240 --train
     python -m export.ship --cards
 
@@ -17,7 +17,7 @@ import dataclasses
 
 from absl import flags
 
-from export import STORAGES, shipping
+from export import STORAGES, require, shipping
 from tfcoded import cli, inception_weights, kinds, measurement, sources, zoo
 from tfcoded.errors import UserError
 
@@ -84,6 +84,7 @@ def _plans(config):
     """The plans of the test images and, with --train, of the training images."""
     kind = kinds.of(config)
     kinds.refuse_flags(config, FLAGS)
+    require(FLAGS.storage, config)
     metrics = kind.require(config, sources.chosen_metrics(FLAGS))
     first = kind.metrics[0]  # what an entry is known by
     if first not in metrics:

@@ -123,7 +123,7 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
         new = pathlib.Path(temporary, "new")
         new.mkdir()
         _carry(shipment, new)
-        saved = export_saved_model(model, config, new, storage)
+        saved = export_saved_model(model, config, new, storage, dataset.train_images)
         codec = tf.saved_model.load(str(saved))
         size = sum(file.stat().st_size for file in saved.rglob("*") if file.is_file())
         facts = {"epochs": epochs, "training": training, "storage": storage, "bytes": size}

@@ -14,7 +14,7 @@ import pathlib
 
 from absl import flags
 
-from export import STORAGES
+from export import STORAGES, require, storages_of
 from tfcoded import cli
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
@@ -30,7 +30,7 @@ _OF_RUNS = ("ber", "wer")
 
 def define_flags():
     flags.DEFINE_string("workdir", None, "Folder of the training run.", required=True)
-    flags.DEFINE_list("storages", list(STORAGES), "Some storages; float32 is always measured.")
+    flags.DEFINE_list("storages", None, "Some storages, by default all; float32 is always measured.")
     flags.DEFINE_string("out", None, "File to write (JSON); only printed if not given.")
     flags.DEFINE_bool("overwrite", False, "Replace an existing file.")
     flags.DEFINE_integer("images", 1000, "Measure on the first so many test images.", lower_bound=2)
@@ -50,7 +50,7 @@ def main():
         raise UserError(
             f"--workdir {workdir} is not a folder; expected the --workdir of python -m tfcoded.train"
         )
-    unknown = [storage for storage in FLAGS.storages if storage not in STORAGES]
+    unknown = [storage for storage in FLAGS.storages or () if storage not in STORAGES]
     if unknown:
         raise UserError(f"--storages: unknown {', '.join(unknown)}; choose from {', '.join(STORAGES)}")
     out = None if FLAGS.out is None else pathlib.Path(FLAGS.out)
@@ -64,11 +64,14 @@ def main():
 
     model, config = restored_model(workdir)
     kinds.refuse_flags(config, FLAGS)
+    asked = FLAGS.storages or storages_of(config)
+    for storage in asked:
+        require(storage, config)
     dataset = data.load(config.dataset, FLAGS.data_dir)
     dataset.require_shape(config.item_shape)
     classifier = sources.load_classifier(config.dataset, FLAGS.zoo_dir)
     # float32 first, which the others are compared with.
-    chosen = [storage for storage in STORAGES if storage == "float32" or storage in FLAGS.storages]
+    chosen = [storage for storage in STORAGES if storage == "float32" or storage in asked]
     rows = [_measured(storage, model, config, dataset, classifier) for storage in chosen]
     content = compare(rows)
     content |= {
@@ -167,7 +170,7 @@ def _measured(storage, model, config, dataset, classifier):
         seed=FLAGS.seed, runs=FLAGS.runs, words=FLAGS.words, likelihood_images=FLAGS.likelihood_images
     )
     with tempfile.TemporaryDirectory() as folder:
-        saved = export_saved_model(model, config, folder, storage)
+        saved = export_saved_model(model, config, folder, storage, dataset.train_images)
         size = sum(file.stat().st_size for file in saved.rglob("*") if file.is_file())
         codec = tf.saved_model.load(str(saved))
     samples = kinds.of(config).samples(codec, config, images, labels, classifier, plan)

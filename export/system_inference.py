@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from export import STORAGES, require
 from export.weights import Weights, key
 from tfcoded import models
 from tfcoded.channels import Channel
@@ -63,7 +64,8 @@ def inference_copy(model, config, storage="float32"):
       `SystemInference`, computing in float32, and the `Weights` that it uses.
 
     Raises:
-      ValueError: if the storage is unknown, a weight is not finite, or the configuration describes another system.
+      ValueError: if the storage is unknown or `"compensated"`, a weight is not finite, or the configuration describes
+        another system.
     """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -72,6 +74,8 @@ def inference_copy(model, config, storage="float32"):
     finally:
         keras.config.set_dtype_policy(policy)
     _check_alike(model, copy, config)
+    if storage in STORAGES:  # of others Weights says what was meant
+        require(storage, config)
     stored = Weights(model, storage)
     return SystemInference(copy, stored), stored
 

@@ -21,10 +21,13 @@ class SystemModule(tf.Module):
     Args:
       model: a built system of `tfcoded.models`.
       config: its `tfcoded.system_config.SystemConfig`.
-      storage: one of `export.STORAGES`, how a SavedModel stores the kernels; see `export.weights.Weights`.
+      storage: one of `export.STORAGES`, how a SavedModel stores the kernels; see `export.weights.Weights`. Not
+        `"compensated"`, which knows the layers of Coded-DVAEs only.
+      images: not used.
 
     Raises:
-      ValueError: if the storage is unknown, a weight is not finite, or the configuration describes another system.
+      ValueError: if the storage is unknown or `"compensated"`, a weight is not finite, or the configuration describes
+        another system.
 
     Example:
 
@@ -36,7 +39,7 @@ class SystemModule(tf.Module):
     ```
     """
 
-    def __init__(self, model, config, storage="float32"):
+    def __init__(self, model, config, storage="float32", images=None):
         super().__init__(name="communication_system")
         inference, self._weights = inference_copy(model, config, storage)
         self._yaml = to_yaml(config)

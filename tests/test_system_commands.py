@@ -156,6 +156,13 @@ def test_a_separate_system_is_trained_in_two_parts(home, tmp_path):
     assert Image.open(tmp_path / "reconstructions.png").size[1] == 2 * 16 + 4 * 96 + 3 * 6
     assert "finished before" in run("tfcoded.train", *arguments)
     assert "saved_model/2" in run("export", f"--workdir={tmp_path}", "--storage=int4")
+    refused = "storage 'compensated' is not for bwlc_separate_snr1_smoke; choose one of float32, bfloat16, int8, int6, int5, int4"
+    for command in ("export", "export.storages"):
+        name = "--storages" if command == "export.storages" else "--storage"
+        done = commands.run(command, f"--workdir={tmp_path}", f"{name}=compensated")
+        assert done.returncode == 2 and refused in done.stderr
+    done = commands.run("tfcoded.train", "--model=bwlc_joint_snr1", "--storage=compensated")
+    assert done.returncode == 2 and "storage 'compensated' is not for bwlc_joint_snr1" in done.stderr  # at once
     out = tmp_path.parent / "separate.json"
     run("tfcoded.evaluate", f"--workdir={tmp_path}", f"--out={out}")
     for name, value in values(out.parent, out.name).items():

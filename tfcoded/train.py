@@ -71,6 +71,7 @@ def chosen_config(values):
 def main():
     config = chosen_config(FLAGS)
     kinds.refuse_flags(config, FLAGS)
+    export.require(FLAGS.storage, config)
     workdir = pathlib.Path(FLAGS.workdir or f"runs/{config.name}")
 
     from tfcoded import training

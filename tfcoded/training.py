@@ -240,11 +240,15 @@ def _finish(config, trained, classifier, plan, storage):
     if curves:
         pictures.learning_curves(curves, workdir / "learning_curves.png")
     model, _ = savedmodel.restored_model(workdir)
-    codec = savedmodel.module(model, config, storage or "float32")
-    kind.draw(codec, config, dataset.test_images, workdir, rows=8, columns=8, seed=0)
     if storage:
-        folder = savedmodel.export_saved_model(model, config, workdir / "saved_model", storage)
+        folder = savedmodel.export_saved_model(
+            model, config, workdir / "saved_model", storage, dataset.train_images
+        )
         print(f"SavedModel: {folder}", flush=True)
+        codec = tf.saved_model.load(str(folder))
+    else:
+        codec = savedmodel.module(model, config)
+    kind.draw(codec, config, dataset.test_images, workdir, rows=8, columns=8, seed=0)
     facts = trained.facts | {"storage": storage or "float32"}
     content, text, bins = measurement.measure(
         codec, config, dataset, classifier, plan, epochs=trained.epochs, training=facts

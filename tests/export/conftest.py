@@ -29,10 +29,11 @@ def compact(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compact")
     settings = small_models.configuration("repetition")
     model = small_models.build(settings)
+    images = small_models.images(settings, 64)
     cases = {}
     for storage in STORAGES:
-        path = export_saved_model(model, settings, folder, storage)
-        cases[storage] = CodedDVAEModule(model, settings, storage), path
+        path = export_saved_model(model, settings, folder, storage, images)
+        cases[storage] = CodedDVAEModule(model, settings, storage, images), path
     return cases
 
 

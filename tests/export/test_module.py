@@ -199,5 +199,6 @@ def test_what_is_refused():
         with pytest.raises(ValueError, match=f"a model with other {name}"):
             CodedDVAEModule(model, config.override(settings, [setting]))
     model.decoder.hidden.bias.assign(np.full(16, np.inf))
-    with pytest.raises(UserError, match="decoder_hidden/bias holds numbers that are not finite"):
-        CodedDVAEModule(model, settings)
+    for storage in ("float32", "compensated"):
+        with pytest.raises(UserError, match="decoder_hidden/bias holds numbers that are not finite"):
+            CodedDVAEModule(model, settings, storage, small_models.images(settings, 4))

@@ -6,9 +6,11 @@ import small_models
 import tensorflow as tf
 
 from export import STORAGES
+from export.savedmodel import export_saved_model
+from tfcoded.errors import UserError
 
 SEED = tf.constant([3, 4])
-BYTES = {"float32": 4, "bfloat16": 2, "int8": 1, "int6": 0.78, "int5": 0.65, "int4": 0.53}
+BYTES = {"float32": 4, "bfloat16": 2, "int8": 1, "int6": 0.78, "int5": 0.65, "int4": 0.53, "compensated": 0.54}
 
 
 def close(a, b):
@@ -32,7 +34,7 @@ def test_compact_storage_changes_little(compact):
     x = small_models.images(settings, 8)
     exact = tf.saved_model.load(str(compact["float32"][1]))
     change = {}
-    for storage in ("bfloat16", "int8"):
+    for storage in ("bfloat16", "int8", "int4", "compensated"):
         module, folder = compact[storage]
         loaded = tf.saved_model.load(str(folder))
         decoded = loaded.decode(words, SEED)["images"]
@@ -42,3 +44,13 @@ def test_compact_storage_changes_little(compact):
         change[storage] = np.abs(decoded - exact.decode(words, SEED)["images"]).max()
     assert 0 < change["bfloat16"] < 0.02
     assert 0 < change["int8"] < 0.02
+    assert 0 < change["compensated"] < change["int4"] / 2
+
+
+def test_compensated_storage_needs_images(tmp_path):
+    settings = small_models.configuration("repetition")
+    model = small_models.build(settings)
+    for images in (None, small_models.images(settings, 2)[:0]):
+        with pytest.raises(UserError, match="'compensated' is fitted to what the layers see: pass training images"):
+            export_saved_model(model, settings, tmp_path, "compensated", images)
+    assert not list(tmp_path.iterdir())

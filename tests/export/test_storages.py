@@ -50,17 +50,21 @@ def test_table():
 def test_command_line(tmp_path):
     _, workdir = shipped.training(tmp_path)
     out = tmp_path / "storages.json"
-    small = ("--storages=int4", "--images=20", "--runs=2", "--words=30", "--likelihood_images=5")
+    small = ("--storages=int4,compensated", "--images=20", "--runs=2", "--words=30", "--likelihood_images=5")
     done = shipped.run_tiny("export.storages", f"--workdir={workdir}", f"--out={out}", *small)
     assert done.returncode == 0, done.stderr[-3000:]
     content = json.loads(out.read_text())
-    assert list(content["storages"]) == ["float32", "int4"] and content["epochs"] == 2
-    exact, rounded = content["storages"].values()
+    assert list(content["storages"]) == ["float32", "int4", "compensated"] and content["epochs"] == 2
+    exact, rounded, compensated = content["storages"].values()
+    assert exact["bytes"] > compensated["bytes"]
+    assert 0 < abs(compensated["changes"]["elbo"]["value"]) < abs(rounded["changes"]["elbo"]["value"])
     assert exact["bytes"] > rounded["bytes"]
     assert exact["changes"]["elbo"] == {"value": 0.0, "standard_error": 0.0}
     assert 0 < rounded["changes"]["elbo"]["standard_error"] < content["float32"]["elbo"]["standard_error"]
     assert "log_likelihood_hard" in content["float32"] and "accuracy" not in content["float32"]
     assert done.stdout.startswith("| storage | MB | psnr |")
+    exported = shipped.run_tiny("export", f"--workdir={workdir}", f"--out={tmp_path / 'out'}", "--storage=compensated")
+    assert exported.returncode == 0 and ", compensated" in exported.stdout, exported.stderr[-3000:]
     again = shipped.run("export.storages", f"--workdir={workdir}", f"--out={out}")
     assert again.returncode == 2 and "storages.json exists" in again.stderr
     wrong = shipped.run("export.storages", f"--workdir={workdir}", "--storages=int3")

@@ -41,6 +41,7 @@ class CodedDVAEKind(Kind):
         "generated",
         "inception",
     )
+    compensated = True
 
     def describe(self, config):
         """See `Kind.describe`."""

@@ -16,6 +16,7 @@ class Kind:
       default_metrics: `str`s, those that are measured unless others are asked for.
       example: `str`, a call that shows how a loaded SavedModel is used.
       flags: `str`s, flags of the commands that mean something for this kind alone.
+      compensated: `bool`, whether `export.layer_inputs` knows its layers, so that it can be stored so.
     """
 
     name = ""
@@ -25,6 +26,7 @@ class Kind:
     default_metrics = ()
     example = ""
     flags = ()
+    compensated = False
 
     def require(self, config, metrics):
         """The groups of metrics to measure, a tuple of `str`; the default ones if none is named.

@@ -35,6 +35,10 @@ class Dense(keras.layers.Dense):
             dtype=dtype,
         )
 
+    def rows(self, x):
+        """What the kernel multiplies: `[N, n]`."""
+        return tf.reshape(x, [-1, x.shape[-1]])
+
 
 def add_bias(x, bias):
     """`x + bias`, the bias's gradient summed in float32.
@@ -102,7 +106,8 @@ class Conv2D(_Convolution):
     def __init__(self, in_channels, filters, size, seed, name):
         super().__init__(in_channels, filters, size, in_channels * size * size, seed, name)
 
-    def call(self, x):
+    def rows(self, x):
+        """What the kernel multiplies, transposed to `[size, size, in_channels, filters]`: one row per output pixel."""
         height, width = x.shape[1], x.shape[2]
         margin = self.size // 2
         padded = tf.pad(x, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
@@ -111,11 +116,13 @@ class Conv2D(_Convolution):
             for row in range(self.size)
             for column in range(self.size)
         ]
-        # Shifts vary slowest in the concatenation; bring the kernel to the same order.
+        return tf.reshape(tf.concat(shifts, axis=-1), [-1, self.size**2 * self.in_channels])
+
+    def call(self, x):
+        # Shifts vary slowest in the rows; bring the kernel to the same order.
         kernel = tf.transpose(self.kernel, [1, 2, 0, 3])
-        columns = tf.reshape(tf.concat(shifts, axis=-1), [-1, self.size**2 * self.in_channels])
-        y = add_bias(columns @ tf.reshape(kernel, [-1, self.filters]), self.bias)
-        return tf.reshape(y, [-1, height, width, self.filters])
+        y = add_bias(self.rows(x) @ tf.reshape(kernel, [-1, self.filters]), self.bias)
+        return tf.reshape(y, [-1, x.shape[1], x.shape[2], self.filters])
 
 
 class PatchConv2D(_Convolution):
@@ -132,13 +139,16 @@ class PatchConv2D(_Convolution):
     def __init__(self, in_channels, filters, size, seed, name):
         super().__init__(in_channels, filters, size, in_channels * size * size, seed, name)
 
-    def call(self, x):
+    def rows(self, x):
+        """What the kernel multiplies, transposed to `[size, size, in_channels, filters]`: one row per output pixel."""
         height, width = x.shape[1] // self.size, x.shape[2] // self.size
         patches = tf.reshape(x, [-1, height, self.size, width, self.size * self.in_channels])
-        patches = tf.reshape(tf.transpose(patches, [0, 1, 3, 2, 4]), [-1, self.size**2 * self.in_channels])
+        return tf.reshape(tf.transpose(patches, [0, 1, 3, 2, 4]), [-1, self.size**2 * self.in_channels])
+
+    def call(self, x):
         kernel = tf.reshape(tf.transpose(self.kernel, [1, 2, 0, 3]), [-1, self.filters])
-        y = add_bias(patches @ kernel, self.bias)
-        return tf.reshape(y, [-1, height, width, self.filters])
+        y = add_bias(self.rows(x) @ kernel, self.bias)
+        return tf.reshape(y, [-1, x.shape[1] // self.size, x.shape[2] // self.size, self.filters])
 
 
 class Conv2DTranspose(_Convolution):
@@ -165,6 +175,10 @@ class Conv2DTranspose(_Convolution):
             raise ValueError(f"{name}: stride must be in 1..size={size}, got {stride}")
         self.stride = stride
         self.padding = padding
+
+    def rows(self, x):
+        """What the kernel's taps multiply: `[N, in_channels]`, one row per input pixel."""
+        return tf.reshape(x, [-1, self.in_channels])
 
     def call(self, x):
         row_groups, rows = self.tap_groups(x.shape[1])
@@ -215,7 +229,7 @@ class Conv2DTranspose(_Convolution):
         kernel = tf.convert_to_tensor(self.kernel)
         if count < self.size**2:
             kernel = tf.slice(kernel, [0, row_taps[0], column_taps[0], 0], [-1, len(row_taps), len(column_taps), -1])
-        y = tf.reshape(x, [-1, self.in_channels]) @ tf.reshape(kernel, [self.in_channels, -1])
+        y = self.rows(x) @ tf.reshape(kernel, [self.in_channels, -1])
         return tf.split(tf.reshape(y, [-1, height, width, count * self.filters]), count, axis=3)
 
 

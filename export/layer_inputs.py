@@ -1,0 +1,84 @@
+"""What the kernels of a Coded-DVAE are multiplied with, measured on images: which rounding errors would be seen."""
+
+import contextlib
+import functools
+
+import tensorflow as tf
+
+from export.rounding import Moments
+from export.weights import key
+from tfcoded import seeds
+from tfcoded.networks.layers import Conv2D, Conv2DTranspose, Dense, PatchConv2D
+
+IMAGES = 2048
+_BATCH = 256
+_SAMPLE, _WORDS, _SMOOTHING = range(3)  # purposes of the seed
+
+
+def moments(model, images, seed=0):
+    """Second moments of the inputs of a model's layers.
+
+    The inputs are those of reconstructions, and of random words that are decoded and encoded again, as the bit
+    error rate is measured.
+
+    Args:
+      model: a built `tfcoded.models.CodedDVAE`.
+      images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1]; the first `IMAGES` are used.
+      seed: `int`, of the latent variables.
+
+    Returns:
+      `dict` from `export.weights.key` of a kernel to its `export.rounding.Moments`, for all dense and
+      convolutional layers.
+
+    Example:
+
+    ```python
+    weights = Weights(model, "compensated", moments(model, train_images))
+    ```
+    """
+    layers = [
+        layer
+        for layer in (*model.encoder._flatten_layers(), *model.decoder._flatten_layers())
+        if isinstance(layer, Conv2D | Conv2DTranspose | Dense | PatchConv2D)
+    ]
+    found = {layer: Moments() for layer in layers}
+    with _observed(layers, lambda layer, x: found[layer].add(_rows(layer, x))):
+        for start in range(0, min(len(images), IMAGES), _BATCH):
+            batch = images[start : min(start + _BATCH, IMAGES)]
+            model.outputs(model.sample(batch, _seed(seed, _SAMPLE, start)))
+            shape = [len(batch), model.code.information_bits]
+            bits = tf.random.stateless_uniform(shape, _seed(seed, _WORDS, start), 0, 2, tf.int32)
+            model.code_logits(model.decode(model.modulate(bits, _seed(seed, _SMOOTHING, start))))
+    return {key(layer.kernel): found[layer] for layer in layers}
+
+
+def _rows(layer, x):
+    """What multiplies a layer's kernel, reshaped to a matrix as it is stored: np.float32 `[N, n]`.
+
+    The products of a transposed convolution are those of its taps, before the ones that overlap are added.
+    """
+    rows = layer.rows(tf.cast(x, tf.float32)).numpy()
+    if isinstance(layer, Conv2D | PatchConv2D):  # stored with the input channels first
+        rows = rows.reshape(len(rows), -1, layer.in_channels).transpose(0, 2, 1).reshape(len(rows), -1)
+    return rows
+
+
+@contextlib.contextmanager
+def _observed(layers, see):
+    """Meanwhile `see(layer, x)` is called with everything that goes into one of the layers."""
+
+    def call(layer, original, x):
+        see(layer, x)
+        return original(x)
+
+    for layer in layers:
+        layer.call = functools.partial(call, layer, layer.call)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.call
+
+
+def _seed(seed, purpose, start):
+    return seeds.derive(tf.constant([seed, start]), purpose)
