@@ -87,7 +87,7 @@ def test_the_table_of_storages_is_what_was_measured():
     )
     columns = [measured[0].index(name) for name in ("storage", "MB", "psnr", "accuracy", "entropy", "elbo", "ber")]
     assert shown[1:] == [[row[column] for column in columns] for row in measured[1:]]
-    assert content["chosen"] == "int6"
+    assert content["chosen"] == "compensated"
 
 
 TRAINED = [
