@@ -25,8 +25,8 @@ def define_flags():
         "float32",
         STORAGES,
         "How kernels are stored: exactly, in half the size, in a quarter (int8, one scale per output channel), in so"
-        " many bits and a quarter each (int6, int5, int4, one scale per 64 numbers), or smallest of all in the bits that"
-        " each kernel needs, fitted to training images (compensated; of Coded-DVAEs).",
+        " many bits and a quarter each (int6, int5, int4, one scale per 64 numbers), or in the bits that each"
+        " kernel needs, fitted to training images (compensated, for Coded-DVAEs: the smallest that changes next to nothing).",
     )
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets, for --storage=compensated.")
 

@@ -64,7 +64,7 @@ def compensated(matrix, scale, moments, bits):
 
     Args:
       matrix: np.float32 `[n, m]`.
-      scale: np.float32 `[n, m]`, not 0 where the matrix is not.
+      scale: np.float32 `[n, m]`; where it is 0 nothing can be stored, and what is lost there is made good too.
       moments: `Moments` of n inputs.
       bits: `int`, the integers are from -2^(bits - 1) to 2^(bits - 1) - 1.
 

@@ -91,11 +91,12 @@ def test_inputs_that_are_always_zero_and_groups_of_zeros():
 
 def test_what_cannot_be_stored_in_a_group_of_zeros_is_made_good_later():
     matrix, rows = 100 * kernel(), correlated()
-    matrix[64:128, 0] = 0  # its scale is 0, whatever the numbers before it leave to make good
+    matrix[64:128, :20] = 0  # their scale is 0, whatever the numbers before it leave to make good
     moments = moments_of(rows)
     nearest, found = (Grouped(matrix, 4, given).restored().numpy() for given in (None, moments))
-    assert (found[64:128, 0] == 0).all()
-    assert moments.energy((found - matrix)[:, :1]) < 0.5 * moments.energy((nearest - matrix)[:, :1])
+    assert (found[64:128, :20] == 0).all()
+    change = moments.energy((found - matrix)[:, :20]) / moments.energy((nearest - matrix)[:, :20])
+    assert 0.1 < change < 0.22  # 0.14 to 0.17 for three kernels; 0.24 to 0.32 if what is lost there is forgotten
 
 
 def test_the_fewest_bits():

@@ -21,7 +21,7 @@ def _home(tmp_path_factory):
     home = tmp_path_factory.mktemp("ship")
     zoo_dir, workdir = shipped.training(home)
     (zoo_dir / "tiny" / "notes.txt").write_text("kept")
-    small = ("--storage=int4", "--runs=2", "--words=20", "--train")
+    small = ("--storage=compensated", "--runs=2", "--words=20", "--train")
     done = shipped.run_tiny("export.ship", f"--workdir={workdir}", f"--zoo_dir={zoo_dir}", *small)
     assert done.returncode == 0, done.stderr[-3000:]
     assert str(zoo_dir / "tiny") in done.stdout
@@ -49,7 +49,7 @@ def test_an_entry_is_complete(home):
     }
     assert {path.name for path in (home / "zoo").iterdir()} == {"tiny", "SHA256SUMS", "README.md"}
     record = json.loads((entry / "metrics.json").read_text())
-    assert record["name"] == "tiny" and record["epochs"] == 2 and record["storage"] == "int4"
+    assert record["name"] == "tiny" and record["epochs"] == 2 and record["storage"] == "compensated"
     assert record["bytes"] == sum(path.stat().st_size for path in (entry / "1").rglob("*") if path.is_file())
     assert record["training"] == {
         "seed": 3,
@@ -114,7 +114,7 @@ def test_a_training_elsewhere_is_told(tmp_path):
 def test_the_card_says_what_the_files_say(home):
     text = (home / "zoo" / "tiny" / "README.md").read_text()
     assert "2 of 3 epochs, seed 3, float32, on a GPU, 1.0 hours" in text
-    assert "4-bit integers" in text and "Trained for 2 of 3 epochs" in text and "| 18.500 |" in text
+    assert "integers of 2 to 8 bits" in text and "Trained for 2 of 3 epochs" in text and "| 18.500 |" in text
     assert "branches of 2 bits in 10 and 2 bits in 10" in text
     assert "On 20 test images" in text and "On 40 training images" in text
     record = zoo.read_record(home / "zoo" / "tiny" / "metrics.json")
