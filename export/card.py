@@ -144,6 +144,8 @@ def _training(config, record):
     text = f"{record.get('epochs', '?')} of {config.training.epochs} epochs"
     if "seed" in training:
         text += f", seed {training['seed']}"
+    if training.get("initial_weights"):
+        text += f", from the weights of `{training['initial_weights']}`"
     if training.get("dtype_policy"):
         text += f", {training['dtype_policy']}"
     if training.get("device"):

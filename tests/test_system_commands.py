@@ -142,6 +142,9 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(home, tmp_pa
 
 def test_a_separate_system_is_trained_in_two_parts(home, tmp_path):
     arguments = ["--model=bwlc_separate_snr1_smoke", "--override", f"dataset={home / 'images.npz'}", "--epochs=2"]
+    weights = f"--initial_weights={home / 'run' / 'checkpoints' / 'epoch-2'}"
+    error = refused("tfcoded.train", *arguments, weights, f"--workdir={tmp_path.parent / 'refused'}")
+    assert "trained in parts" in error and "no common --initial_weights" in error
     arguments += ["--train_images=40", f"--workdir={tmp_path}"]
     printed = run("tfcoded.train", *arguments)
     assert "_smoke_source: source code alone" in printed and "_smoke_channel: channel code alone" in printed
@@ -156,11 +159,11 @@ def test_a_separate_system_is_trained_in_two_parts(home, tmp_path):
     assert Image.open(tmp_path / "reconstructions.png").size[1] == 2 * 16 + 4 * 96 + 3 * 6
     assert "finished before" in run("tfcoded.train", *arguments)
     assert "saved_model/2" in run("export", f"--workdir={tmp_path}", "--storage=int4")
-    refused = "storage 'compensated' is not for bwlc_separate_snr1_smoke; choose one of float32, bfloat16, int8, int6, int5, int4"
+    refusal = "storage 'compensated' is not for bwlc_separate_snr1_smoke; choose one of float32, bfloat16, int8, int6, int5, int4"
     for command in ("export", "export.storages"):
         name = "--storages" if command == "export.storages" else "--storage"
         done = commands.run(command, f"--workdir={tmp_path}", f"{name}=compensated")
-        assert done.returncode == 2 and refused in done.stderr
+        assert done.returncode == 2 and refusal in done.stderr
     done = commands.run("tfcoded.train", "--model=bwlc_joint_snr1", "--storage=compensated")
     assert done.returncode == 2 and "storage 'compensated' is not for bwlc_joint_snr1" in done.stderr  # at once
     out = tmp_path.parent / "separate.json"

@@ -147,6 +147,40 @@ def test_more_epochs_go_on_and_other_settings_are_refused(finished, tiny, tmp_pa
     assert not (workdir / "saved_model" / "2").exists()
 
 
+def test_a_training_starts_from_the_weights_of_another(finished, tiny, tmp_path):
+    other, _ = finished
+    source = other / "checkpoints" / "epoch-3"
+    flags = [*tiny, "--noexport", "--epochs=1", "--override=training.learning_rate=1e-12"]
+    done = train(*flags, f"--initial_weights={source}", "--workdir", tmp_path / "run")
+    assert f"starting from the weights of {source}" in done.stdout
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["initial_weights"] == str(source)
+    # Nothing was learnt, so what the other run had reached is what is measured; from random weights it is far away.
+    before, after = (json.loads((folder / "metrics.json").read_text())["metrics"] for folder in (other, tmp_path / "run"))
+    for name in ("psnr", "kl", "entropy"):
+        assert after[name]["value"] == pytest.approx(before[name]["value"], rel=1e-4)
+    train(*flags, "--workdir", tmp_path / "random")
+    random = json.loads((tmp_path / "random" / "metrics.json").read_text())["metrics"]
+    assert random["elbo"]["value"] < before["elbo"]["value"] - 5
+    # The optimizer is new: its first epoch is counted from zero, not from the other run's third.
+    assert json.loads((tmp_path / "run" / "history.json").read_text())["epoch"] == [1]
+
+    error = refused(*flags, "--workdir", tmp_path / "run")  # would go on as something else
+    assert f"initial_weights: {source} there, None here" in error
+
+
+def test_initial_weights_that_do_not_fit(finished, tiny, tmp_path):
+    other, _ = finished
+    for given in (other, other / "checkpoints", other / "checkpoints" / "epoch-9"):
+        error = refused(*tiny, f"--initial_weights={given}", "--workdir", tmp_path / "a")
+        assert f"no checkpoint {given}" in error and "epoch-2, epoch-3" in error
+    error = refused(*tiny, f"--initial_weights={tmp_path}/nothing", "--workdir", tmp_path / "b")
+    assert "expected one such as RUN/checkpoints/epoch-20" in error
+    source = other / "checkpoints" / "epoch-3"
+    error = refused(*tiny, f"--initial_weights={source}", "--override=network.encoder_width=8", "--workdir", tmp_path / "c")
+    assert f"cannot restore checkpoint {source}" in error
+    assert not any((tmp_path / name / "run.json").exists() for name in "abc")  # so the corrected command may use them
+
+
 def test_a_damaged_checkpoint_is_named(finished, tiny, tmp_path):
     import shutil
 

@@ -33,10 +33,7 @@ class Checkpoints:
         self.folder = pathlib.Path(workdir) / FOLDER
         self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False, name="epoch")
         self._complete = optimizer is not None
-        variables = [*model.weights, *(optimizer.variables if optimizer else [])]
-        content = {variable.path.replace("/", "."): variable.value for variable in variables}
-        if len(content) != len(variables):
-            raise ValueError("two variables share a path; give the layers different names")
+        content = _by_path([*model.weights, *(optimizer.variables if optimizer else [])])
         self._checkpoint = tf.train.Checkpoint(epoch=self._epoch, **content)
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(self.folder), max_to_keep=2, checkpoint_name="epoch"
@@ -70,28 +67,14 @@ class Checkpoints:
         """
         latest = self.latest()
         if latest is None:
-            orphans = sorted(path.stem for path in self.folder.glob("epoch-*.index"))
+            orphans = _names(self.folder)
             if orphans:  # starting again would overwrite them
                 raise UserError(
                     f"{self.folder / 'checkpoint'} is missing or damaged, but {self.folder} holds {', '.join(orphans)}; "
                     f"write the line model_checkpoint_path: \"{orphans[-1]}\" into it, or choose another --workdir"
                 )
             return 0
-        try:
-            status = self._checkpoint.restore(latest)
-            if self._complete:
-                status.assert_consumed()
-            else:
-                status.assert_existing_objects_matched()
-                status.expect_partial()  # the optimizer's variables are left, and a warning for each would follow
-        except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
-            if isinstance(error, AssertionError):
-                reason = "it belongs to a model with other variables"
-            else:
-                reason = "it is damaged: " + str(error).splitlines()[0][:200]
-            raise UserError(
-                f"cannot restore checkpoint {latest}: {reason}. {self._advice(latest)}"
-            ) from error
+        _restore(self._checkpoint, latest, self._complete, lambda: self._advice(latest))
         return int(self._epoch.numpy())
 
     def _advice(self, latest):
@@ -103,3 +86,51 @@ class Checkpoints:
                 f"{self.folder / 'checkpoint'} to model_checkpoint_path: \"{pathlib.Path(others[-1]).name}\""
             )
         return f"Delete {self.folder} to start again, or choose another --workdir"
+
+
+def restore_weights(model, path):
+    """Gives a model the weights of a checkpoint, whatever training it belongs to.
+
+    Args:
+      model: a built `keras.Model`.
+      path: `str`, a checkpoint without its suffix, such as `runs/coded_10_300/checkpoints/epoch-200`.
+
+    Raises:
+      UserError: if there is no such checkpoint, or it is damaged or belongs to another model.
+    """
+    file = pathlib.Path(f"{path}.index")
+    if not file.is_file():
+        folder = next((at for at in (pathlib.Path(path), pathlib.Path(path, FOLDER), file.parent) if _names(at)), None)
+        there = f"{folder} has {', '.join(_names(folder))}" if folder else f"expected one such as RUN/{FOLDER}/epoch-20"
+        raise UserError(f"no checkpoint {path}; {there}")
+    _restore(tf.train.Checkpoint(**_by_path(model.weights)), str(path), False, lambda: "Choose another checkpoint")
+
+
+def _names(folder):
+    """The complete checkpoints in a folder, `str`s without suffix, oldest first."""
+    found = [path.stem for path in folder.glob("epoch-*.index")]
+    return sorted(found, key=lambda name: (len(name), name))
+
+
+def _by_path(variables):
+    content = {variable.path.replace("/", "."): variable.value for variable in variables}
+    if len(content) != len(variables):
+        raise ValueError("two variables share a path; give the layers different names")
+    return content
+
+
+def _restore(checkpoint, path, complete, advice):
+    """Restores all that `checkpoint` has, and if `complete` nothing else may be in the file."""
+    try:
+        status = checkpoint.restore(path)
+        if complete:
+            status.assert_consumed()
+        else:
+            status.assert_existing_objects_matched()
+            status.expect_partial()  # the optimizer's variables are left, and a warning for each would follow
+    except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
+        if isinstance(error, AssertionError):
+            reason = "it belongs to a model with other variables"
+        else:
+            reason = "it is damaged: " + str(error).splitlines()[0][:200]
+        raise UserError(f"cannot restore checkpoint {path}: {reason}. {advice()}") from error

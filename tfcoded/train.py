@@ -40,6 +40,11 @@ def define_flags():
     flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/NAME.")
     flags.DEFINE_enum("strategy", "auto", hardware.STRATEGIES, "Devices to train on.")
     flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks.")
+    flags.DEFINE_string(
+        "initial_weights",
+        None,
+        "Start from the weights of this checkpoint of the same networks, such as runs/NAME/checkpoints/epoch-200.",
+    )
     flags.DEFINE_integer("runs", 50, "Runs of the final bit and word error rates.", lower_bound=1)
     flags.DEFINE_integer("words", 1000, "Words in each of these runs.", lower_bound=1)
     flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image of the final errors.", lower_bound=1)
@@ -84,6 +89,7 @@ def main():
         train_images=FLAGS.train_images,
         strategy=FLAGS.strategy,
         dtype_policy=FLAGS.dtype_policy,
+        initial_weights=FLAGS.initial_weights,
         plan=measurement.Plan(runs=FLAGS.runs, words=FLAGS.words, draws=FLAGS.draws),
         storage=FLAGS.storage if FLAGS.export else None,
         zoo_dir=FLAGS.zoo_dir,

@@ -10,7 +10,8 @@ import tensorflow as tf
 from export import savedmodel
 from tfcoded import data, hardware, kinds, measurement, models, pictures, provenance, sources
 from tfcoded.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
-from tfcoded.checkpoints import Checkpoints
+from tfcoded.checkpoints import Checkpoints, restore_weights
+from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
 from tfcoded.workdir import Workdir
 
@@ -44,6 +45,7 @@ def run(
     train_images=None,
     strategy="auto",
     dtype_policy="auto",
+    initial_weights=None,
     plan=None,
     storage="float32",
     zoo_dir=None,
@@ -53,7 +55,7 @@ def run(
     Args:
       config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
       workdir: `str` or path; see `tfcoded.workdir` for what is written there.
-      seed, data_dir, train_images, strategy, dtype_policy: see `train`.
+      seed, data_dir, train_images, strategy, dtype_policy, initial_weights: see `train`.
       plan: `tfcoded.measurement.Plan` of the final measurement, or `None` for the default one.
       storage: one of `export.STORAGES` for the exported SavedModel, or `None` for no export.
       zoo_dir: folder of the zoo with the classifiers, or `None` for the default.
@@ -74,7 +76,7 @@ def run(
     writable_folder(workdir)
     classifier = sources.load_classifier(config.dataset, zoo_dir)
     policy = hardware.dtype_policy(dtype_policy)
-    trained = _train(config, workdir, seed, data_dir, train_images, distribution, policy)
+    trained = _train(config, workdir, seed, data_dir, train_images, distribution, policy, initial_weights)
     home = trained.home
     if home is not None and home.results(trained.epochs) is None:
         _finish(config, trained, classifier, plan, storage)
@@ -92,6 +94,7 @@ def train(
     train_images=None,
     strategy="auto",
     dtype_policy="auto",
+    initial_weights=None,
     dataset=None,
     validate=True,
 ):
@@ -108,6 +111,8 @@ def train(
       train_images: `int`, train on the first so many images, or `None` for all; what is drawn and no image, as often.
       strategy: see `tfcoded.hardware.strategy`.
       dtype_policy: see `tfcoded.hardware.dtype_policy`.
+      initial_weights: `str`, checkpoint of another training of the same networks to start from, such as
+        `runs/coded_8_240/checkpoints/epoch-200`, or `None` for random weights. The optimizer starts afresh.
       dataset: the configuration's `tfcoded.data.Dataset`, if it is loaded already; a separate system has two.
       validate: `bool`, whether the test images' metrics are computed after every epoch.
 
@@ -126,10 +131,23 @@ def train(
     """
     distribution = hardware.strategy(strategy)
     policy = hardware.dtype_policy(dtype_policy)
-    return _train(config, workdir, seed, data_dir, train_images, distribution, policy, dataset, validate)
+    return _train(
+        config, workdir, seed, data_dir, train_images, distribution, policy, initial_weights, dataset, validate
+    )
 
 
-def _train(config, workdir, seed, data_dir, train_images, distribution, policy, dataset=None, validate=True):
+def _train(
+    config,
+    workdir,
+    seed,
+    data_dir,
+    train_images,
+    distribution,
+    policy,
+    initial_weights=None,
+    dataset=None,
+    validate=True,
+):
     """As `train`."""
     writable_folder(workdir)
     dataset = dataset or data.load(config.dataset, data_dir)
@@ -140,11 +158,16 @@ def _train(config, workdir, seed, data_dir, train_images, distribution, policy, 
         "train_images": len(images),
         "dtype_policy": policy,
         "replicas": distribution.num_replicas_in_sync,  # the noise depends on it
+        "initial_weights": initial_weights,
     }
     # All workers read the same work directory; only the first writes to it.
     first = _is_first_worker(distribution)
     parts = kinds.of(config).parts(config)
     if parts:
+        if initial_weights:
+            raise UserError(
+                f"{config.name} is trained in parts, {' and '.join(parts)}, which have no common --initial_weights"
+            )
         home = Workdir(workdir, config, facts) if first else None
         done = {
             name: _train(
@@ -165,13 +188,15 @@ def _train(config, workdir, seed, data_dir, train_images, distribution, policy, 
         return Trained(home, dataset, config.training.epochs, history, facts, distribution)
 
     model = _build(config, seed, distribution, policy, len(images))
+    checkpoints = Checkpoints(workdir, model, model.optimizer)
+    if initial_weights and not checkpoints.latest():  # before the folder becomes a run: the name may be mistyped
+        restore_weights(model, initial_weights)
     home = Workdir(workdir, config, facts) if first else None
     epochs = config.training.epochs
-    checkpoints = Checkpoints(workdir, model, model.optimizer)
     done = checkpoints.restore()
     history = home.history(done) if first else {}
     if first:
-        _announce(config, home.path, model, distribution, policy, done)
+        _announce(config, home.path, model, distribution, policy, done, initial_weights)
     if done < epochs:
         callbacks = [StopUnlessFinite(checkpoints)]
         if first:
@@ -260,7 +285,7 @@ def _finish(config, trained, classifier, plan, storage):
     print(f"numbers and pictures: {workdir}/metrics.json, {workdir}/*.png")
 
 
-def _announce(config, workdir, model, distribution, policy, done):
+def _announce(config, workdir, model, distribution, policy, done, initial_weights):
     print(
         f"{config.name}: {kinds.of(config).describe(config)}, {model.count_params():,} weights, "
         f"{distribution.num_replicas_in_sync} device(s), {policy}, in {workdir}",
@@ -270,6 +295,8 @@ def _announce(config, workdir, model, distribution, policy, done):
         print(f"trained for {done} epochs already", flush=True)
     elif done:
         print(f"going on after epoch {done} of {config.training.epochs}", flush=True)
+    elif initial_weights:
+        print(f"starting from the weights of {initial_weights}", flush=True)
 
 
 def _is_first_worker(distribution):

@@ -1,7 +1,7 @@
 """The folder of a training run: what it trains, how far it got, what came out.
 
     config.yaml            the configuration, overrides applied
-    run.json               seed, number of training images, dtype policy and number of replicas
+    run.json               seed, number of training images, dtype policy, number of replicas, checkpoint started from
     pjrt.json              only of an imported run: the device it was trained on, and by which programs
     history.json           metrics of every finished epoch
     checkpoints/           the last two epochs
@@ -28,7 +28,8 @@ class Workdir:
     Args:
       path: `str` or path.
       config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig` to train.
-      run: `dict` of what else must not change when the run goes on: `seed`, `train_images`, `dtype_policy`, `replicas`.
+      run: `dict` of what else must not change when the run goes on: `seed`, `train_images`, `dtype_policy`, `replicas`,
+        `initial_weights`.
 
     Raises:
       UserError: if the folder cannot be written to, holds something else, holds another run, or is in use.
