@@ -95,6 +95,17 @@ TRAINED = [
     for name in zoo.trained()
     if not name.startswith(zoo.CLASSIFIER) and kinds.of(zoo.config(name)).name == "coded_dvae"
 ]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_model_is_stored_in_the_smallest_form_that_passed(name):
+    content = json.loads((ROOT / "experiments" / "storages" / f"{name}.json").read_text())
+    record = zoo.read_record(zoo.measured_path(name))
+    assert content["chosen"] == record["storage"] and content["epochs"] == record["epochs"]
+    assert record["bytes"] == pytest.approx(content["storages"][record["storage"]]["bytes"], rel=0.001)
+    assert record["bytes"] < 16e6
+
+
 _COLUMNS = {
     "PSNR, dB": "psnr",
     "SSIM": "ssim",
