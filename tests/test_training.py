@@ -177,7 +177,9 @@ def test_initial_weights_that_do_not_fit(finished, tiny, tmp_path):
     assert "expected one such as RUN/checkpoints/epoch-20" in error
     source = other / "checkpoints" / "epoch-3"
     error = refused(*tiny, f"--initial_weights={source}", "--override=network.encoder_width=8", "--workdir", tmp_path / "c")
-    assert f"cannot restore checkpoint {source}" in error
+    assert f"cannot restore checkpoint {source}: it belongs to a model of other sizes" in error
+    error = refused(*tiny, f"--initial_weights={source}", "--override=network.image_shape=[32, 32, 3]", "--workdir", tmp_path / "c")
+    assert "damaged" not in error
     assert not any((tmp_path / name / "run.json").exists() for name in "abc")  # so the corrected command may use them
 
 

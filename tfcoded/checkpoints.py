@@ -129,8 +129,11 @@ def _restore(checkpoint, path, complete, advice):
             status.assert_existing_objects_matched()
             status.expect_partial()  # the optimizer's variables are left, and a warning for each would follow
     except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
+        said = (str(error).splitlines() or [""])[0].rstrip(".:")[:200]
         if isinstance(error, AssertionError):
             reason = "it belongs to a model with other variables"
+        elif "incompatible tensor" in said:
+            reason = f"it belongs to a model of other sizes: {said}"
         else:
-            reason = "it is damaged: " + str(error).splitlines()[0][:200]
+            reason = f"it is damaged: {said}"
         raise UserError(f"cannot restore checkpoint {path}: {reason}. {advice()}") from error
