@@ -221,6 +221,13 @@ The folder is a base path of TensorFlow Serving:
 
 ```bash
 docker run -p 8501:8501 -v "$PWD/zoo/{name}:/models/{name}" -e MODEL_NAME={name} tensorflow/serving
+```
+
+A training of your own starts from these weights with
+
+```bash
+cp zoo/{name}/config.yaml mine.yaml  # and change the data set, the objective, ...
+python -m tfcoded.train --config=mine.yaml --initial_weights=zoo/{name}
 ```"""
 
 
@@ -248,7 +255,8 @@ def _limits(config, record, texts):
     limits += texts.limits(config, record)
     if record["storage"] != "float32":
         limits.append(
-            f"The weights are rounded ({_storage(record['storage'])}): good for use, not for training further."
+            f"The weights are rounded ({_storage(record['storage'])}), and the optimizer's state is not kept: training can"
+            " start from them, but does not go on exactly as it would have."
         )
     if config.item_shape != (0,):
         limits.append("Nothing is known about images of another kind than those it was trained on.")

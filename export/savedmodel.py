@@ -11,12 +11,21 @@ import tensorflow as tf
 
 from export.module import CodedDVAEModule
 from export.system_module import SystemModule
+from export.weights import key, stored_values
 from tfcoded import config as configuration
-from tfcoded import kinds, models
+from tfcoded import kinds, models, zoo
 from tfcoded.checkpoints import Checkpoints
 from tfcoded.errors import UserError
 
-__all__ = ["CodedDVAEModule", "SystemModule", "export_saved_model", "load_workdir", "module", "restored_model"]
+__all__ = [
+    "CodedDVAEModule",
+    "SystemModule",
+    "export_saved_model",
+    "load_workdir",
+    "module",
+    "restore_weights",
+    "restored_model",
+]
 
 _MODULES = {"coded_dvae": CodedDVAEModule, "communication_system": SystemModule}  # by kind
 
@@ -116,6 +125,31 @@ def restored_model(workdir):
         )
     checkpoints.restore()
     return model, config
+
+
+def restore_weights(model, folder):
+    """Gives a model the weights of a SavedModel of the same networks, rounded if they are stored so.
+
+    Args:
+      model: a built model of `tfcoded.models`.
+      folder: `str` or path, a version folder, which holds `saved_model.pb`.
+
+    Raises:
+      UserError: if the SavedModel is damaged, was not exported here, or is one of other networks.
+    """
+    values = stored_values(zoo.load_saved_model(folder))
+    if values is None:
+        raise UserError(f"{folder} holds a SavedModel that tfcoded did not export; choose another")
+    weights = {key(weight): weight for weight in model.weights}
+    shapes = {path: tuple(value.shape) for path, value in values.items()}
+    for path, weight in weights.items():
+        if shapes.get(path) != tuple(weight.shape):
+            there = f"has {path} of shape {shapes[path]}" if path in shapes else f"has no {path}"
+            raise UserError(
+                f"the SavedModel in {folder} is one of other networks: it {there}, needed is {tuple(weight.shape)}"
+            )
+    for path, weight in weights.items():
+        weight.assign(values[path])
 
 
 @contextlib.contextmanager

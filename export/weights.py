@@ -105,6 +105,25 @@ def finite_value(variable):
     return value
 
 
+def stored_values(saved_model):
+    """The weights that a SavedModel computes with, rounded if they are stored so.
+
+    Args:
+      saved_model: what `tf.saved_model.load` returns for a model exported here.
+
+    Returns:
+      `dict` from `key` of a variable to its value, `np.float32`; `None` if something else exported the SavedModel.
+    """
+    stored = getattr(getattr(saved_model, "_weights", None), "_stored", None)
+    if stored is None:
+        return None
+    values = {}
+    for path, variable in stored.items():  # a loaded `Derived` has lost its class, and with it `read`
+        handle = variable.handle if isinstance(variable, tf.Variable) else variable.resource_handle
+        values[path] = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32).numpy()
+    return values
+
+
 def _compact(value, storage):
     if storage == "bfloat16":
         return BFloat16(value)

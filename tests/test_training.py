@@ -147,9 +147,10 @@ def test_more_epochs_go_on_and_other_settings_are_refused(finished, tiny, tmp_pa
     assert not (workdir / "saved_model" / "2").exists()
 
 
-def test_a_training_starts_from_the_weights_of_another(finished, tiny, tmp_path):
+@pytest.mark.parametrize("given", ["checkpoints/epoch-3", "saved_model", "saved_model/1"])
+def test_a_training_starts_from_the_weights_of_another(finished, tiny, tmp_path, given):
     other, _ = finished
-    source = other / "checkpoints" / "epoch-3"
+    source = other / given
     flags = [*tiny, "--noexport", "--epochs=1", "--override=training.learning_rate=1e-12"]
     done = train(*flags, f"--initial_weights={source}", "--workdir", tmp_path / "run")
     assert f"starting from the weights of {source}" in done.stdout
@@ -158,14 +159,20 @@ def test_a_training_starts_from_the_weights_of_another(finished, tiny, tmp_path)
     before, after = (json.loads((folder / "metrics.json").read_text())["metrics"] for folder in (other, tmp_path / "run"))
     for name in ("psnr", "kl", "entropy"):
         assert after[name]["value"] == pytest.approx(before[name]["value"], rel=1e-4)
-    train(*flags, "--workdir", tmp_path / "random")
-    random = json.loads((tmp_path / "random" / "metrics.json").read_text())["metrics"]
-    assert random["elbo"]["value"] < before["elbo"]["value"] - 5
     # The optimizer is new: its first epoch is counted from zero, not from the other run's third.
     assert json.loads((tmp_path / "run" / "history.json").read_text())["epoch"] == [1]
 
     error = refused(*flags, "--workdir", tmp_path / "run")  # would go on as something else
     assert f"initial_weights: {source} there, None here" in error
+
+
+def test_without_initial_weights_a_training_starts_from_random_ones(finished, tiny, tmp_path):
+    flags = [*tiny, "--noexport", "--epochs=1", "--override=training.learning_rate=1e-12"]
+    train(*flags, "--workdir", tmp_path / "random")
+    before, random = (
+        json.loads((folder / "metrics.json").read_text())["metrics"] for folder in (finished[0], tmp_path / "random")
+    )
+    assert random["elbo"]["value"] < before["elbo"]["value"] - 5
 
 
 def test_initial_weights_that_do_not_fit(finished, tiny, tmp_path):
@@ -174,13 +181,22 @@ def test_initial_weights_that_do_not_fit(finished, tiny, tmp_path):
         error = refused(*tiny, f"--initial_weights={given}", "--workdir", tmp_path / "a")
         assert f"no checkpoint {given}" in error and "epoch-2, epoch-3" in error
     error = refused(*tiny, f"--initial_weights={tmp_path}/nothing", "--workdir", tmp_path / "b")
-    assert "expected one such as RUN/checkpoints/epoch-20" in error
+    assert "expected one such as RUN/checkpoints/epoch-20, or the folder of a SavedModel" in error
+    narrow, wide = "--override=network.encoder_width=8", "--override=network.image_shape=[32, 32, 3]"
     source = other / "checkpoints" / "epoch-3"
-    error = refused(*tiny, f"--initial_weights={source}", "--override=network.encoder_width=8", "--workdir", tmp_path / "c")
+    error = refused(*tiny, f"--initial_weights={source}", narrow, "--workdir", tmp_path / "c")
     assert f"cannot restore checkpoint {source}: it belongs to a model of other sizes" in error
-    error = refused(*tiny, f"--initial_weights={source}", "--override=network.image_shape=[32, 32, 3]", "--workdir", tmp_path / "c")
+    error = refused(*tiny, f"--initial_weights={source}", wide, "--workdir", tmp_path / "c")
     assert "damaged" not in error
-    assert not any((tmp_path / name / "run.json").exists() for name in "abc")  # so the corrected command may use them
+    source = other / "saved_model"
+    error = refused(*tiny, f"--initial_weights={source}", narrow, "--workdir", tmp_path / "d")
+    assert f"the SavedModel in {source}/1 is one of other networks: it has encoder." in error
+    assert "of shape (12544, 16), needed is (12544, 8)" in error
+    error = refused(*tiny, f"--initial_weights={ROOT}/zoo/bwlc_bec_cifar10", "--workdir", tmp_path / "d")
+    assert "is one of other networks: it has no encoder." in error
+    error = refused(*tiny, f"--initial_weights={ROOT}/zoo/classifier_mnist", "--workdir", tmp_path / "d")
+    assert "holds a SavedModel that tfcoded did not export" in error
+    assert not any((tmp_path / name / "run.json").exists() for name in "abcd")  # so the corrected command may use them
 
 
 def test_a_damaged_checkpoint_is_named(finished, tiny, tmp_path):

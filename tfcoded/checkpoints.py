@@ -101,7 +101,8 @@ def restore_weights(model, path):
     file = pathlib.Path(f"{path}.index")
     if not file.is_file():
         folder = next((at for at in (pathlib.Path(path), pathlib.Path(path, FOLDER), file.parent) if _names(at)), None)
-        there = f"{folder} has {', '.join(_names(folder))}" if folder else f"expected one such as RUN/{FOLDER}/epoch-20"
+        expected = f"expected one such as RUN/{FOLDER}/epoch-20, or the folder of a SavedModel"
+        there = f"{folder} has {', '.join(_names(folder))}" if folder else expected
         raise UserError(f"no checkpoint {path}; {there}")
     _restore(tf.train.Checkpoint(**_by_path(model.weights)), str(path), False, lambda: "Choose another checkpoint")
 

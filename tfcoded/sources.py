@@ -181,18 +181,22 @@ def saved_model_folder(path):
     Raises:
       UserError: if there is none.
     """
+    found = find_saved_model(path)
+    if found is None:
+        if not pathlib.Path(path).is_dir():
+            raise UserError(f"--saved_model {path} is not a folder; expected one that holds saved_model.pb")
+        raise UserError(f"--saved_model {path} holds neither saved_model.pb nor a version folder such as 1/ with it")
+    return found
+
+
+def find_saved_model(path):
+    """As `saved_model_folder`, but `None` if there is none."""
     path = pathlib.Path(path)
     if (path / "saved_model.pb").is_file():
         return path
-    if not path.is_dir():
-        raise UserError(f"--saved_model {path} is not a folder; expected one that holds saved_model.pb")
-    numbered = (child for child in path.iterdir() if child.name.isdecimal())
+    numbered = (child for child in path.iterdir() if child.name.isdecimal()) if path.is_dir() else ()
     versions = [child for child in numbered if (child / "saved_model.pb").is_file()]
-    if not versions:
-        raise UserError(
-            f"--saved_model {path} holds neither saved_model.pb nor a version folder such as 1/ with it"
-        )
-    return max(versions, key=lambda child: int(child.name))
+    return max(versions, key=lambda child: int(child.name), default=None)
 
 
 def checkpoint_epochs(workdir):

@@ -43,7 +43,8 @@ def define_flags():
     flags.DEFINE_string(
         "initial_weights",
         None,
-        "Start from the weights of this checkpoint of the same networks, such as runs/NAME/checkpoints/epoch-200.",
+        "Start from trained weights of the same networks: a checkpoint such as runs/NAME/checkpoints/epoch-200, or the"
+        " folder of a SavedModel such as zoo/NAME.",
     )
     flags.DEFINE_integer("runs", 50, "Runs of the final bit and word error rates.", lower_bound=1)
     flags.DEFINE_integer("words", 1000, "Words in each of these runs.", lower_bound=1)

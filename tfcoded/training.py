@@ -111,8 +111,9 @@ def train(
       train_images: `int`, train on the first so many images, or `None` for all; what is drawn and no image, as often.
       strategy: see `tfcoded.hardware.strategy`.
       dtype_policy: see `tfcoded.hardware.dtype_policy`.
-      initial_weights: `str`, checkpoint of another training of the same networks to start from, such as
-        `runs/coded_8_240/checkpoints/epoch-200`, or `None` for random weights. The optimizer starts afresh.
+      initial_weights: `str`, what has trained weights of the same networks to start from, or `None` for random ones:
+        a checkpoint such as `runs/coded_8_240/checkpoints/epoch-200`, or the folder of a SavedModel such as
+        `zoo/coded_8_240`, whose weights may be rounded. The optimizer starts afresh.
       dataset: the configuration's `tfcoded.data.Dataset`, if it is loaded already; a separate system has two.
       validate: `bool`, whether the test images' metrics are computed after every epoch.
 
@@ -190,7 +191,7 @@ def _train(
     model = _build(config, seed, distribution, policy, len(images))
     checkpoints = Checkpoints(workdir, model, model.optimizer)
     if initial_weights and not checkpoints.latest():  # before the folder becomes a run: the name may be mistyped
-        restore_weights(model, initial_weights)
+        _start_from(model, initial_weights)
     home = Workdir(workdir, config, facts) if first else None
     epochs = config.training.epochs
     done = checkpoints.restore()
@@ -235,6 +236,15 @@ def _build(config, seed, distribution, policy, images):
     finally:
         keras.config.set_dtype_policy(before)
     return model
+
+
+def _start_from(model, path):
+    """Gives the model the weights of the SavedModel or checkpoint at `path`."""
+    folder = sources.find_saved_model(path)
+    if folder is not None:
+        savedmodel.restore_weights(model, folder)
+    else:
+        restore_weights(model, path)
 
 
 def _fit(model, config, images, test_images, seed, done, callbacks, checkpoints):

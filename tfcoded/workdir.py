@@ -1,7 +1,7 @@
 """The folder of a training run: what it trains, how far it got, what came out.
 
     config.yaml            the configuration, overrides applied
-    run.json               seed, number of training images, dtype policy, number of replicas, checkpoint started from
+    run.json               seed, number of training images, dtype policy, number of replicas, weights started from
     pjrt.json              only of an imported run: the device it was trained on, and by which programs
     history.json           metrics of every finished epoch
     checkpoints/           the last two epochs

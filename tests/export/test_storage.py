@@ -6,7 +6,7 @@ import small_models
 import tensorflow as tf
 
 from export import STORAGES
-from export.savedmodel import export_saved_model
+from export.savedmodel import CodedDVAEModule, export_saved_model, restore_weights
 from tfcoded.errors import UserError
 
 SEED = tf.constant([3, 4])
@@ -45,6 +45,19 @@ def test_compact_storage_changes_little(compact):
     assert 0 < change["bfloat16"] < 0.02
     assert 0 < change["int8"] < 0.02
     assert 0 < change["compensated"] < change["int4"] / 2
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_model_goes_on_from_what_was_stored(storage, compact):
+    settings = small_models.configuration("repetition")
+    folder = compact[storage][1]
+    model = small_models.build(settings, seed=9)
+    restore_weights(model, folder)
+    words = tf.random.stateless_uniform([8, 5], [0, 0], 0, 2, tf.int32)
+    again, loaded = CodedDVAEModule(model, settings), tf.saved_model.load(str(folder))
+    close(again.decode(words, SEED)["images"], loaded.decode(words, SEED)["images"])
+    x = small_models.images(settings, 8)
+    close(again.encode(x)["bit_probabilities"], loaded.encode(x)["bit_probabilities"])
 
 
 def test_compensated_storage_needs_images(tmp_path):

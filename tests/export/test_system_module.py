@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from export.savedmodel import module as module_of
+from export.savedmodel import restore_weights
 from export.system_module import SystemModule
 from tfcoded import config, golden, kinds, models, verification
 from tfcoded.errors import UserError
@@ -38,6 +39,17 @@ def outcomes(system, x, bands):
         found[f"receive_{count}"] = only("receive", found["corrupt"], tf.constant(count), SEED)
     found["communicate"] = only("communicate", x, tf.constant(bands), OTHER)
     return found | {name: np.asarray(value) for name, value in call("rates", x, SEED).items()}
+
+
+@pytest.mark.parametrize("name", ["bands", "separate"])
+def test_a_system_goes_on_from_what_was_stored(name, systems):
+    settings, _, _, loaded, folder = systems[name]
+    model = small_systems.build(settings, seed=9)
+    restore_weights(model, folder)
+    x, bands = small_systems.images(settings, 5), settings.channel.bands
+    expected = outcomes(loaded, x, bands)
+    for key, value in outcomes(module_of(model, settings), x, bands).items():
+        close(value, expected[key], key)
 
 
 @pytest.mark.parametrize("name", small_systems.CASES)

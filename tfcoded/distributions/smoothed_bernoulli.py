@@ -47,13 +47,14 @@ class SmoothedBernoulli(Scalar):
     #### Numerics
 
     The inverse CDF as printed in the paper (equation 5) cancels in float32: with `beta = 15` most samples are
-    infinite from logit 5 on. Here nothing cancels and nothing is divided by a vanishing number, for any logit
-    (tested in [-200, 200]): `q` and `1 - q` are separate sigmoids; `r - a` is taken as `q - (1 - r)` where
-    `r >= 1/2`; the quadratic is scaled by `exp(beta / 2)`, which makes it symmetric under
-    `l, r, z -> -l, 1 - r, 1 - z` and keeps the square from underflowing; the larger root is never a
-    difference. In float32, `|cdf(quantile(r)) - r|` is about `beta` rounding units at most. Values and
-    derivatives stay finite, but `dz/dl` is steep where the density is tiny: up to `exp(beta / 2) / (4 beta)`
-    in the gap between the two modes.
+    infinite from logit 5 on. With a small number in place of the zero they are finite, but the mean of `dz/dl`
+    is then half as large again as it should be at logit 4, and two to three times as large from 6 on. Here
+    nothing cancels and nothing is divided by a vanishing number, for any logit (tested in [-200, 200]): `q` and
+    `1 - q` are separate sigmoids; `r - a` is taken as `q - (1 - r)` where `r >= 1/2`; the quadratic is scaled
+    by `exp(beta / 2)`, which makes it symmetric under `l, r, z -> -l, 1 - r, 1 - z` and keeps the square from
+    underflowing; the larger root is never a difference. In float32, `|cdf(quantile(r)) - r|` is about `beta`
+    rounding units at most. Values and derivatives stay finite, but `dz/dl` is steep where the density is tiny:
+    up to `exp(beta / 2) / (4 beta)` in the gap between the two modes.
 
     Only first-order derivatives of `sample` and `quantile` are right. `beta` is a constant: it receives no
     gradient.
