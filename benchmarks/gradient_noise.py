@@ -3,10 +3,10 @@
     python -m benchmarks.gradient_noise --model=zoo/coded_8_240
     python -m benchmarks.gradient_noise --model=runs/mine/saved_model --batches=20 --draws=10
 
-The gradient of the training loss is computed for several batches of training images, each with several draws of the
-noise. Its variance, summed over the weights of a part, is then that within a batch, w, plus that between batches, b.
-With S samples of z per image it would be w / S + b: `objective.samples` can take away no more than w. Adam divides by
-the root of the mean square, so a weight whose gradient is mostly noise moves by so much faster.
+The gradient of the ELBO from one sample is computed for several batches of training images, each with several draws of
+z. Its variance, summed over the weights of a part, is that within a batch, w, plus that between batches, b. With S
+samples of z per image it would be w / S + b: `objective.samples` can take away no more than w. Adam divides by the root
+of the mean square, so a weight whose gradient is mostly noise moves by so much faster.
 """
 
 from absl import flags
@@ -90,10 +90,14 @@ def main():
     config = sources.configuration_of(zoo.load_saved_model(folder), folder)
     if kinds.of(config).name != "coded_dvae":
         raise UserError(f"--model {FLAGS.model} is no Coded-DVAE")
+    if (config.objective.kind, config.objective.samples) != ("elbo", 1):
+        raise UserError(f"--model {FLAGS.model} was not trained with the ELBO from one sample")
     model = models.build(config)
     savedmodel.restore_weights(model, folder)
     size = config.training.batch_size
-    images = data.load(config.dataset, FLAGS.data_dir).train_images[: FLAGS.batches * size]
+    images = data.load(config.dataset, FLAGS.data_dir).train_images
+    if FLAGS.batches * size > len(images):
+        raise UserError(f"--batches={FLAGS.batches}: {config.dataset} has {len(images)} images, batches have {size}")
 
     @tf.function(autograph=False)
     def gradient(batch, seed):

@@ -5,8 +5,8 @@ import re
 
 import commands
 import numpy as np
+import pytest
 import small_models
-from commands import ROOT
 
 from benchmarks.gradient_noise import of_batch, variances, with_error
 from export.savedmodel import export_saved_model
@@ -39,19 +39,37 @@ def test_leaving_a_batch_out_is_as_if_it_had_not_been_there():
         np.testing.assert_allclose((within[1 + left], between[1 + left]), (others[0][0], others[1][0]))
 
 
-def test_the_command(tmp_path):
-    settings = small_models.configuration("repetition")
-    images = small_models.images(settings, 400)
-    np.savez(tmp_path / "images.npz", train=images, test=images[:10])
-    settings = dataclasses.replace(settings, dataset=str(tmp_path / "images.npz"))
-    export_saved_model(small_models.build(settings, contrast=True), settings, tmp_path / "model")
-    arguments = (f"--model={tmp_path}/model", "--batches=3", "--draws=2")
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder of two SavedModels, `repetition` and `random`, of 400 images."""
+    folder = tmp_path_factory.mktemp("models")
+    images = small_models.images(small_models.configuration("repetition"), 400)
+    np.savez(folder / "images.npz", train=images, test=images[:10])
+    for name in ("repetition", "random"):
+        settings = dataclasses.replace(small_models.configuration(name), dataset=str(folder / "images.npz"))
+        export_saved_model(small_models.build(settings, contrast=True), settings, folder / name)
+    return folder
+
+
+def test_the_command(models):
+    arguments = (f"--model={models}/repetition", "--batches=3", "--draws=2")
     done = commands.run("benchmarks.gradient_noise", *arguments, check=True)
-    assert f"{settings.name}, 3 batches of 128, 2 draws each" in done.stdout
+    assert "repetition, 3 batches of 128, 2 draws each" in done.stdout
     for part in ("encoder", "decoder"):
         found = re.search(rf"\| {part} \| (\S+) ± \S+ \| (\S+) ± \S+ \|", done.stdout)
         share = float(found[1])
         assert 0 <= share <= 1 and abs(float(found[2]) - (1 - 0.9 * share) ** -0.5) < 0.02
-    for given, error in ((tmp_path, "holds no SavedModel"), (ROOT / "zoo" / "bwlc_bec_cifar10", "is no Coded-DVAE")):
-        done = commands.run("benchmarks.gradient_noise", f"--model={given}")
-        assert done.returncode == 2 and error in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags, error",
+    [
+        (["--model=zoo"], "--model zoo holds no SavedModel"),
+        (["--model=zoo/bwlc_bec_cifar10"], "is no Coded-DVAE"),
+        (["--model={}/random"], "was not trained with the ELBO from one sample"),
+        (["--model={}/repetition", "--batches=4"], "has 400 images, batches have 128"),
+    ],
+)
+def test_what_is_refused(flags, error, models):
+    done = commands.run("benchmarks.gradient_noise", *(flag.format(models) for flag in flags))
+    assert done.returncode == 2 and error in done.stderr and "Traceback" not in done.stderr
