@@ -1,1 +1,1 @@
-"""Measurements of speed; each command prints ratios measured in one run."""
+"""Measurements of speed, each command printing ratios measured in one run, and of the noise of gradients."""

@@ -6,7 +6,8 @@
 The gradient of the ELBO from one sample is computed for several batches of training images, each with several draws of
 z. Its variance, summed over the weights of a part, is that within a batch, w, plus that between batches, b. With S
 samples of z per image it would be w / S + b: `objective.samples` can take away no more than w. Adam divides by the root
-of the mean square, so a weight whose gradient is mostly noise moves by so much faster.
+of the mean square, which is this variance plus the squared mean, m: that root tells how much farther a step would go
+along the mean gradient, taking all weights of a part together.
 """
 
 from absl import flags
@@ -34,8 +35,8 @@ def of_batch(draws):
     return mean, sum(float(np.vdot(draw - mean, draw - mean)) for draw in draws) / (len(draws) - 1)
 
 
-def variances(means, within, draws):
-    """Variance within and between batches, summed over the weights, unbiased.
+def moments(means, within, draws):
+    """Variance within and between batches and the squared mean, summed over the weights, unbiased.
 
     Args:
       means: list of K arrays `[n]`, the mean gradient of each batch.
@@ -43,14 +44,14 @@ def variances(means, within, draws):
       draws: `int`, how many a mean was made of.
 
     Returns:
-      w and b, `np.float64 [K + 1]`: of all batches, and then with each of them left out.
+      w, b and m, `np.float64 [K + 1]`: of all batches, and then with each of them left out.
 
     Example:
 
     ```python
     batches = [of_batch(np.array(draws)) for draws in ([[0.0], [2.0]], [[4.0], [6.0]], [[8.0], [10.0]])]
-    within, between = variances(*zip(*batches), draws=2)
-    within[0], between[0]  # 2.0, 15.0
+    within, between, square = moments(*zip(*batches), draws=2)
+    within[0], between[0], square[0]  # 2.0, 15.0, 19.666...: 5 squared less the variance of the mean, 16 / 3
     ```
     """
     import numpy as np
@@ -61,13 +62,14 @@ def variances(means, within, draws):
         kept = [place for place in range(len(means)) if place != left]
         inside = np.mean([within[place] for place in kept])
         chosen = products[np.ix_(kept, kept)]
-        spread = (np.trace(chosen) - chosen.sum() / len(kept)) / (len(kept) - 1)
-        found.append((inside, spread - inside / draws))
+        square = chosen.sum() / len(kept) ** 2
+        spread = (np.trace(chosen) - len(kept) * square) / (len(kept) - 1)
+        found.append((inside, spread - inside / draws, square - spread / len(kept)))
     return np.array(found).T
 
 
 def with_error(values):
-    """The value of all batches and its standard error, by the jackknife: `values : [K + 1]` as from `variances`."""
+    """The value of all batches and its standard error, by the jackknife: `values : [K + 1]` as from `moments`."""
     import numpy as np
 
     left_out = values[1:]
@@ -118,10 +120,11 @@ def main():
     print(f"{config.name}, {FLAGS.batches} batches of {size}, {FLAGS.draws} draws each; {provenance.hardware()}")
     print(f"| | of the variance, from drawing z | root mean square, 1 sample by {_SAMPLES} |\n| --- | --- | --- |")
     for part, batches in found.items():
-        within, between = variances(*zip(*batches), draws=FLAGS.draws)
-        between = np.maximum(between, 0.0)  # as an unbiased estimate it may be negative, as a variance not
+        within, *others = moments(*zip(*batches), draws=FLAGS.draws)
+        between, square = np.maximum(others, 0.0)  # unbiased estimates may be negative, what they estimate is not
         share = with_error(within / (within + between))
-        ratio = with_error(np.sqrt((within + between) / (within / _SAMPLES + between)))
+        rest = between + square
+        ratio = with_error(np.sqrt((within + rest) / (within / _SAMPLES + rest)))
         print("| {} | {:.3f} ± {:.3f} | {:.2f} ± {:.2f} |".format(part, *share, *ratio), flush=True)
 
 

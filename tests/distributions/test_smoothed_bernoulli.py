@@ -238,9 +238,9 @@ def _as_printed(logits, rho, beta):
 
 
 def test_as_printed_the_quantile_would_exaggerate_gradients_in_float32():
-    # The reason for not doing so, in numbers: 1.48, 1.64 and 2.65 times. Where the rounding falls depends on the grid
-    # of the noise too, hence the wide bounds; the nearest is 6 standard errors away.
-    logits = np.repeat(np.float32([0, 4, 5, 6]), 1_000_000).reshape(4, -1)
+    # The reason for not doing so, in numbers: 1.48, 1.64, 2.65, 3.37 times. Where the rounding falls depends on the
+    # grid of the noise too, hence the wide bounds; the nearest is 6 standard errors away.
+    logits = np.repeat(np.float32([0, 4, 5, 6, 8]), 1_000_000).reshape(5, -1)
     rho = np.random.default_rng(2).uniform(2.0**-24, 1, size=logits.shape).astype(np.float32)
     expected = (_sigmoid(logits) * _sigmoid(-logits))[:, 0] * (1 - 2 / 15)
     _, gradient, _ = _derivatives("quantile", logits, 15.0, rho)
@@ -250,9 +250,10 @@ def test_as_printed_the_quantile_would_exaggerate_gradients_in_float32():
         tape.watch(spread)
         z = _as_printed(spread, tf.constant(rho), 15.0)
     printed = tape.gradient(z, spread).numpy()
-    assert np.all(printed.std(axis=1) / 1000 < 0.025 * expected)
+    assert np.all(printed.std(axis=1) / 1000 < [0.025, 0.025, 0.025, 0.025, 0.03] * expected)
     ratio = printed.mean(axis=1) / expected
     assert 0.96 < ratio[0] < 1.04 and 1.3 < ratio[1] < 1.7 and 1.4 < ratio[2] < 1.9 and 2.3 < ratio[3] < 3.2, ratio
+    assert 2 < ratio[4] < 4, ratio
 
 
 def test_beta_receives_no_gradient():

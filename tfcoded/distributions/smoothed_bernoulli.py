@@ -48,7 +48,7 @@ class SmoothedBernoulli(Scalar):
 
     The inverse CDF as printed in the paper (equation 5) cancels in float32: with `beta = 15` most samples are
     infinite from logit 5 on. With a small number in place of the zero they are finite, but the mean of `dz/dl`
-    is then half as large again as it should be at logit 4, and two to three times as large from 6 on. Here
+    is then half as large again as it should be at logit 4, and more than twice as large at 6 and 8. Here
     nothing cancels and nothing is divided by a vanishing number, for any logit (tested in [-200, 200]): `q` and
     `1 - q` are separate sigmoids; `r - a` is taken as `q - (1 - r)` where `r >= 1/2`; the quadratic is scaled
     by `exp(beta / 2)`, which makes it symmetric under `l, r, z -> -l, 1 - r, 1 - z` and keeps the square from
