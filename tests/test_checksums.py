@@ -66,3 +66,17 @@ def test_binary_mode_of_sha256sum_is_read(root):
     path = root / "SHA256SUMS"
     path.write_text(path.read_text().replace("  ", " *"))
     assert checksums.verify(root, "b") == 3
+
+
+def test_the_files_of_a_folder_are_compared_if_they_are_listed(root, monkeypatch):
+    checksums.verify_listed(root / "b/1")  # there is no index
+    checksums.update(root, "b")
+    checksums.verify_listed(root / "b/1")
+    (root / "b/2").mkdir()
+    (root / "b/2/own").write_text("a model of one's own")
+    checksums.verify_listed(root / "b/2")
+    (root / "b/1/variables/v").write_text("damaged")
+    monkeypatch.chdir(root / "b")
+    for folder in (root / "b/1", "1", root / "a/../b/1"):
+        with pytest.raises(UserError, match="b/1/variables/v is damaged"):
+            checksums.verify_listed(folder)

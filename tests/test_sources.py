@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcoded import sources
+from tfcoded import checksums, sources, zoo
 from tfcoded.errors import UserError
 from tfcoded.networks.folded_classifier import FoldedClassifier
 
@@ -47,3 +47,13 @@ def test_classifier_of_the_zoo(tmp_path):
     np.testing.assert_allclose(classify(x), [np.arange(10.0)] * 3)
     np.testing.assert_allclose(classify(tf.zeros([1, 28, 28, 1], tf.uint8)), [np.arange(10.0)])
     assert sources.load_classifier("another", tmp_path) is None
+
+
+def test_a_saved_model_named_by_its_folder_is_compared_with_the_index_too(tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path / "mine" / "1"))
+    checksums.update(tmp_path, "mine")
+    zoo.load_saved_model(tmp_path / "mine" / "1")
+    with open(tmp_path / "mine" / "1" / "fingerprint.pb", "ab") as file:
+        file.write(b" ")
+    with pytest.raises(UserError, match="mine/1/fingerprint.pb is damaged"):
+        zoo.load_saved_model(tmp_path / "mine" / "1")

@@ -93,6 +93,23 @@ def verify(root, part):
     return len(listed)
 
 
+def verify_listed(folder):
+    """Compares the files of a version folder with the index beside its entry, if that lists any of them.
+
+    A model of one's own may lie beside listed ones, unlisted.
+
+    Args:
+      folder: `str` or path, such as `zoo/coded_10_300/1`.
+
+    Raises:
+      UserError: as `verify`.
+    """
+    folder = pathlib.Path(folder).resolve()
+    root, part = folder.parent.parent, f"{folder.parent.name}/{folder.name}"
+    if any(name.startswith(f"{part}/") for name in read(root) or ()):
+        verify(root, part)
+
+
 def update(root, entry):
     """Lists the files of an entry as they are now, in place of what was listed of it.
 

@@ -317,10 +317,11 @@ def load_saved_model(folder):
       What `tf.saved_model.load` returns.
 
     Raises:
-      UserError: if the files are damaged.
+      UserError: if the files are damaged: not those that the SHA256SUMS of its folder of entries names, if it does.
     """
     import tensorflow as tf  # here, so that all other functions are fast
 
+    checksums.verify_listed(folder)
     try:
         return tf.saved_model.load(str(folder))
     except (OSError, tf.errors.OpError) as error:
