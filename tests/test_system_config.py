@@ -159,7 +159,9 @@ def test_mistakes(old, new, parts):
             ["channel.fill_noise is 'channel'", "objective is 'elbo'"],
         ),
         ([("joint", "channel_autoencoder"), ("bands: 5", "snr: 10")], ["dataset is 'celeba'", "expected 'normal'"]),
-        ([("joint", "separate"), ("bands: 5", "power: element")], ["channel.power is 'element'", "an ablation"]),
+        ([("joint", "separate"), ("bands: 5", "power: element")], ["channel.power is 'element'", "'batch'"]),
+        ([("joint", "separate"), ("bands: 5", "power: none")], ["channel.power is 'none'", "'batch'"]),
+        ([("beta: 0.1", "beta: 0.1\nprior_space: z")], ["prior_space is 'z'", "prior is 'gaussian'"]),
         (
             [("joint", "channel_autoencoder"), ("bands: 5", "snr: 10"), ("celeba", "normal")],
             ["beta is 0.1", "expected 0", "no rate"],

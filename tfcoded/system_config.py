@@ -383,10 +383,10 @@ class SystemConfig(Configuration):
                 f"channel.kind is {show(self.channel.kind)}; expected 'gaussian', as system is {self.system!r} and not "
                 "'joint'"
             )
-        if self.system != "joint" and self.channel.power == "element":
+        if self.system != "joint" and self.channel.power in ("element", "none"):
             raise ConfigError(
-                f"channel.power is 'element'; expected another, as system is {self.system!r} and not 'joint': it is an "
-                "ablation of that"
+                f"channel.power is {show(self.channel.power)}; expected 'batch' or 'codeword', as system is "
+                f"{self.system!r} and not 'joint': nothing else limits the power of a channel code"
             )
         size = self.channel.symbols // self.channel.bands
         if self.prior == "draw_spatial" and size % 4:
@@ -400,6 +400,11 @@ class SystemConfig(Configuration):
                 raise ConfigError(f"{wrong} prior_space is 'z': what was received has the channel's noise already")
             if self.objective == "elbo":
                 raise ConfigError(f"{wrong} objective is 'elbo', which needs the density of what fills in a lost band")
+        if self.prior_space == "z" and self.prior == "gaussian":
+            raise ConfigError(
+                "prior_space is 'z', but prior is 'gaussian', N(0, 1), which what arrives with noise is not; expected a "
+                "learned prior, or prior_space 'y'"
+            )
 
     def to_dict(self):
         """See `config.to_dict`."""

@@ -244,8 +244,12 @@ def test_any_channel_and_any_batch_shape():
         sent = BandwidthLimitedChannel(inner, bands=3, marginalise="complete")(symbols, seed=SEED)
         assert sent["z"].shape == [6, 3, 6, *vector] and sent["keep"].shape == [6, 3, 3]
         np.testing.assert_array_equal(sent["bands"], np.repeat([1, 2, 3], 2)[:, None] * np.ones([1, 3]))
-        sent = BandwidthLimitedChannel(inner, bands=3)(symbols, seed=SEED, bands=1)
+        channel = BandwidthLimitedChannel(inner, bands=3)
+        sent = channel(symbols, seed=SEED, bands=1)
         assert sent["z"].shape == [2, 3, 6, *vector] and sent["z"].dtype == sent["received"].dtype
+        seen = channel.receive(sent["received"], 1, SEED)
+        np.testing.assert_array_equal(seen["z"], sent["z"])
+        assert seen["keep"].shape == [2, 3, 3]
         if vector:
             np.testing.assert_array_equal(sent["z"][..., 2:, 2], np.ones([2, 3, 4]))  # erased
     values = tf.reshape(tf.range(24.0), [6, 4])
@@ -315,6 +319,7 @@ def test_impossible_arguments_are_refused(options, message):
         ([2, 6], {"w": np.zeros([2, 6], np.float32)}, "given no seed; .* or the draw itself as bands="),
         ([2, 6], {"w": np.zeros([2, 6], np.float32), "bands": 1}, "or the draw itself as filler="),
         ([2, 6], {"seed": SEED, "bands": 4}, r"bands must lie in \[0, 3\], got 4"),
+        ([2, 6], {"seed": SEED, "bands": np.int64(-1)}, r"bands must lie in \[0, 3\], got -1"),
         ([2, 6], {"seed": SEED, "bands": tf.constant(1.5)}, "bands must be integers"),
     ],
 )

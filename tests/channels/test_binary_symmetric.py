@@ -1,5 +1,8 @@
 """BinarySymmetricChannel: hard, relaxed and mixture (R6 to R11), and what a receiver makes of its output."""
 
+import decimal
+from decimal import Decimal
+
 import keras
 import numpy as np
 import pytest
@@ -95,6 +98,36 @@ def test_relaxed_density_is_the_printed_one():
         log_prob = channel.log_prob(z, y)
     np.testing.assert_array_equal(log_prob, [-np.inf] * 3)
     assert np.all(np.isfinite(tape.gradient(log_prob, y)))
+
+
+@pytest.mark.parametrize("dtype, rtol", [(tf.float32, 2e-5), (tf.float64, 1e-12)])
+def test_relaxed_density_of_logits_far_from_zero(dtype, rtol):
+    """At the default temperatures many logits are beyond what tanh tells from one; the exact values have 60 digits."""
+    channel = BinarySymmetricChannel(0.9, mode="relaxed")
+    y = BinaryConcreteLogit(tf.fill([500], tf.constant(1.0, dtype)), 0.2).sample(seed=SEED)
+    z = channel(y, seed=tf.constant([3, 4]))["z"]
+    inside = np.abs(z) < np.abs(y)
+    assert np.mean(np.abs(y) > 17) > 0.05 and inside.mean() > 0.4  # of the others z is y, rounded
+    given, sent = tf.boolean_mask(z, inside), tf.boolean_mask(y, inside)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        log_prob = channel.log_prob(given, sent)
+    assert np.all(np.isfinite(tape.gradient(log_prob, given)))
+    exact = [_relaxed_log_density(a, b, 0.9, 0.1) for a, b in zip(given.numpy(), sent.numpy(), strict=True)]
+    np.testing.assert_allclose(log_prob, exact, rtol=rtol, atol=rtol)
+
+
+def _relaxed_log_density(z, y, p_keep, temperature):
+    """Change of variables as it stands, in decimal arithmetic."""
+    with decimal.localcontext(prec=60):
+        z, y, t = (Decimal(float(value)) for value in (z, y, temperature))
+        sign_z, sign_y = ((v.exp() - 1) / (v.exp() + 1) for v in (z, y))
+        sign_w = sign_z / sign_y
+        odds = (1 + sign_w) / (1 - sign_w)
+        centre = (Decimal(p_keep) / (1 - Decimal(p_keep))).ln() - t * odds.ln()
+        density_w = t * centre.exp() / (1 + centre.exp()) ** 2
+        # dw/dz = (dw / dsign_w) (dsign_w / dsign_z) (dsign_z / dz)
+        return float((density_w * 2 / (1 - sign_w**2) / abs(sign_y) * (1 - sign_z**2) / 2).ln())
 
 
 def test_collapsed_law():

@@ -60,6 +60,7 @@ def test_signal_to_noise_ratio_of_bits():
     assert binary_symmetric_snr(0.5) == 0 and keep_probability(0.0) == 0.5
     assert binary_symmetric_snr(1.0) == np.inf and keep_probability(np.inf) == 1
     assert binary_symmetric_snr(0.9, p_one=0.5) == binary_symmetric_snr(0.9)
+    np.testing.assert_array_equal(binary_symmetric_snr([1.0, 1.0, 0.9], p_one=[1.0, 0.5, 0.0]), [0, np.inf, 0])
     assert BinarySymmetricChannel(snr=2.0).snr == pytest.approx(2)
     # Any distribution of the bits gives the ratio; regression of z' on y' splits signal and noise.
     n, p = 200000, 0.8

@@ -75,6 +75,21 @@ def test_real_symbols_are_lost_one_by_one():
     assert_mean((sent["received"] - y) ** 2, 1)
 
 
+def test_symbols_sent_as_they_are_are_lost_too():
+    """`corrupt` is the law that `call` has, of the other channel's noise and the losses; alone and inside another."""
+    y = standard_normal(tf.zeros([1000, 40]), tf.constant([3, 4]))
+    channel = ErasureChannel(GaussianChannel(1.0, "none"), 0.3)
+    channel.build(y.shape)
+    z = channel.corrupt(y, SEED).numpy()
+    np.testing.assert_array_equal(z, channel(y, seed=SEED)["z"])
+    assert_mean(z == 0, 0.3)
+    with pytest.raises(ValueError, match="seed"):
+        channel.corrupt(y, w=y)
+    outer = BandwidthLimitedChannel(channel, bands=5)
+    assert_mean(outer(y, seed=SEED, bands=5)["z"] == 0, 0.3)
+    assert_mean(outer.receive(outer.corrupt(y, SEED), 5, SEED)["z"] == 0, 0.3)
+
+
 def test_filler_of_a_prior():
     y = 5 + tf.zeros([1000, 10])
     for fill_noise, variance in [("none", 1.0), ("channel", 1.5)]:

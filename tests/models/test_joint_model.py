@@ -378,6 +378,8 @@ def test_impossible_arguments():
     arguments = parts.encoder, parts.channel, parts.decoder
     with pytest.raises(ValueError, match="prior_space must be 'y' or 'z', got 'x'"):
         JointModel(*arguments, prior_space="x")
+    with pytest.raises(ValueError, match="needs a learned prior, not a GaussianPrior"):
+        JointModel(*arguments, prior_space="z")
     with pytest.raises(ValueError, match="objective must be 'rd' or 'elbo', got 'vae'"):
         JointModel(*arguments, objective="vae")
     noisy = BandwidthLimitedChannel(GaussianChannel(), fill_noise="channel")

@@ -95,6 +95,11 @@ class Wrapper(Channel):
         """Symbols through the channel inside, none of them lost. See `Channel.corrupt`."""
         return self.channel.corrupt(y, seed, w)
 
+    @property
+    def symbol_rank(self):
+        """That of the channel inside."""
+        return self.channel.symbol_rank
+
     def default_prior(self):
         """That of the channel inside."""
         return self.channel.default_prior()

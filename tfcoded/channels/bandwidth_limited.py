@@ -73,7 +73,9 @@ class BandwidthLimitedChannel(Wrapper):
           prior: `SymbolPrior` of the lost bands; `None` is `channel.default_prior()`.
           fill_noise: `str`: "none" puts a sample of the prior where a received band would be (the paper's
             way); "channel" sends it through the channel's noise first, so that filler and received bands have
-            one marginal law.
+            one marginal law if the prior is that of what was sent. (A prior that goes on from its own samples,
+            as `BandDrawPrior`, goes on from them without the noise either way, while it learns from bands with
+            it: at a low signal-to-noise ratio its later bands vary too little.)
           filler_grad: `bool`, whether gradients pass through the filler into the prior and the bands
             received. Without them a distortion cannot make the prior a point estimate.
           reveal_bands: `bool`, whether the decoder is told which bands were received.
@@ -154,7 +156,8 @@ class BandwidthLimitedChannel(Wrapper):
         """The end of the channel alone: fills in, in symbols that have come through the channel inside.
 
         Args:
-          received: `[..., n]` with at least one batch axis, as `"received"` of `call` or what `corrupt` returns.
+          received: `[..., n]`, or `[..., n, c]` of symbols that are vectors, with at least one batch axis: as
+            `"received"` of `call` or what `corrupt` returns.
           bands: how many bands got through, see `call`. What `received` says of the others is not looked at.
           seed: int32 [2]; not needed where the filler is given.
           filler: see `call`.
@@ -166,8 +169,8 @@ class BandwidthLimitedChannel(Wrapper):
           ValueError: see `call`.
         """
         received = tf.convert_to_tensor(received)
-        batch = tf.shape(received)[:-1]
-        bands = tf.ensure_shape(self._forced(bands, batch), received.shape[:-1])
+        axes = received.shape.rank - 1 - self.symbol_rank
+        bands = tf.ensure_shape(self._forced(bands, tf.shape(received)[:axes]), received.shape[:axes])
         return self._seen(received, bands, seed, filler)
 
     @staticmethod
@@ -217,11 +220,12 @@ class BandwidthLimitedChannel(Wrapper):
         return {"z": z, "keep": keep, "bands": bands, "decoder_input": decoder_input}
 
     def _forced(self, bands, batch):
-        if isinstance(bands, int) and not 0 <= bands <= self.bands:
-            raise ValueError(f"bands must lie in [0, {self.bands}], got {bands}")
         bands = tf.convert_to_tensor(bands)
         if not bands.dtype.is_integer:
             raise ValueError(f"bands must be integers, got {bands.dtype.name}")
+        known = tf.get_static_value(bands)  # not inside of a tf.function
+        if known is not None and not np.all((0 <= known) & (known <= self.bands)):
+            raise ValueError(f"bands must lie in [0, {self.bands}], got {known}")
         return tf.broadcast_to(tf.cast(bands, tf.int32), batch)
 
     def _draw(self, batch, seed):

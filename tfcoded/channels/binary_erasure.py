@@ -36,6 +36,8 @@ class BinaryErasureChannel(Channel):
         https://arxiv.org/abs/1811.07557
     """
 
+    symbol_rank = 1
+
     def __init__(self, erase_prob, **kwargs):
         """Initialises the layer.
 

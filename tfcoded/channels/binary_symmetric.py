@@ -133,7 +133,7 @@ class BinarySymmetricChannel(Channel):
         Returns:
           float32 (or float64) `[..., n]`: log-probabilities of bits when `mode="hard"`; otherwise of the
           *logits* of the relaxed bits (for that of the bit `x = sigmoid(z)` subtract `log x + log(1 - x)`).
-          "relaxed" is -inf outside of its support, `|z| < |y|`.
+          "relaxed" is -inf outside of its support, `|z| < |y|`, and where rounding has made these equal.
         """
         y, z = self._symbols(y), self._symbols(z)
         if self.mode == "hard":
@@ -141,16 +141,16 @@ class BinarySymmetricChannel(Channel):
             return -tf.math.softplus(tf.where(tf.equal(y, z), -logit, logit))
         if self.mode == "mixture":
             return BinaryConcreteLogit(self.received_logits(y), self.temperature).log_prob(z)
-        sign_y, sign_z = tf.tanh(y / 2), tf.tanh(z / 2)
-        inside = tf.abs(sign_z) < tf.abs(sign_y)
+        inside = tf.abs(z) < tf.abs(y)
         # Outside of the support a safe value takes the place, so that no gradient becomes NaN.
-        sign_w = tf.where(inside, sign_z, 0) / tf.where(inside, sign_y, 1)
+        size = tf.where(inside, tf.abs(y), 1)
+        signed = tf.where(inside, tf.sign(y) * z, 0)
+        # The noise is w = 2 artanh(tanh(z / 2) / tanh(y / 2)); of logits, tanh would round to one above 17.
+        more, less = (size + signed) / 2, (size - signed) / 2
+        w = _log_sinh(more) - _log_sinh(less)
+        log_jacobian = tf.math.log((1 / tf.tanh(more) + 1 / tf.tanh(less)) / 2)
         noise = BinaryConcreteLogit(tf.constant(self._keep_logit, y.dtype), self.temperature)
-        jacobian = tf.math.log1p(-tf.square(tf.where(inside, sign_z, 0))) - tf.math.log1p(-tf.square(sign_w))
-        log_prob = noise.log_prob(2 * tf.atanh(sign_w)) + jacobian - tf.math.log(
-            tf.abs(tf.where(inside, sign_y, 1))
-        )
-        return tf.where(inside, log_prob, tf.constant(-math.inf, y.dtype))
+        return tf.where(inside, noise.log_prob(w) + log_jacobian, tf.constant(-math.inf, y.dtype))
 
     def received_logits(self, logits):
         """Log-odds that a one arrives if one is sent with log-odds `logits`: encoder and channel collapsed.
@@ -194,7 +194,10 @@ class BinarySymmetricChannel(Channel):
 
     @property
     def capacity_bits(self):
-        """`float`, `1 - H2(p_keep)` bits per bit sent."""
+        """`float`, `1 - H2(p_keep)` bits per bit sent through the hard channel.
+
+        A relaxed bit says more, by its size; it is hard bits that trained systems are measured with.
+        """
         return float(binary_symmetric_capacity(self.p_keep))
 
     def default_prior(self):
@@ -221,3 +224,8 @@ class BinarySymmetricChannel(Channel):
             value = tf.convert_to_tensor(value)
             return value if value.dtype.is_integer else as_reals(value, "bits other than integers")
         return as_reals(value, "logits of relaxed bits")
+
+
+def _log_sinh(x):
+    """Of positive numbers, without the overflow of sinh."""
+    return x + tf.math.log(-tf.math.expm1(-2 * x)) - math.log(2)

@@ -9,7 +9,8 @@ class Channel(keras.layers.Layer):
     Nothing in a channel is trained. A call returns a dict of tensors, among them `"y"`, what was sent (after
     any normalisation), and `"z"`, what was received. Further entries are each channel's own.
 
-    Subclasses implement `call`, `corrupt`, `default_prior`, `capacity_bits` and `get_config`.
+    Subclasses implement `call`, `corrupt`, `default_prior`, `capacity_bits` and `get_config`. Where a received symbol is
+    a vector, `symbol_rank` is 1.
 
     #### Randomness
 
@@ -29,6 +30,8 @@ class Channel(keras.layers.Layer):
     Symbols are float32, or float64 where the input is, whatever the dtype policy: half-precision input is
     widened and never narrowed again. The next layer casts to its own compute type.
     """
+
+    symbol_rank = 0  # of one received symbol: `"z"` is [..., n] and, behind it, as many axes
 
     def __init__(self, **kwargs):
         """Initialises the layer.

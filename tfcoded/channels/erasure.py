@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfcoded.channels._checks import derive, probability
-from tfcoded.channels._wrapper import LOSS, Wrapper
+from tfcoded.channels._wrapper import CHANNEL, LOSS, Wrapper
 from tfcoded.channels.capacity import erasure_capacity
 from tfcoded.channels.zero_prior import ZeroPrior
 from tfcoded.distributions.truncated_exponential import uniform
@@ -75,14 +75,19 @@ class ErasureChannel(Wrapper):
         """
         sent = self._send(y, seed, log_sig=log_sig, eps=eps, w=w)
         if keep is None:
-            draws = uniform(1, tf.zeros_like(sent["y"], tf.float32), derive(seed, LOSS, "keep"))[0]
-            keep = draws >= self.erase_prob
+            keep = self._draw(sent["y"], seed)
         else:
             keep = tf.broadcast_to(tf.cast(keep, tf.bool), tf.shape(sent["y"]))
         keep = tf.ensure_shape(keep, sent["y"].shape)
         z = self._fill(sent["z"], keep, seed, filler)
         kept = tf.cast(keep, z.dtype if z.dtype.is_floating else tf.float32)
         return {**sent, "z": z, "received": sent["z"], "keep": kept}
+
+    def corrupt(self, y, seed=None, w=None):
+        """Symbols through the channel inside, some of them lost. See `Channel.corrupt`; `w` is of the channel inside."""
+        y = tf.convert_to_tensor(y)
+        received = self.channel.corrupt(y, None if seed is None else derive(seed, CHANNEL, ""), w)
+        return self._fill(received, self._draw(y, seed), seed, None)
 
     @property
     def capacity_bits(self):
@@ -92,3 +97,8 @@ class ErasureChannel(Wrapper):
     def get_config(self):
         """Arguments of the constructor."""
         return {**super().get_config(), "erase_prob": self.erase_prob}
+
+    def _draw(self, y, seed):
+        """Which symbols get through, tf.bool like `y`."""
+        draws = uniform(1, tf.zeros_like(y, tf.float32), derive(seed, LOSS, "keep"))[0]
+        return tf.ensure_shape(draws >= self.erase_prob, y.shape)

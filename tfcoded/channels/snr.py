@@ -58,18 +58,19 @@ def binary_symmetric_snr(p_keep, p_one=None):
       p_one: `None`, or the probability of a one: multiplies by `4 p_one (1 - p_one)`.
 
     Returns:
-      The ratio, float64; infinite for a channel that never, or always, flips.
+      The ratio, float64; infinite for a channel that never, or always, flips, but 0 where nothing varies.
 
     Raises:
       ValueError: if a probability is outside of [0, 1].
     """
     p = probability(p_keep, "p_keep")
-    with np.errstate(divide="ignore"):
-        snr = (2 * p - 1) ** 2 / (4 * p * (1 - p))
-    if p_one is None:
-        return snr
-    p_one = probability(p_one, "p_one")
-    return snr * 4 * p_one * (1 - p_one)
+    varying = 1.0
+    if p_one is not None:
+        p_one = probability(p_one, "p_one")
+        varying = 4 * p_one * (1 - p_one)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        snr = (2 * p - 1) ** 2 * varying / (4 * p * (1 - p))
+    return np.where(np.asarray(varying) == 0, 0.0, snr)[()]
 
 
 def keep_probability(snr):

@@ -35,7 +35,7 @@ class JointModel(System):
     are filled in by the prior while the system is trained, as they are when it is used. The divergence is over all
     bands, given what is received of those before, and it is all that a learned prior learns by. (With
     `prior_space="z"` it is that of what arrives, `N(mu, sig^2 + noise_std^2)`.) It bounds I(X; Z), so `beta` trades
-    the rate for the distortion.
+    the rate for the distortion. (Not with `GaussianChannel(power="element")`, whose noise depends on the image.)
 
     With "elbo" the lost bands are drawn from a posterior q(z_t | x), a second head of the encoder, which only training
     has: the paper's bound with a posterior that differs from encoder and channel where these have no say. What arrives
@@ -101,6 +101,8 @@ class JointModel(System):
             raise ValueError(f"objective must be 'rd' or 'elbo', got {objective!r}")
         if objective == "elbo" and channel.fill_noise != "none":
             raise ValueError("objective='elbo' compares a posterior with the filler's law: fill_noise must be 'none'")
+        if prior_space == "z" and isinstance(channel.prior, GaussianPrior):
+            raise ValueError("what arrives is not N(0, 1): prior_space='z' needs a learned prior, not a GaussianPrior")
         self.encoder = encoder
         self.channel = channel
         self.decoder = decoder
