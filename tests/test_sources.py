@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export import savedmodel
 from tfcoded import checksums, sources, zoo
 from tfcoded.errors import UserError
 from tfcoded.networks.folded_classifier import FoldedClassifier
@@ -35,6 +36,15 @@ def test_epochs_are_told_where_they_are_recorded(tmp_path):
     assert sources._recorded_epochs(version) == 7
     (tmp_path / "run" / "saved_model" / "metrics.json").write_text("damaged")
     assert sources._recorded_epochs(version) == 7
+
+
+def test_the_epochs_of_a_run_are_those_of_its_weights(monkeypatch):
+    """A training that goes on may finish an epoch while its checkpoint is read."""
+    finished, loaded = iter([2, 3, 3, 3]), []
+    monkeypatch.setattr(sources, "checkpoint_epochs", lambda workdir: next(finished))
+    monkeypatch.setattr(sources, "configuration_of", lambda codec, workdir: "config")
+    monkeypatch.setattr(savedmodel, "load_workdir", lambda workdir: loaded.append(workdir) or f"read {len(loaded)}")
+    assert sources.load_run("run") == sources.Source("read 2", "config", 3)
 
 
 def test_classifier_of_the_zoo(tmp_path):

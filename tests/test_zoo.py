@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from tfcoded import config, zoo
+from tfcoded import checksums, config, zoo
 from tfcoded.errors import UserError
 from tfcoded.system_config import Channel, Decoder, SystemConfig, SystemNetwork, SystemTraining
 
@@ -318,6 +318,20 @@ def test_entries_of_the_users_own_come_first(tmp_path):
     assert set(zoo.list(tmp_path)) == set(zoo.list()) | {"mine"}
     assert zoo.config("coded_10_300", tmp_path).training.epochs == 7
     assert zoo.config("mine", tmp_path).training.epochs == 7
+
+
+def test_an_entry_that_is_listed_and_missing_is_replaced_by_no_other(tmp_path):
+    """A download that was cut short: the model of the next folder would be another one under the same name."""
+    folder = tmp_path / "coded_8_240" / "1"
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"mine")
+    checksums.update(tmp_path, "coded_8_240")
+    (folder / "saved_model.pb").unlink()
+    assert zoo.has_weights("coded_8_240", tmp_path) and zoo.saved_model_path("coded_8_240", tmp_path) == folder
+    assert zoo.measured_path("coded_8_240", zoo_dir=tmp_path) is None
+    with pytest.raises(UserError, match="coded_8_240/1/saved_model.pb is missing"):
+        zoo.load("coded_8_240", tmp_path)
+    assert zoo.saved_model_path("uncoded_8", tmp_path).parts[-3:] == ("zoo", "uncoded_8", "1")
 
 
 def test_find(tmp_path):

@@ -118,8 +118,10 @@ def load_run(workdir):
     """Loads the latest checkpoint of a training run, as a `Source`; see `export.savedmodel.load_workdir`."""
     from export.savedmodel import load_workdir
 
-    codec = load_workdir(workdir)
-    return Source(codec, configuration_of(codec, workdir), checkpoint_epochs(workdir))
+    epochs, codec = checkpoint_epochs(workdir), load_workdir(workdir)
+    if checkpoint_epochs(workdir) != epochs:  # the training goes on, and finished an epoch meanwhile
+        return load_run(workdir)
+    return Source(codec, configuration_of(codec, workdir), epochs)
 
 
 def _saved(codec, folder):

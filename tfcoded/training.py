@@ -184,7 +184,7 @@ def _train(
             for name, part in parts.items()
         }
         history = _side_by_side({name: trained.history for name, trained in done.items()})
-        if first:
+        if first and history:
             home.write_history(history)
         return Trained(home, dataset, config.training.epochs, history, facts, distribution)
 
@@ -209,7 +209,20 @@ def _train(
 
 
 def _side_by_side(histories):
-    """The histories of parts, by name, as one: metrics are called `source_vae_mse` or `val_source_vae_mse`."""
+    """The histories of parts, by name, as one: metrics are called `source_vae_mse` or `val_source_vae_mse`.
+
+    Of the epochs that are recorded of all parts; empty if there is none.
+    """
+    shared = set.intersection(*(set(history.get("epoch", ())) for history in histories.values()))
+    if not shared:
+        return {}
+    histories = {
+        part: {
+            name: [value for epoch, value in zip(history["epoch"], values, strict=True) if epoch in shared]
+            for name, values in history.items()
+        }
+        for part, history in histories.items()
+    }
     together = {}
     for part, history in histories.items():
         for name, values in pictures.curves(history).items():
@@ -218,8 +231,7 @@ def _side_by_side(histories):
             split = "val_" if name.startswith("val_") else ""
             together[f"{split}{part}_{name.removeprefix('val_')}"] = values
     epochs, seconds = (
-        list(zip(*(history.get(name, ()) for history in histories.values()), strict=True))
-        for name in ("epoch", "seconds")
+        list(zip(*(history[name] for history in histories.values()), strict=True)) for name in ("epoch", "seconds")
     )
     return {"epoch": [first for first, *_ in epochs], **together, "seconds": [sum(parts) for parts in seconds]}
 

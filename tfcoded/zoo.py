@@ -166,7 +166,7 @@ def measured_path(name, file="metrics.json", zoo_dir=None):
         path = folder / name / file
         if path.is_file():
             return path
-        if (folder / name / _SAVED_MODEL).is_file():
+        if _has_model(folder, name):
             break
     return None
 
@@ -225,7 +225,7 @@ def has_weights(name, zoo_dir=None):
     Returns:
       `bool`.
     """
-    return find(f"{name}/{_SAVED_MODEL}", zoo_dir) is not None
+    return _home(name, zoo_dir) is not None
 
 
 def trained(zoo_dir=None):
@@ -263,15 +263,15 @@ def saved_model_path(name, zoo_dir=None):
 
 def trained_path(name, zoo_dir=None):
     """As `saved_model_path`, for the classifiers too."""
-    found = find(f"{name}/{_SAVED_MODEL}", zoo_dir)
-    if found is None:
+    home = _home(name, zoo_dir)
+    if home is None:
         folders = ", ".join(map(str, _directories(zoo_dir)))
         raise UserError(
             f"the zoo has no weights for {name!r} (looked in {folders}); train it with "
             f"python -m tfcoded.train --model={name}, or name a folder that holds {name}/1 with --zoo_dir or "
             f"{ENVIRONMENT}"
         )
-    return found.parent
+    return home / name / "1"
 
 
 def load(name, zoo_dir=None):
@@ -345,6 +345,18 @@ def _directories(zoo_dir):
     if not found:
         raise UserError(f"this installation of tfcoded has no zoo; name one with --zoo_dir or {ENVIRONMENT}")
     return found
+
+
+def _home(name, zoo_dir):
+    """The first folder of entries that has the SavedModel of an entry, or `None`."""
+    return next((folder for folder in _directories(zoo_dir) if _has_model(folder, name)), None)
+
+
+def _has_model(folder, name):
+    """Whether a folder of entries has a SavedModel; one that it lists and lacks is damaged, and no other replaces it."""
+    if (folder / name / _SAVED_MODEL).is_file():
+        return True
+    return any(path.startswith(f"{name}/1/") for path in checksums.read(folder) or ())
 
 
 def _configuration_paths(zoo_dir):
