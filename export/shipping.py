@@ -10,7 +10,7 @@ from tfcoded import checksums, listing, zoo
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
-from tfcoded.workdir import differences, read_history, read_run
+from tfcoded.workdir import differences, first_epochs, read_history, read_run
 
 VERSION = "1"
 _PREFIX = ".shipping-"
@@ -255,7 +255,7 @@ def _training(workdir, epochs, config):
 
 def _history(workdir, epochs):
     """Metrics of the first epochs, a `dict` of lists; a training that was cut short may have recorded one more."""
-    return {name: values[:epochs] for name, values in read_history(workdir).items()}
+    return first_epochs(read_history(workdir), epochs)
 
 
 def _json(path):

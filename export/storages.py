@@ -62,6 +62,7 @@ def main():
     from export.savedmodel import restored_model
     from tfcoded import data, kinds, provenance, sources
 
+    epochs = sources.checkpoint_epochs(workdir)  # before the measurement: a training may go on meanwhile
     model, config = restored_model(workdir)
     kinds.refuse_flags(config, FLAGS)
     asked = FLAGS.storages or storages_of(config)
@@ -76,7 +77,7 @@ def main():
     content = compare(rows)
     content |= {
         "name": config.name,
-        "epochs": sources.checkpoint_epochs(workdir),
+        "epochs": epochs,
         "images": min(FLAGS.images, len(dataset.test_images)),
         "runs": FLAGS.runs,
         "words": FLAGS.words,

@@ -67,3 +67,17 @@ def test_a_saved_model_named_by_its_folder_is_compared_with_the_index_too(tmp_pa
         file.write(b" ")
     with pytest.raises(UserError, match="mine/1/fingerprint.pb is damaged"):
         zoo.load_saved_model(tmp_path / "mine" / "1")
+    (tmp_path / "SHA256SUMS").write_text("SHA256 (something.iso) = 0123\n")  # of something else
+    zoo.load_saved_model(tmp_path / "mine" / "1")
+
+
+@pytest.mark.parametrize("file", ["saved_model.pb", "variables/variables.data-00000-of-00001"])
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_a_saved_model_that_was_copied_in_part_is_named(tmp_path, file, kept):
+    module = tf.Module()
+    module.weights = tf.Variable(tf.range(1000.0))
+    tf.saved_model.save(module, str(tmp_path / "1"))
+    content = (tmp_path / "1" / file).read_bytes()
+    (tmp_path / "1" / file).write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(UserError, match="the SavedModel in .* is damaged"):
+        zoo.load_saved_model(tmp_path / "1")

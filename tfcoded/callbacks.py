@@ -106,7 +106,9 @@ class EpochRecord(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = round(time.monotonic() - self._start, 3)
-        for name, value in {"epoch": epoch + 1, **logs, "seconds": seconds}.items():
-            self._history.setdefault(name, []).append(value)
+        before = len(self._history.get("epoch", ()))
+        values = {"epoch": epoch + 1, **logs, "seconds": seconds}
+        for name in dict.fromkeys([*self._history, *values]):  # some epochs may have been trained without a test
+            self._history.setdefault(name, [None] * before).append(values.get(name))
         self._workdir.write_history(self._history)
         self._checkpoints.save(epoch + 1)

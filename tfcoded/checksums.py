@@ -106,7 +106,11 @@ def verify_listed(folder):
     """
     folder = pathlib.Path(folder).resolve()
     root, part = folder.parent.parent, f"{folder.parent.name}/{folder.name}"
-    if any(name.startswith(f"{part}/") for name in read(root) or ()):
+    try:
+        listed = f"{part}/" in (root / INDEX).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return  # there is none, or it is something else
+    if listed:
         verify(root, part)
 
 

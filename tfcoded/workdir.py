@@ -79,9 +79,7 @@ class Workdir:
 
     def history(self, epochs):
         """Metrics of the first `epochs` epochs, a `dict` of lists; later ones, of a lost checkpoint, are dropped."""
-        history = read_history(self.path)
-        kept = [index for index, epoch in enumerate(history.get("epoch", ())) if epoch <= epochs]
-        return {name: [values[index] for index in kept] for name, values in history.items()}
+        return first_epochs(read_history(self.path), epochs)
 
     def results(self, epochs):
         """The content of metrics.json if it was measured after this many epochs, else `None`."""
@@ -128,6 +126,12 @@ def read_history(path):
         return {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file} is damaged ({error}); delete it to go on without the earlier epochs") from error
+
+
+def first_epochs(history, epochs):
+    """What `history`, see `read_history`, says of the first `epochs` epochs, whichever it begins with."""
+    kept = [index for index, epoch in enumerate(history.get("epoch", ())) if epoch <= epochs]
+    return {name: [values[index] for index in kept] for name, values in history.items()}
 
 
 def differences(config, other):

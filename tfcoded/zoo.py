@@ -324,8 +324,8 @@ def load_saved_model(folder):
     checksums.verify_listed(folder)
     try:
         return tf.saved_model.load(str(folder))
-    except (OSError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, IndexError, KeyError, AssertionError, tf.errors.OpError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"the SavedModel in {folder} is damaged ({reason}); export it again") from error
 
 

@@ -88,8 +88,9 @@ def write_result(folder, name, weights, storage, facts, part_bytes):
 
 
 def result_epochs(folder, name):
-    """After how many epochs the result in `folder` was written, or `None` if there is none."""
-    return max((epochs for epochs, _, _ in _parts(folder, name)), default=None)
+    """After how many epochs the result in `folder` was written, or `None` if none is there with all its parts."""
+    parts = _parts(folder, name)
+    return max((epochs for epochs, count, _ in parts if not _missing(parts, epochs, count)), default=None)
 
 
 def read_result(folder, name):
@@ -98,11 +99,11 @@ def read_result(folder, name):
     Raises:
       UserError: if parts are missing or damaged.
     """
-    epochs, parts = result_epochs(folder, name), _parts(folder, name)
-    if epochs is None:
+    parts = _parts(folder, name)
+    if not parts:
         raise UserError(f"{folder} holds no result of {name}; expected {name}.epochNNN.000-of-00N.part and so on")
-    count = max(count for found, count, _ in parts if found == epochs)
-    missing = [number for number in range(count) if (epochs, count, number) not in parts]
+    epochs, count, _ = max(parts)
+    missing = _missing(parts, epochs, count)
     if missing:
         raise UserError(f"{folder} lacks {name}.epoch{epochs}.{missing[0]:03}-of-{count:03}.part")
     content = b"".join(parts[epochs, count, number].read_bytes() for number in range(count))
@@ -117,6 +118,11 @@ def _parts(folder, name):
         if match:
             found[int(match[1]), int(match[3]), int(match[2])] = file
     return found
+
+
+def _missing(parts, epochs, count):
+    """Numbers of the parts of a result that are not among `parts`, see `_parts`."""
+    return [number for number in range(count) if (epochs, count, number) not in parts]
 
 
 def write_checkpoint(file, arrays, facts):

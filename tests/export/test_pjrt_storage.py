@@ -51,3 +51,4 @@ def test_a_result_travels_in_parts(weights, kind, tmp_path):
     files[1].unlink()
     with pytest.raises(UserError, match="lacks m.epoch4.001-of"):
         storage.read_result(tmp_path, "m")
+    assert storage.result_epochs(tmp_path, "m") is None  # so that a run that was killed there writes it again

@@ -21,7 +21,7 @@ def bernoulli_entropy(logits):
     ```
 
     Args:
-      logits: float32 or float64 tensor of any shape.
+      logits: float32 or float64 tensor of any shape, finite.
 
     Returns:
       Entropies in nats, same shape and dtype as `logits`. Divide by `log(2)` for bits.
@@ -52,7 +52,7 @@ def bernoulli_kl(logits, prior_logits=0.0):
     ```
 
     Args:
-      logits: float32 or float64 tensor, the posterior's logits.
+      logits: float32 or float64 tensor, the posterior's logits, finite.
       prior_logits: the prior's logits, broadcast against `logits`; 0 is the fair bit.
 
     Returns:

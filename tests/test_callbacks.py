@@ -1,0 +1,37 @@
+"""What a training records of its epochs."""
+
+from tfcoded import pictures, workdir
+from tfcoded.callbacks import EpochRecord
+
+
+class Home:
+    """A work directory in memory."""
+
+    def write_history(self, history):
+        assert {len(values) for values in history.values()} == {len(history["epoch"])}, history
+        self.history = {name: list(values) for name, values in history.items()}
+
+
+class NoCheckpoints:
+    def save(self, epoch):
+        pass
+
+
+def test_epochs_with_and_without_a_test_are_recorded_together(tmp_path):
+    """A training without validation may go on with it, and the reverse."""
+    home = Home()
+    record = EpochRecord(NoCheckpoints(), home, {})
+    for epoch, logs in enumerate([{"elbo": -3.0}, {"elbo": -2.0, "val_elbo": -2.5}, {"elbo": -1.0}]):
+        record.on_epoch_begin(epoch)
+        record.on_epoch_end(epoch, logs)
+    seconds = home.history.pop("seconds")
+    assert len(seconds) == 3 and all(value >= 0 for value in seconds)
+    assert home.history == {"epoch": [1, 2, 3], "elbo": [-3.0, -2.0, -1.0], "val_elbo": [None, -2.5, None]}
+    pictures.learning_curves(pictures.curves(home.history), tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_the_first_epochs_of_a_history_that_begins_later():
+    history = {"epoch": [51, 52, 53, 54], "elbo": [1.0, 2.0, 3.0, 4.0]}
+    assert workdir.first_epochs(history, 53) == {"epoch": [51, 52, 53], "elbo": [1.0, 2.0, 3.0]}
+    assert workdir.first_epochs({}, 53) == {}
