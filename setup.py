@@ -77,6 +77,7 @@ setup(
     packages=find_packages(include=["tfcoded", "tfcoded.*", "export", "export.*"]),
     cmdclass={"build_py": BuildWithZoo, "sdist": SourceWithZoo},
     python_requires=">=3.11,<3.13",
+    classifiers=["Operating System :: POSIX"],
     install_requires=[
         "absl-py>=2",
         "importlib_resources",  # imported, but not declared, by tensorflow-datasets

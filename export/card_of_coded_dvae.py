@@ -36,7 +36,7 @@ def introduction(config):
     )
     size = "x".join(map(str, config.network.image_shape))
     return (
-        f"A discrete variational autoencoder that describes an image of {size} by {config.information_bits} bits;"
+        f"A discrete variational autoencoder of images of {size} with {config.information_bits} information bits;"
         f" {paper}."
     )
 
@@ -84,6 +84,15 @@ def limits(config, record):
     missing = [name for name in published_on(config.published, "test") if name not in measured]
     if missing:
         found.append(f"Published, but not measured here: {', '.join(missing)}.")
+    if config.code_bits > config.information_bits and config.objective.kind != "reinforce_loo":
+        found.append(
+            "Reconstructions, and the numbers about them, are the paper's: of code bits drawn one by one, by whose mean"
+            " the decoder also learns how sure each bit is. They tell more of an image than"
+            f" {config.information_bits} bits could; `decode` has nothing but the bits, and its images are further from"
+            " the original (`python -m tfcoded.evaluate"
+            f" --model={config.name} --over=bsc:0 --out=over.json` measures them). The ELBO, which charges for the bits"
+            " alone, is what was maximized and no lower bound on log p(x)."
+        )
     if config.likelihood == "bernoulli":
         found.append(
             "ELBO and log-likelihood take grey levels as targets of a cross-entropy: compare them only with models"

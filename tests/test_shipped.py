@@ -57,3 +57,11 @@ def test_what_belongs_to_a_model(name):
     assert (folder / "README.md").read_text() == text  # python -m export.ship --cards writes it again
     assert json.loads((folder / "history.json").read_text())["epoch"] == [*range(1, record["epochs"] + 1)]
     assert record["bytes"] == sum(path.stat().st_size for path in (folder / "1").rglob("*") if path.is_file())
+
+
+def test_the_elbo_is_a_lower_bound_without_a_code_only():
+    """The README says so: with copies of bits it is far above the likelihood that their words alone give."""
+    uncoded, coded = (zoo.measured(name) for name in ("uncoded_8", "coded_8_240"))
+    for measured, sign in ((uncoded, 1), (coded, -1)):
+        gap = measured["log_likelihood_hard"].value - measured["elbo"].value
+        assert sign * gap > 3 * measured["log_likelihood_hard"].standard_error

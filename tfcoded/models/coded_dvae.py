@@ -223,6 +223,8 @@ class CodedDVAE(StochasticModel):
     def evidence(self, images, seed):
         """The evidence lower bound and its parts, one sample of z per image, whatever the training maximizes.
 
+        Of a code whose bits are sent several times it is no bound on log p(x), see `estimators.Elbo`.
+
         Args:
           images: `[b, h, w, c]`, tf.uint8, or floating in [0, 1].
           seed: `int32 [2]`.

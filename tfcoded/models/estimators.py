@@ -22,6 +22,9 @@ _WORDS, _SMOOTHING = 1, 2
 class Elbo:
     """Evidence lower bound over information bits, reparameterized: `E[log p(x | z)] - sum_k KL_k` (equations 3, 18).
 
+    It bounds log p(x) without a code only. The copies of a bit are drawn independently, so that their mean tells the
+    decoder the bit's probability, more about x than the divergence of the bit charges for.
+
     Args:
       samples: `int`, samples of z per image, averaged.
     """
