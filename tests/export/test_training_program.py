@@ -1,5 +1,6 @@
 """Programs of training, with tiny networks: the same training as `model.fit`, interrupted and not."""
 
+import fcntl
 import gzip
 import hashlib
 import itertools
@@ -217,6 +218,27 @@ def test_the_programs_train_as_fit_does(training, tmp_path):
 def test_the_branches_divergences_are_told_apart(trained):
     history = json.loads((trained / "history.json").read_text())
     assert history["kl_m1"] != history["kl_m2"]
+
+
+def test_a_result_that_was_written_in_part_is_written_again(tiny, trained, tmp_path, capsys):
+    folder = tmp_path / "tiny"
+    shutil.copytree(trained, folder)
+    lost = sorted(folder.glob("*.part"))[-1]
+    content = lost.read_bytes()
+    lost.unlink()
+    assert tiny.run(tmp_path, "--part_mb=0.05") == 0
+    assert lost.read_bytes() == content and "finished before" not in capsys.readouterr().out
+    assert tiny.run(tmp_path, "--part_mb=0.05") == 0
+    assert "finished before" in capsys.readouterr().out
+
+
+def test_a_model_that_another_process_trains_is_left_to_it(tiny, tmp_path, capsys):
+    (tmp_path / "tiny").mkdir()
+    with (tmp_path / "tiny" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert tiny.run(tmp_path) == 0
+    assert "tiny: skipped, another process trains it" in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "tiny").iterdir()] == [".lock"]
 
 
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tiny, trained, tmp_path, capsys, monkeypatch):
