@@ -1,6 +1,6 @@
 """What a training records of its epochs."""
 
-from tfcoded import pictures, workdir
+from tfcoded import pictures
 from tfcoded.callbacks import EpochRecord
 
 
@@ -29,9 +29,3 @@ def test_epochs_with_and_without_a_test_are_recorded_together(tmp_path):
     assert home.history == {"epoch": [1, 2, 3], "elbo": [-3.0, -2.0, -1.0], "val_elbo": [None, -2.5, None]}
     pictures.learning_curves(pictures.curves(home.history), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
-
-
-def test_the_first_epochs_of_a_history_that_begins_later():
-    history = {"epoch": [51, 52, 53, 54], "elbo": [1.0, 2.0, 3.0, 4.0]}
-    assert workdir.first_epochs(history, 53) == {"epoch": [51, 52, 53], "elbo": [1.0, 2.0, 3.0]}
-    assert workdir.first_epochs({}, 53) == {}

@@ -231,3 +231,16 @@ def test_a_training_becomes_a_zoo_entry(home, monkeypatch):
     exec(program, names)
     assert names["pictures"].shape == (5, 32, 32, 3) and names["sent"].shape == (5, 20)
     assert set(names["rates"]) == {"rate", "transmission_rate", "source_rate"}
+
+
+def test_histories_of_parts_are_joined_by_epoch():
+    first = {"epoch": [1, 2, 3], "mse": [3.0, 2.0, 1.0], "seconds": [1.0, 1.0, 2.0]}
+    second = {"epoch": [2, 3], "mse": [5.0, 4.0], "val_mse": [7.0, 6.0], "seconds": [1.0, 1.0]}
+    assert training._side_by_side({"a": first, "b": second}) == {
+        "epoch": [2, 3],
+        "a_mse": [2.0, 1.0],
+        "b_mse": [5.0, 4.0],
+        "val_b_mse": [7.0, 6.0],
+        "seconds": [2.0, 3.0],
+    }
+    assert training._side_by_side({"a": first, "b": {}}) == {}

@@ -304,7 +304,7 @@ def load_trained(name, zoo_dir=None):
     """As `load`, for the classifiers too."""
     folder = trained_path(name, zoo_dir)
     checksums.verify(folder.parent.parent, f"{name}/{folder.name}")
-    return load_saved_model(folder)
+    return _load(folder)
 
 
 def load_saved_model(folder):
@@ -319,9 +319,14 @@ def load_saved_model(folder):
     Raises:
       UserError: if the files are damaged: not those that the SHA256SUMS of its folder of entries names, if it does.
     """
+    checksums.verify_listed(folder)
+    return _load(folder)
+
+
+def _load(folder):
+    """As `load_saved_model`, of files that were compared."""
     import tensorflow as tf  # here, so that all other functions are fast
 
-    checksums.verify_listed(folder)
     try:
         return tf.saved_model.load(str(folder))
     except (OSError, ValueError, IndexError, KeyError, AssertionError, tf.errors.OpError) as error:

@@ -94,6 +94,11 @@ def test_short_trainings_took_minutes():
     ]
 
 
+def test_a_history_that_begins_later_is_cut_by_epoch(tmp_path):
+    (tmp_path / "history.json").write_text(json.dumps({"epoch": [51, 52, 53, 54], "elbo": [1.0, 2.0, 3.0, 4.0]}))
+    assert shipping._history(tmp_path, 53) == {"epoch": [51, 52, 53], "elbo": [1.0, 2.0, 3.0]}
+
+
 def test_a_training_elsewhere_is_told(tmp_path):
     run = {"seed": 0, "dtype_policy": "mixed_bfloat16"}
     (tmp_path / "run.json").write_text(json.dumps(run))

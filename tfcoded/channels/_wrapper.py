@@ -92,7 +92,7 @@ class Wrapper(Channel):
         return tf.ensure_shape(z, received.shape)
 
     def corrupt(self, y, seed=None, w=None):
-        """Symbols through the channel inside, none of them lost. See `Channel.corrupt`."""
+        """Symbols through the channel inside; this one loses none. See `Channel.corrupt`."""
         return self.channel.corrupt(y, seed, w)
 
     @property
