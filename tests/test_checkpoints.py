@@ -1,10 +1,12 @@
 """A checkpoint gives a model all of its variables, or is refused."""
 
+import resource
+
 import keras
 import pytest
 import tensorflow as tf
 
-from tfcoded.checkpoints import Checkpoints, restore_weights
+from tfcoded.checkpoints import Checkpoints, latest_epoch, restore_weights
 from tfcoded.errors import UserError
 
 
@@ -41,3 +43,42 @@ def test_variables_that_the_model_lacks_are_refused_by_a_training(tmp_path):
     with pytest.raises(UserError, match="it belongs to a model with other variables"):
         Checkpoints(tmp_path, model("first", "second"), optimizer).restore()
     restore_weights(model("first"), str(tmp_path / "checkpoints" / "epoch-1"))  # the optimizer's are left
+
+
+@pytest.mark.parametrize("content", [b"", b"xyz", b"\xff\xfe\x00", b'model_checkpoint_path: ""\n'])
+def test_a_file_that_names_no_checkpoint_is_damaged(tmp_path, content):
+    Checkpoints(tmp_path, model("first")).save(1)
+    assert latest_epoch(tmp_path) == 1
+    state = tmp_path / "checkpoints" / "checkpoint"
+    state.write_bytes(content)
+    advice = 'checkpoint is missing or damaged, but .* holds epoch-1; write the line model_checkpoint_path: "epoch-1" into'
+    for read in (lambda: Checkpoints(tmp_path, model("first")), lambda: latest_epoch(tmp_path)):
+        with pytest.raises(UserError, match=advice):
+            read()
+    state.write_text('model_checkpoint_path: "epoch-1"\n')
+    assert Checkpoints(tmp_path, model("first")).restore() == latest_epoch(tmp_path) == 1
+    state.write_bytes(content)
+    for path in state.parent.glob("epoch-1.*"):
+        path.unlink()
+    with pytest.raises(UserError, match=f"holds no checkpoint; delete {state} to start again"):
+        latest_epoch(tmp_path)
+    state.unlink()
+    assert latest_epoch(tmp_path) is None and Checkpoints(tmp_path, model("first")).restore() == 0
+
+
+def test_a_save_that_fails_says_why_and_what_it_leaves_is_removed(tmp_path):
+    checkpoints = Checkpoints(tmp_path, model("first"))
+    checkpoints.save(1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, hard))
+    try:
+        with pytest.raises(UserError) as caught:
+            checkpoints.save(2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(caught.value).startswith(f"cannot save a checkpoint into {tmp_path / 'checkpoints'}: {tmp_path}")
+    assert "; File too large" in str(caught.value)
+    assert (tmp_path / "checkpoints" / "epoch-2_temp").is_dir()
+    checkpoints.remove_unfinished()
+    assert not (tmp_path / "checkpoints" / "epoch-2_temp").exists()
+    assert Checkpoints(tmp_path, model("first")).restore() == 1

@@ -1,6 +1,8 @@
 """Checkpoints of a training run: everything that an interrupted run needs to go on as if nothing had happened."""
 
 import pathlib
+import re
+import shutil
 
 import tensorflow as tf
 
@@ -20,6 +22,9 @@ class Checkpoints:
       model: a built `keras.Model`.
       optimizer: its built `keras.optimizers.Optimizer`, or `None` to restore weights only.
 
+    Raises:
+      UserError: if the file that names the newest checkpoint is damaged.
+
     Example:
 
     ```python
@@ -31,6 +36,7 @@ class Checkpoints:
 
     def __init__(self, workdir, model, optimizer=None):
         self.folder = pathlib.Path(workdir) / FOLDER
+        _newest(self.folder)  # what the manager would end in a traceback for is refused
         self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False, name="epoch")
         self._complete = optimizer is not None
         content = _by_path([*model.weights, *(optimizer.variables if optimizer else [])])
@@ -49,8 +55,12 @@ class Checkpoints:
         try:
             return self._manager.save(checkpoint_number=epoch)
         except tf.errors.OpError as error:
-            reason = str(error).splitlines()[0][:200]
-            raise UserError(f"cannot save a checkpoint into {self.folder}: {reason}") from error
+            raise UserError(f"cannot save a checkpoint into {self.folder}: {_reason(error)}") from error
+
+    def remove_unfinished(self):
+        """Removes what saves that failed or were killed left behind; not for use while another process may save."""
+        for left in self.folder.glob("epoch-*_temp"):  # TensorFlow's name
+            shutil.rmtree(left, ignore_errors=True)
 
     def latest(self):
         """Path prefix of the newest complete checkpoint, or `None`."""
@@ -67,12 +77,8 @@ class Checkpoints:
         """
         latest = self.latest()
         if latest is None:
-            orphans = _names(self.folder)
-            if orphans:  # starting again would overwrite them
-                raise UserError(
-                    f"{self.folder / 'checkpoint'} is missing or damaged, but {self.folder} holds {', '.join(orphans)}; "
-                    f"write the line model_checkpoint_path: \"{orphans[-1]}\" into it, or choose another --workdir"
-                )
+            if _names(self.folder):  # starting again would overwrite them
+                raise UserError(_lost(self.folder))
             return 0
         _restore(self._checkpoint, latest, self._complete, lambda: self._advice(latest))
         return int(self._epoch.numpy())
@@ -86,6 +92,16 @@ class Checkpoints:
                 f"{self.folder / 'checkpoint'} to model_checkpoint_path: \"{pathlib.Path(others[-1]).name}\""
             )
         return f"Delete {self.folder} to start again, or choose another --workdir"
+
+
+def latest_epoch(workdir):
+    """Number of the newest complete checkpoint in a work directory, an `int`, or `None` if there is none.
+
+    Raises:
+      UserError: if the file that names it is damaged.
+    """
+    _, _, number = _newest(pathlib.Path(workdir) / FOLDER).rpartition("-")
+    return int(number) if number.isdecimal() else None
 
 
 def restore_weights(model, path):
@@ -105,6 +121,35 @@ def restore_weights(model, path):
         there = f"{folder} has {', '.join(_names(folder))}" if folder else expected
         raise UserError(f"no checkpoint {path}; {there}")
     _restore(tf.train.Checkpoint(**_by_path(model.weights)), str(path), False, lambda: "Choose another checkpoint")
+
+
+def _newest(folder):
+    """Path prefix of the checkpoint that TensorFlow's file `checkpoint` in `folder` names; empty if there is no file."""
+    if not (folder / "checkpoint").exists():  # before it is read: a training may be writing the first one
+        return ""
+    try:
+        state = tf.train.get_checkpoint_state(str(folder))
+    except ValueError:  # it names none, or is no text
+        state = None
+    if state is None:
+        raise UserError(_lost(folder))
+    return state.model_checkpoint_path
+
+
+def _lost(folder):
+    """What to do where the name of the newest checkpoint is lost."""
+    file, names = folder / "checkpoint", _names(folder)
+    if not names:
+        return f"{file} is damaged, and {folder} holds no checkpoint; delete {file} to start again"
+    return (
+        f"{file} is missing or damaged, but {folder} holds {', '.join(names)}; "
+        f"write the line model_checkpoint_path: \"{names[-1]}\" into it, or choose another --workdir"
+    )
+
+
+def _reason(error):
+    """What TensorFlow says first, without the names of its own functions before it."""
+    return re.sub(r"\{\{.*?\}\} ?", "", (str(error).splitlines() or [""])[0])
 
 
 def _names(folder):
@@ -130,7 +175,7 @@ def _restore(checkpoint, path, complete, advice):
             status.assert_existing_objects_matched()
             status.expect_partial()  # the optimizer's variables are left, and a warning for each would follow
     except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
-        said = (str(error).splitlines() or [""])[0].rstrip(".:")[:200]
+        said = _reason(error).rstrip(".:")
         if isinstance(error, AssertionError):
             reason = "it belongs to a model with other variables"
         elif "incompatible tensor" in said:

@@ -205,10 +205,11 @@ def checkpoint_epochs(workdir):
     """Number of the newest checkpoint of a training run, an `int`, or `None` if there is none.
 
     Of a run in parts it is the number that all of them have reached.
-    """
-    import tensorflow as tf
 
-    from tfcoded.checkpoints import FOLDER
+    Raises:
+      UserError: if the file that names the newest checkpoint is damaged.
+    """
+    from tfcoded.checkpoints import latest_epoch
 
     workdir = pathlib.Path(workdir)
     file = workdir / "config.yaml"
@@ -219,8 +220,7 @@ def checkpoint_epochs(workdir):
     if parts:
         epochs = [checkpoint_epochs(workdir / name) for name in parts]
         return None if None in epochs else min(epochs)
-    _, _, number = (tf.train.latest_checkpoint(str(workdir / FOLDER)) or "").rpartition("-")
-    return int(number) if number.isdecimal() else None
+    return latest_epoch(workdir)
 
 
 def _recorded_epochs(folder):
