@@ -97,6 +97,9 @@ def test_a_finished_run_is_left_alone(finished, tiny):
     before = [path.stat().st_mtime_ns for path in files]
     done = train(*tiny, "--workdir", workdir)
     assert "trained for 3 epochs already" in done.stdout and "finished before" in done.stdout
+    assert "are kept as they are (python -m tfcoded.evaluate and python -m export, with --workdir=" in done.stdout
+    assert "was trained for 3 epochs already, more than 1" in refused(*tiny, "--workdir", workdir, "--epochs=1")
+    assert "epochs: 3" in (workdir / "config.yaml").read_text()
     assert [path.stat().st_mtime_ns for path in files] == before
     assert not (workdir / "saved_model" / "2").exists()
 
@@ -214,11 +217,13 @@ def test_a_damaged_checkpoint_is_named(finished, tiny, tmp_path):
     state.unlink()
     assert "is missing or damaged, but" in refused(*tiny, "--workdir", workdir, "--epochs=4")
     state.write_text(content)
+    (workdir / "checkpoints" / "epoch-4_temp").mkdir()  # a save that was killed
     # The advice works.
     for path in workdir.glob("checkpoints/epoch-3.*"):
         path.unlink()
     state.write_text('model_checkpoint_path: "epoch-2"\n')
     assert "going on after epoch 2 of 3" in train(*tiny, "--workdir", workdir, "--noexport").stdout
+    assert not (workdir / "checkpoints" / "epoch-4_temp").exists()
 
 
 @pytest.mark.slow
@@ -276,6 +281,9 @@ def test_mistakes_are_found_before_anything_is_loaded(tmp_path):
     assert "strateg" in refused("--model=coded_10_300", "--strategy=two")
     assert "unexpected argument 'coded_10_300'" in refused("coded_10_300")
     assert not list(tmp_path.iterdir())
+    message = refused("--model=coded_10_300", "--override=dataset=fashion_mnits", "--workdir", tmp_path / "run")
+    assert "unknown data set 'fashion_mnits', neither a known name nor an existing path; did you mean 'fashion_mnist'? expe" in message
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_of_something_else_is_refused(tiny, tmp_path):

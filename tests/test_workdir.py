@@ -6,7 +6,7 @@ import pytest
 from tfcoded import config as configuration
 from tfcoded import zoo
 from tfcoded.errors import UserError
-from tfcoded.workdir import Workdir, differences, read_run
+from tfcoded.workdir import Workdir, differences, read_history, read_run
 
 RUN = {"seed": 0, "train_images": 10}
 
@@ -52,6 +52,26 @@ def test_settings_that_only_one_of_two_has():
     assert "decoder.kind resnet, not -" in differences(joint, separate)
 
 
+def test_fewer_epochs_than_were_trained_are_refused(tmp_path, config):
+    first = Workdir(tmp_path, configuration.override(config, ["epochs=20"]), RUN)
+    before = (tmp_path / "config.yaml").read_text()
+    del first
+    with pytest.raises(UserError, match="was trained for 8 epochs already, more than 7; give --epochs=8 or more"):
+        Workdir(tmp_path, configuration.override(config, ["epochs=7"]), RUN, trained=8)
+    assert (tmp_path / "config.yaml").read_text() == before
+    Workdir(tmp_path, configuration.override(config, ["epochs=8"]), RUN, trained=8)  # ends the run early
+
+
+def test_initial_weights_are_compared_as_paths_and_kept_as_given(tmp_path, config, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for given in ("a/epoch-3", "./a/../a/epoch-3/", str(tmp_path / "a" / "epoch-3")):
+        assert Workdir("run", config, RUN | {"initial_weights": given})
+        assert read_run("run")["initial_weights"] == given
+    for given in ("b/epoch-3", None):
+        with pytest.raises(UserError, match=f"initial_weights: .*epoch-3 there, {given} here"):
+            Workdir("run", config, RUN | {"initial_weights": given})
+
+
 def test_a_start_that_was_killed_early_is_no_obstacle(tmp_path, config):
     (tmp_path / "run.json").write_text("{}")
     (tmp_path / ".run.json.x3f").write_text("")
@@ -72,12 +92,36 @@ def test_history_is_cut_by_epoch(tmp_path, config):
     assert workdir.history(2) == {"epoch": [], "elbo": []}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"elbo": [1]}', '{"epoch": [1, 2], "elbo": [1]}', '{"epoch": 3}'])
+@pytest.mark.parametrize("text", ["[1]", "null", "{", "3"])
+def test_a_damaged_run_is_named(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UserError, match="run.json is missing or damaged"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"elbo": [1]}',
+        '{"epoch": [1, 2], "elbo": [1]}',
+        '{"epoch": 3}',
+        '{"epoch": [1], "elbo": ["-3.0"]}',
+        '{"epoch": [1], "elbo": "3"}',
+        '{"epoch": [null], "elbo": [1]}',
+    ],
+)
 def test_a_damaged_history_is_named(tmp_path, config, text):
     workdir = Workdir(tmp_path, config, RUN)
     (tmp_path / "history.json").write_text(text)
     with pytest.raises(UserError, match="history.json is damaged"):
         workdir.history(2)
+
+
+def test_epochs_without_a_test_are_no_damage(tmp_path):
+    (tmp_path / "history.json").write_text('{"epoch": [1, 2], "val_elbo": [null, -3]}')
+    assert read_history(tmp_path)["val_elbo"] == [None, -3]
 
 
 def test_results_count_for_their_number_of_epochs_only(tmp_path, config):

@@ -93,6 +93,7 @@ def load(name_or_path, data_dir=None):
         images.
     """
     name = str(name_or_path)
+    require_known(name)
     if name in DRAWN:
         from tfcoded import data_drawn
 
@@ -101,16 +102,20 @@ def load(name_or_path, data_dir=None):
         from tfcoded import data_prepared  # imports tensorflow-datasets, which only the named data sets need
 
         return data_prepared.load(name, data_dir)
-    path = pathlib.Path(name).expanduser()
-    if path.exists():
-        from tfcoded import data_files
+    from tfcoded import data_files
 
-        return data_files.load(path)
+    return data_files.load(pathlib.Path(name).expanduser())
+
+
+def require_known(name):
+    """Raises `DataError` unless `name` is one of `NAMES` or an existing path; reads no images."""
+    if name in NAMES or pathlib.Path(name).expanduser().exists():
+        return
     close = difflib.get_close_matches(name.lower(), NAMES, n=1)
     raise DataError(
-        f"unknown data set {name!r}: neither a known name nor an existing path"
-        + (f"; did you mean {close[0]!r}?" if close else "")
-        + f" Known names: {', '.join(NAMES)}; or give a .npy or .npz file or a folder of images"
+        f"unknown data set {name!r}, neither a known name nor an existing path; "
+        + (f"did you mean {close[0]!r}? " if close else "")
+        + f"expected one of {', '.join(NAMES)}, a .npy or .npz file or a folder of images"
     )
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from export import savedmodel
 from tfcoded import data, hardware, kinds, measurement, models, pictures, provenance, sources
 from tfcoded.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
-from tfcoded.checkpoints import Checkpoints, restore_weights
+from tfcoded.checkpoints import Checkpoints, latest_epoch, restore_weights
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
 from tfcoded.workdir import Workdir
@@ -73,7 +73,6 @@ def run(
     # Mistakes first: an hour of training must not end in one.
     plan = plan or measurement.Plan()
     kinds.of(config).require(config, plan.metrics)
-    writable_folder(workdir)
     classifier = sources.load_classifier(config.dataset, zoo_dir)
     policy = hardware.dtype_policy(dtype_policy)
     trained = _train(config, workdir, seed, data_dir, train_images, distribution, policy, initial_weights)
@@ -81,7 +80,10 @@ def run(
     if home is not None and home.results(trained.epochs) is None:
         _finish(config, trained, classifier, plan, storage)
     elif home is not None:
-        print(f"finished before; the results are in {home.path}")
+        print(
+            f"finished before; the results in {home.path} are kept as they are (python -m tfcoded.evaluate and "
+            f"python -m export, with --workdir={home.path}, measure and export again)"
+        )
     _wait_for_all(distribution)
 
 
@@ -150,6 +152,8 @@ def _train(
     validate=True,
 ):
     """As `train`."""
+    if dataset is None:
+        data.require_known(config.dataset)  # before there is a folder: the name may be mistyped
     writable_folder(workdir)
     dataset = dataset or data.load(config.dataset, data_dir)
     dataset.require_shape(config.item_shape)
@@ -192,7 +196,9 @@ def _train(
     checkpoints = Checkpoints(workdir, model, model.optimizer)
     if initial_weights and not checkpoints.latest():  # before the folder becomes a run: the name may be mistyped
         _start_from(model, initial_weights)
-    home = Workdir(workdir, config, facts) if first else None
+    home = Workdir(workdir, config, facts, latest_epoch(workdir) or 0) if first else None
+    if first:
+        checkpoints.remove_unfinished()
     epochs = config.training.epochs
     done = checkpoints.restore()
     history = home.history(done) if first else {}
@@ -205,7 +211,7 @@ def _train(
             callbacks.append(keras.callbacks.TensorBoard(str(home.path / "logs"), write_graph=False))
         tested = dataset.test_images if validate else None
         _fit(model, config, images, tested, seed, done, callbacks, checkpoints)
-    return Trained(home, dataset, max(done, epochs), history, facts, distribution)
+    return Trained(home, dataset, epochs, history, facts, distribution)
 
 
 def _side_by_side(histories):
@@ -313,7 +319,7 @@ def _announce(config, workdir, model, distribution, policy, done, initial_weight
         f"{distribution.num_replicas_in_sync} device(s), {policy}, in {workdir}",
         flush=True,
     )
-    if done >= config.training.epochs:
+    if done == config.training.epochs:
         print(f"trained for {done} epochs already", flush=True)
     elif done:
         print(f"going on after epoch {done} of {config.training.epochs}", flush=True)

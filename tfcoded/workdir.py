@@ -14,6 +14,7 @@
 import dataclasses
 import fcntl
 import json
+import os
 import pathlib
 
 from tfcoded import config as configuration
@@ -30,9 +31,11 @@ class Workdir:
       config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig` to train.
       run: `dict` of what else must not change when the run goes on: `seed`, `train_images`, `dtype_policy`, `replicas`,
         `initial_weights`.
+      trained: `int`, epochs that the run's newest checkpoint has.
 
     Raises:
-      UserError: if the folder cannot be written to, holds something else, holds another run, or is in use.
+      UserError: if the folder cannot be written to, holds something else, another run or one that was trained for
+        more epochs, or is in use.
 
     Example:
 
@@ -41,7 +44,7 @@ class Workdir:
     ```
     """
 
-    def __init__(self, path, config, run):
+    def __init__(self, path, config, run, trained=0):
         self.path = writable_folder(path)
         self._lock = self._locked()
         allowed = ("run.json", *kinds.of(config).parts(config))  # parts may have been trained elsewhere
@@ -49,6 +52,11 @@ class Workdir:
             self._check_same(config, run)
         elif any(not child.name.startswith(".") and child.name not in allowed for child in self.path.iterdir()):
             raise UserError(f"{path} is not empty and holds no training run; choose another --workdir")
+        if trained > config.training.epochs:  # what was measured after those would count as measured after fewer
+            raise UserError(
+                f"{path} was trained for {trained} epochs already, more than {config.training.epochs}; "
+                f"give --epochs={trained} or more, or another --workdir"
+            )
         # config.yaml makes the folder a run, so it comes last. Both are written again when the epochs changed.
         write_atomically(self.path / "run.json", json.dumps(run, indent=2) + "\n")
         write_atomically(self.path / "config.yaml", configuration.to_yaml(config))
@@ -70,7 +78,9 @@ class Workdir:
         before = settings(configuration.load(self.path / "config.yaml")) | read_run(self.path)
         after = settings(config) | run
         changed = [
-            f"{key}: {before.get(key)} there, {value} here" for key, value in after.items() if value != before.get(key)
+            f"{key}: {before.get(key)} there, {value} here"
+            for key, value in after.items()
+            if _resolved(key, value) != _resolved(key, before.get(key))
         ]
         if changed:
             raise UserError(
@@ -94,6 +104,11 @@ class Workdir:
         write_atomically(self.path / "history.json", json.dumps(history, indent=1) + "\n")
 
 
+def _resolved(key, value):
+    """The value of a setting, or the one path that all spellings of a path stand for."""
+    return os.path.realpath(value) if key == "initial_weights" and isinstance(value, str) else value
+
+
 def read_run(path):
     """The content of run.json in the folder `path`, a `dict`.
 
@@ -102,8 +117,8 @@ def read_run(path):
     """
     file = pathlib.Path(path) / "run.json"
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return {**json.loads(file.read_text(encoding="utf-8"))}
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{file} is missing or damaged ({error}); {path} is not the --workdir of a training") from error
 
 
@@ -121,6 +136,10 @@ def read_history(path):
         history = json.loads(file.read_text(encoding="utf-8"))
         if {len(values) for values in history.values()} - {len(history["epoch"])}:
             raise ValueError("lists of different lengths")
+        for name, values in history.items():
+            # An epoch without a test has None in place of the test's metrics.
+            if not all(isinstance(value, (int, float)) or value is None and name != "epoch" for value in values):
+                raise ValueError(f"{name} has what is no number")
         return history
     except FileNotFoundError:
         return {}
