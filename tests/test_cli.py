@@ -21,6 +21,19 @@ def test_an_unknown_flag():
     assert done.stderr.startswith("error: Unknown command line flag 'zoodir'") and done.stderr.count("\n") == 1
 
 
+def test_two_flags_that_are_missing():
+    command = [sys.executable, "-m", "tfcoded.compare"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
+    assert "Flag --models must have a value" in done.stderr and "; flag --out=None: Flag --out must" in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--help", "--helpfull"])
+def test_who_asks_for_help_made_no_mistake(flag):
+    done = zoo(flag)
+    assert (done.returncode, done.stderr) == (0, "") and "--zoo_dir" in done.stdout
+
+
 def test_too_many_arguments():
     done = zoo("coded_8_80", "coded_8_160")
     assert done.returncode == 2

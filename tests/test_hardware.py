@@ -41,10 +41,36 @@ def test_mistakes():
         hardware.dtype_policy("float16")
 
 
-@pytest.mark.parametrize("text", ["{", '{"cluster": {}}', "[]", '{"cluster": {"worker": 3}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["{", '{"cluster": {}}', "[]", '{"cluster": {"worker": 3}}', '{"cluster": {"worker": []}}', '{"cluster": {"worker": "a:1"}}'],
+)
 def test_a_cluster_that_is_none(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(UserError, match="TF_CONFIG names no cluster"):
+        hardware.strategy("auto")
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"task": None}, "has no task, which says which of the processes this one is"),
+        ({"task": {"index": 0}}, "has the task type None; expected one of the cluster's jobs, 'worker'"),
+        ({"task": {"type": "ps", "index": 0}}, "has the task type 'ps'; expected one of the cluster's jobs, 'worker'"),
+        ({"task": {"type": ["worker"], "index": 0}}, r"has the task type \['worker'\]"),
+        ({"task": {"type": "worker"}}, "has the task index None; expected one from 0 to 1, a worker's"),
+        ({"task": {"type": "worker", "index": 2}}, "has the task index 2; expected one from 0 to 1"),
+        ({"task": {"type": "worker", "index": -1}}, "has the task index -1; expected one from 0 to 1"),
+        ({"cluster": {"worker": ["a:1", "b:1"], "ps": ["c:1"]}}, "has the job 'ps'; expected 'worker', and perhaps 'chief'"),
+        ({"cluster": {"worker": ["a:1"], "chief": ["b:1", "c:1"]}}, "has several chiefs; expected at most one"),
+        ({"cluster": {"worker": ["a:1", "b"]}}, "has the address 'b'; expected a host and its port"),
+        ({"cluster": {"worker": ["a:1", 3]}}, "has the address 3; expected a host and its port"),
+    ],
+)
+def test_a_process_without_a_place_in_the_cluster(monkeypatch, changes, message):
+    content = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}} | changes
+    monkeypatch.setenv("TF_CONFIG", json.dumps(content))
+    with pytest.raises(UserError, match=f"TF_CONFIG {message}.*; an example: {{.cluster"):
         hardware.strategy("auto")
 
 

@@ -278,6 +278,7 @@ def test_mistakes_are_found_before_anything_is_loaded(tmp_path):
     assert "coded_10_300" in message
     assert "epochs" in refused("--model=coded_10_300", "--override", "training.epoch=3", "--workdir", tmp_path)
     assert "--model" in refused("--workdir", tmp_path)
+    assert "unknown model ''" in refused("--model=", "--workdir", tmp_path)
     assert "strateg" in refused("--model=coded_10_300", "--strategy=two")
     assert "unexpected argument 'coded_10_300'" in refused("coded_10_300")
     assert not list(tmp_path.iterdir())

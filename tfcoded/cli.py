@@ -27,7 +27,9 @@ def run(main):
         try:
             return flags.FLAGS(argv)
         except flags.Error as error:
-            sys.exit(_report(f"{error}; --help lists the flags"))
+            sys.exit(_report(f"{'; '.join(str(error).splitlines())}; --help lists the flags"))
+        except SystemExit:  # absl ends with 1 after the flags were listed, as if that were a failure
+            sys.exit(0)
 
     def guarded(argv):
         if not flags.FLAGS["verbosity"].present:  # TensorFlow reports every step of an export otherwise

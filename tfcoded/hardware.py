@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 
 from tfcoded.errors import UserError
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
+_EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16")
 
 
@@ -37,16 +39,12 @@ def strategy(name="auto"):
 
     if name not in STRATEGIES:
         raise UserError(f"unknown strategy {name!r}; choose one of {', '.join(STRATEGIES)}")
-    workers = _workers()
+    content = _tf_config()
     if name == "auto":
         several = len(tf.config.list_physical_devices("GPU")) > 1
-        name = "multi_worker" if workers > 1 else "mirrored" if several else "one"
+        name = "multi_worker" if sum(map(len, content["cluster"].values())) > 1 else "mirrored" if several else "one"
     if name == "multi_worker":
-        if workers == 0:
-            raise UserError(
-                "--strategy=multi_worker needs the environment variable TF_CONFIG, such as "
-                '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
-            )
+        _require_task(content)
         return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -54,16 +52,60 @@ def strategy(name="auto"):
     return tf.distribute.get_strategy()
 
 
-def _workers():
-    """Number of workers in TF_CONFIG; 0 if it is not set."""
+def _tf_config():
+    """The content of TF_CONFIG, a `dict` in which `cluster` gives the addresses of each job; of none if it is not set.
+
+    Raises:
+      UserError: if it names no such cluster.
+    """
     text = os.environ.get("TF_CONFIG", "")
     if not text:
-        return 0
+        return {"cluster": {}}
     try:
-        cluster = json.loads(text)["cluster"]
-        return len(cluster["worker"]) + len(cluster.get("chief", ()))
-    except (ValueError, KeyError, TypeError) as error:
+        content = json.loads(text)
+        cluster = content["cluster"]
+        if not cluster["worker"] or not all(isinstance(addresses, list) for addresses in cluster.values()):
+            raise ValueError("a job without a list of addresses")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"the environment variable TF_CONFIG names no cluster of workers: {error!r}") from error
+    return content
+
+
+def _require_task(content):
+    """Refuses what `tf.distribute.MultiWorkerMirroredStrategy` cannot work with.
+
+    Args:
+      content: what `_tf_config` returns.
+
+    Raises:
+      UserError: if there is no cluster, or it has other jobs than training or addresses without a port, or this
+        process has no place in it.
+    """
+    cluster, task = content["cluster"], content.get("task")
+    if not cluster:
+        raise UserError(f"--strategy=multi_worker needs the environment variable TF_CONFIG, such as {_EXAMPLE}")
+    kind, index = (task.get("type"), task.get("index")) if isinstance(task, dict) else (None, None)
+    others = [job for job in cluster if job not in ("chief", "worker")]
+    incomplete = [each for addresses in cluster.values() for each in addresses if not _is_address(each)]
+    if others:
+        wrong = f"has the job {others[0]!r}; expected 'worker', and perhaps 'chief'"
+    elif len(cluster.get("chief", ())) > 1:
+        wrong = "has several chiefs; expected at most one"
+    elif incomplete:
+        wrong = f"has the address {incomplete[0]!r}; expected a host and its port"
+    elif not isinstance(task, dict):
+        wrong = "has no task, which says which of the processes this one is"
+    elif kind not in list(cluster):  # which, unlike a dict, may be asked for anything
+        wrong = f"has the task type {kind!r}; expected one of the cluster's jobs, {' or '.join(map(repr, cluster))}"
+    elif type(index) is not int or not 0 <= index < len(cluster[kind]):
+        wrong = f"has the task index {index!r}; expected one from 0 to {len(cluster[kind]) - 1}, a {kind}'s"
+    else:
+        return
+    raise UserError(f"the environment variable TF_CONFIG {wrong}; an example: {_EXAMPLE}")
+
+
+def _is_address(value):
+    return isinstance(value, str) and re.fullmatch(r".+:\d+", value) is not None
 
 
 def dtype_policy(name="auto"):

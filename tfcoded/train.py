@@ -61,7 +61,7 @@ def chosen_config(values):
     """
     if (values.model is None) == (values.config is None):
         raise UserError("expected --model=NAME (python -m tfcoded.zoo lists them) or --config=FILE")
-    config = zoo.config(values.model, values.zoo_dir) if values.model else configuration.load(values.config)
+    config = zoo.config(values.model, values.zoo_dir) if values.model is not None else configuration.load(values.config)
     changes = list(values.override)
     if values.epochs is not None:
         changes.append(f"training.epochs={values.epochs}")
