@@ -99,6 +99,9 @@ def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
         (["--table=22"], "22"),
         (["--saved_model=damaged", "--add"], "--add: metrics.json is missing"),
         (["--table=1", "--out=empty"], "--out empty is a folder"),
+        (["--table=1", "--model=uncoded_8", "--metrics=errors"], "--model and --metrics would do nothing with --table"),
+        (["--saved_model=damaged", "--runs_dir=empty"], "--runs_dir would do nothing without --table; leave it out"),
+        (["--saved_model=damaged", "--likelihood_omega=nan"], "--likelihood_omega=nan: expected a number from 0 to 1"),
     ],
 )
 def test_bad_input_is_one_line(arguments, message, tmp_path):
@@ -158,6 +161,35 @@ def test_likelihoods_are_added_to_a_measurement(saved, tmp_path):
     assert other.returncode == 2
     assert "error: cannot add to a measurement of another split: test there, train here" in other.stderr
     assert json.loads((tmp_path / "metrics.json").read_text()) == content
+
+
+def test_what_is_there_is_exchanged_with_overwrite_alone(saved, tmp_path):
+    model = ("--saved_model", saved / "model", "--images=12", "--words=5", "--out=m.json")
+    assert run(*model, "--metrics=errors", "--runs=1", cwd=tmp_path).returncode == 0
+    before = (tmp_path / "m.json").read_bytes()
+    again = run(*model, "--metrics=errors", "--runs=2", "--add", cwd=tmp_path)
+    assert (again.returncode, again.stdout) == (2, "")
+    expected = "error: cannot add what is there already: ber; give another --out, or --overwrite to replace it\n"
+    assert again.stderr == expected
+
+    # A picture that belongs to other numbers stays, whether the file of numbers is new or added to.
+    for arguments in (("--metrics=calibration", "--add"), ("--overwrite=false", "--out=other.json")):
+        picture = tmp_path / ("other_reliability.png" if "--out=other.json" in arguments else "m_reliability.png")
+        picture.write_text("another's")
+        refused = run(*model, "--runs=1", *arguments, cwd=tmp_path)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr == f"error: {picture.name} exists; give another --out or --overwrite\n"
+        assert picture.read_text() == "another's" and not (tmp_path / "other.json").exists()
+    (tmp_path / "swept_over.png").write_text("another's")
+    refused = run(*model, "--over=bsc:0", "--out=swept.json", cwd=tmp_path)
+    assert refused.stderr == "error: swept_over.png exists; give another --out or --overwrite\n"
+    assert (tmp_path / "m.json").read_bytes() == before
+
+    replaced = run(*model, "--metrics=errors,calibration", "--runs=2", "--add", "--overwrite", cwd=tmp_path)
+    assert replaced.returncode == 0, replaced.stderr
+    content = json.loads((tmp_path / "m.json").read_text())
+    assert content["runs"] == 2 and "ece_words" in content["metrics"]
+    assert (tmp_path / "m_reliability.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_only_what_needs_the_fid_network_asks_for_it(saved, tmp_path, monkeypatch):

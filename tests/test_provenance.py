@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tfcoded import provenance
+from tfcoded.errors import UserError
 
 
 def test_record_is_json():
@@ -24,6 +25,23 @@ def test_record_is_json():
 def test_json_refuses_what_json_cannot_hold():
     with pytest.raises(ValueError):
         provenance.to_json({"value": math.nan})
+
+
+def test_what_is_added_replaces_nothing_unasked():
+    before = provenance.record("mine", {"psnr": (18.0, 0.1), "ber": (0.25, 0.01)}, {}, seed=0, images=10, runs=5)
+    same = provenance.record("mine", {"psnr": (18.0, 0.1), "fid": (90.0, None)}, {}, seed=0, images=4, generated=7)
+    added = provenance.merge(before, same)
+    assert list(added["metrics"]) == ["psnr", "ber", "fid"]
+    assert (added["images"], added["runs"], added["generated"]) == (10, 5, 7)
+    assert added["additions"][0]["images"] == 4
+
+    other = provenance.record("mine", {"ber": (0.5, 0.1)}, {}, seed=1, images=10, runs=2)
+    with pytest.raises(UserError, match="cannot add what is there already: ber;"):
+        provenance.merge(before, other)
+    replaced = provenance.merge(before, other, replace=True)
+    assert replaced["metrics"]["ber"]["value"] == 0.5 and replaced["runs"] == 2 and replaced["seed"] == 0
+    with pytest.raises(UserError, match="another name: mine there, other here"):
+        provenance.merge(before, other | {"name": "other"}, replace=True)
 
 
 def test_command_of_a_module(tmp_path):

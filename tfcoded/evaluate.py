@@ -15,8 +15,11 @@ Prints each metric with its standard error beside the published value. Calibrati
 tfcoded/metrics/.
 """
 
+import dataclasses
 import json
+import math
 import pathlib
+import sys
 
 from absl import flags
 
@@ -25,6 +28,8 @@ from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
+
+_OF_TABLES = ("table", "runs_dir", "zoo_dir", "format", "out", "overwrite")
 
 
 def define_flags():
@@ -52,7 +57,7 @@ def define_flags():
         "commas, or bec:<erasure probabilities>.",
     )
     flags.DEFINE_string("out", "metrics.json", "File to write.")
-    flags.DEFINE_bool("overwrite", False, "Replace an existing file.")
+    flags.DEFINE_bool("overwrite", False, "Replace existing files; with --add, metrics that are there already.")
     flags.DEFINE_bool("add", False, "Add the metrics to an existing file of the same model and images.")
     flags.DEFINE_integer("table", None, "Print this table of the paper (1 to 21) with our numbers; measures nothing.")
     flags.DEFINE_string("runs_dir", None, "With --table: our numbers from the runs RUNS_DIR/<entry>, not the zoo.")
@@ -63,6 +68,7 @@ def main():
     if FLAGS.table is not None:
         _print_table()
         return
+    _refuse_flags(("runs_dir", "format"), "without --table")
     plan = _plan()
     sweep = _sweep()
     sources.check(FLAGS)
@@ -74,7 +80,14 @@ def main():
 
     codec, config, epochs = sources.load(FLAGS)
     kinds.refuse_flags(config, FLAGS)
-    kinds.of(config).require(config, plan.metrics)
+    kind = kinds.of(config)
+    plan = dataclasses.replace(plan, metrics=kind.require(config, plan.metrics))
+    picture = out.with_name(f"{out.stem}_{'reliability' if sweep is None else 'over'}.png")
+    if sweep is not None or "calibration" in plan.metrics:
+        _refuse_existing(picture)
+    if before:
+        planned = {"name": config.name, "split": plan.split, "epochs": epochs, "metrics": kind.signs(plan)}
+        provenance.check_addition(before, planned, replace=FLAGS.overwrite)
     if "frechet" in plan.metrics and config.network.image_shape[2] == 3 and plan.inception is None:
         raise UserError(f"--metrics=frechet needs --inception; {inception_weights.how_to_get()}")
     dataset = data.load(config.dataset, FLAGS.data_dir)
@@ -82,7 +95,6 @@ def main():
     classifier = sources.load_classifier(config.dataset, FLAGS.zoo_dir)
     if sweep is not None:
         content, text, curves = over.measure(codec, config, dataset, classifier, plan, sweep, epochs=epochs)
-        picture = out.with_name(f"{out.stem}_over.png")
         pictures.transmission_curves(path=picture, heading=config.name, **curves)
         write_atomically(out, provenance.to_json(content))
         print(text)
@@ -93,9 +105,9 @@ def main():
         codec, config, dataset, classifier, plan, scratch=scratch, epochs=epochs
     )
     if before:
-        content = provenance.merge(before, content)
+        content = provenance.merge(before, content, replace=FLAGS.overwrite)
     if bins:
-        pictures.reliability_diagram(bins, out.with_name(f"{out.stem}_reliability.png"))
+        pictures.reliability_diagram(bins, picture)
     write_atomically(out, provenance.to_json(content))
     scratch.unlink(missing_ok=True)
     print(text)
@@ -103,6 +115,8 @@ def main():
 
 
 def _plan():
+    if math.isnan(FLAGS.likelihood_omega):  # which passes absl's bounds
+        raise UserError("--likelihood_omega=nan: expected a number from 0 to 1")
     return measurement.Plan(
         metrics=sources.chosen_metrics(FLAGS),
         split=FLAGS.split,
@@ -132,7 +146,17 @@ def _sweep():
     return over.parse(FLAGS.over)
 
 
+def _refuse_flags(names, where):
+    """Refuses those flags of `names` that were given."""
+    given = [f"--{name}" for name in names if FLAGS[name].present]
+    if given:
+        them = "it" if len(given) == 1 else "them"
+        raise UserError(f"{' and '.join(given)} would do nothing {where}; leave {them} out")
+
+
 def _print_table():
+    mine = (flag.name for flag in FLAGS.get_key_flags_for_module(sys.argv[0]))
+    _refuse_flags([name for name in mine if name not in _OF_TABLES], "with --table, which measures nothing")
     text = tables.render(FLAGS.table, FLAGS.zoo_dir, FLAGS.runs_dir, FLAGS.format)
     if FLAGS["out"].present:
         write_atomically(_free(FLAGS.out), text)
@@ -157,9 +181,13 @@ def _free(name):
     out = pathlib.Path(name)
     if out.is_dir():
         raise UserError(f"--out {out} is a folder; expected a file such as {out / 'metrics.json'}")
-    if out.exists() and not FLAGS.overwrite:
-        raise UserError(f"{out} exists; give another --out or --overwrite")
+    _refuse_existing(out)
     return out
+
+
+def _refuse_existing(path):
+    if path.exists() and not FLAGS.overwrite:
+        raise UserError(f"{path} exists; give another --out or --overwrite")
 
 
 if __name__ == "__main__":

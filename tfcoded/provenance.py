@@ -56,24 +56,17 @@ def record(name, metrics, published, *, seed, split="test", notes=(), **facts):
     }
 
 
-def merge(before, after):
-    """Adds a later measurement of the same model on the same images.
+def check_addition(before, after, *, replace=False):
+    """Refuses to add to a measurement what does not belong to it or is there already.
 
     Args:
       before: `dict`, the content of a metrics.json.
-      after: `dict` of the same kind. Its metrics replace those of the same name.
-
-    Returns:
-      `dict`: `before` with the metrics, notes and new facts of `after`, and under `additions` where they come from.
+      after: `dict` of at least `name`, `split`, `epochs` and `metrics`, likewise. A metric with the very numbers
+        that it has in `before` is no other.
+      replace: `bool`, whether metrics may be exchanged.
 
     Raises:
-      UserError: if the two are not of one model, split and number of epochs.
-
-    Example:
-
-    ```python
-    merge({..., "metrics": {"psnr": ...}}, {..., "metrics": {"fid": ...}})["metrics"]  # both
-    ```
+      UserError: if the two are not of one model, split and number of epochs, or a metric would be exchanged.
     """
     for key in ("name", "split", "epochs"):
         if before.get(key) != after.get(key):
@@ -81,11 +74,41 @@ def merge(before, after):
                 f"cannot add to a measurement of another {key}: {before.get(key)} there, {after.get(key)} here; give"
                 " another --out"
             )
+    there = [name for name, found in after["metrics"].items() if before["metrics"].get(name, found) != found]
+    if there and not replace:
+        raise UserError(
+            f"cannot add what is there already: {', '.join(there)}; give another --out, or --overwrite to replace it"
+        )
+
+
+def merge(before, after, *, replace=False):
+    """Adds a later measurement of the same model on the same images.
+
+    Args:
+      before: `dict`, the content of a metrics.json.
+      after: `dict` of the same kind.
+      replace: `bool`, whether metrics of `after` may take the place of others of the same name.
+
+    Returns:
+      `dict`: `before` with the metrics and notes of `after` and how they were measured, and under `additions` where
+      they come from.
+
+    Raises:
+      UserError: as `check_addition`.
+
+    Example:
+
+    ```python
+    merge({..., "metrics": {"psnr": ...}}, {..., "metrics": {"fid": ...}})["metrics"]  # both
+    ```
+    """
+    check_addition(before, after, replace=replace)
     origin = {key: after[key] for key in ("command", "seed", "hardware", "versions", "date")}
     origin |= {"images": after.get("images"), "metrics": list(after["metrics"])}  # perhaps fewer images than before
+    how = {key: value for key, value in after.items() if key not in origin}  # such as runs and words of error rates
     return {
-        **after,
         **before,
+        **how,
         "metrics": before["metrics"] | after["metrics"],
         "notes": list(dict.fromkeys([*before["notes"], *after["notes"]])),
         "likelihood": before.get("likelihood", {}) | after.get("likelihood", {}),

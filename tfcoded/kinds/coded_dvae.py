@@ -51,6 +51,17 @@ class CodedDVAEKind(Kind):
             f"objective {objective.kind} with {objective.samples} sample(s)"
         )
 
+    def signs(self, plan):
+        """See `Kind.signs`."""
+        signs = {
+            "reconstruction": ("psnr",),
+            "errors": ("ber",),
+            "calibration": ("ece_words",),
+            "likelihood": (f"effective_sample_size{_likelihood_suffix(plan)}",),
+            "frechet": ("fid", "classifier_frechet_distance"),
+        }
+        return dict.fromkeys(name for group in plan.metrics for name in signs[group])
+
     def measure(self, codec, config, dataset, classifier, plan, scratch=None):
         """See `Kind.measure`."""
         from tfcoded import cache, measurement

@@ -23,6 +23,10 @@ class CommunicationSystemKind(Kind):
     example = "model.communicate(images, 1, [1, 2])"
     flags = ("draws",)
 
+    def signs(self, plan):
+        """See `Kind.signs`."""
+        return {"mse": None}
+
     def parts(self, config):
         """See `Kind.parts`."""
         return {name: config.part(name) for name in PARTS} if config.system == "separate" else {}

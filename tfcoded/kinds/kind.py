@@ -42,6 +42,17 @@ class Kind:
             )
         return tuple(metrics) or self.default_metrics
 
+    def signs(self, plan):
+        """Metrics whose presence in a record tells that a group of a plan was measured before.
+
+        Args:
+          plan: `tfcoded.measurement.Plan` whose metrics are of this kind, and not empty.
+
+        Returns:
+          `dict` from a metric's name to `None`.
+        """
+        raise NotImplementedError
+
     def parts(self, config):
         """Configurations of what is trained in place of the model itself, by the folder; a `dict`, mostly empty."""
         return {}
