@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import zipfile
 import zlib
 
 import numpy as np
@@ -204,6 +205,10 @@ def test_damaged_prepared_data(fashion_dir, tmp_path):
     records.write_bytes(whole[: len(whole) // 2])
     message = _load_error("fashion_mnist", tmp_path)
     assert str(folder) in message and "delete that folder" in message
+    for content in (b"", b"\xff", b"{}"):
+        (folder / "dataset_info.json").write_bytes(content)
+        message = _load_error("fashion_mnist", tmp_path)
+        assert f"{folder} is damaged (its description cannot be read); delete that folder" in message
     (folder / "dataset_info.json").unlink()
     message = _load_error("fashion_mnist", tmp_path)
     assert str(folder) in message and "delete that folder" in message
@@ -521,8 +526,23 @@ def test_faulty_user_images(tmp_path):
     assert "[3, 8, 8, 2]" in npy(np.zeros((4, 8, 8, 2), np.uint8))
     assert "at least 2" in npy(np.zeros((1, 8, 8, 1), np.uint8))
     assert "not a readable numpy file" in npy(np.array([{}, {}], dtype=object))
+    assert "a single number" in npy(np.array(0.5))
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut off")
     assert "cut.npz is not a readable" in _load_error(tmp_path / "cut.npz")
+    for path, bit in ((tmp_path / "deflated.npz", 7), (tmp_path / "method.npz", 1)):
+        np.savez_compressed(path, train=_counting_images(20))
+        content = bytearray(path.read_bytes())
+        place = content.index(b"PK\x01\x02") + 10 if path.stem == "method" else 80  # of the method, of the numbers
+        content[place] ^= bit
+        path.write_bytes(content)
+        assert f"{path.name} is not a readable numpy file" in _load_error(path)
+    np.save(tmp_path / "header.npy", _counting_images(20))
+    content = (tmp_path / "header.npy").read_bytes()
+    (tmp_path / "header.npy").write_bytes(content.replace(b")", b"(", 1))
+    assert "header.npy is not a readable numpy file" in _load_error(tmp_path / "header.npy")
+    with zipfile.ZipFile(tmp_path / "pictures.npz", "w") as archive:
+        archive.writestr("a.png", b"a picture")
+    assert "a.png is no array" in _load_error(tmp_path / "pictures.npz")
     np.savez(tmp_path / "keys.npz", a=np.zeros((2, 8, 8), np.uint8), b=np.zeros(2))
     assert "holds the arrays a, b" in _load_error(tmp_path / "keys.npz")
     np.savez(tmp_path / "sizes.npz", train=np.zeros((2, 8, 8), np.uint8), test=np.zeros((2, 9, 8), np.uint8))

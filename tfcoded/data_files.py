@@ -1,7 +1,6 @@
 """The user's own images: arrays in a file, or a folder of pictures."""
 
 import pathlib
-import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -54,9 +53,15 @@ def _read_numpy(path):
         if isinstance(contents, np.ndarray):
             return contents
         with contents:
-            return {key: contents[key] for key in contents.files}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            arrays = {key: contents[key] for key in contents.files}
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # numpy and zipfile show damage in a dozen ways
         raise DataError(f"{path} is not a readable numpy file of plain numbers: {error}") from error
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"{path}: {key} is no array; pictures are given as a folder, unpacked")
+    return arrays
 
 
 def _from_archive(path):
@@ -81,6 +86,8 @@ def _from_archive(path):
 
 
 def _as_images(array, what):
+    if array.ndim == 0:
+        raise DataError(f"{what} is a single number; expected images [N, H, W] or [N, H, W, C]")
     if array.ndim == 3:
         array = array[..., np.newaxis]
     if array.dtype.kind == "f":

@@ -15,6 +15,7 @@ import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
+from google.protobuf import json_format
 from tensorflow_datasets.core.download import downloader
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 from tensorflow_datasets.core.download.extractor import ExtractError
@@ -75,9 +76,16 @@ def load(name, data_dir=None):
 
 def _builder(name, data_dir):
     data_dir = None if data_dir is None else pathlib.Path(data_dir).expanduser()
-    if name == tiny_imagenet.TinyImagenet.name:
-        return tiny_imagenet.TinyImagenet(data_dir=data_dir)
-    return tfds.builder(celeba.BUILDER if name in celeba.CROPS else name, data_dir=data_dir)
+    stored = celeba.BUILDER if name in celeba.CROPS else name
+    try:
+        if name == tiny_imagenet.TinyImagenet.name:
+            return tiny_imagenet.TinyImagenet(data_dir=data_dir)
+        return tfds.builder(stored, data_dir=data_dir)
+    except (json_format.ParseError, AssertionError, RuntimeError, ValueError) as error:  # of a dataset_info.json
+        folder = pathlib.Path(data_dir or tfds.core.constants.DATA_DIR, stored, str(tfds.builder_cls(stored).VERSION))
+        if not folder.is_dir():
+            raise
+        raise _damaged(stored, folder, "its description cannot be read") from error
 
 
 def _making(name, builder):
@@ -90,7 +98,7 @@ def _making(name, builder):
 def _prepare(builder):
     folder = pathlib.Path(builder.data_dir)
     if folder.exists():
-        raise _damaged(builder, "its description is missing or incomplete")
+        raise _damaged(builder.name, folder, "its description is missing or incomplete")
     root = pathlib.Path(builder.data_dir_root).expanduser()
     downloads = root / "downloads"
     places = [downloads / "manual" / builder.name, root / builder.name]
@@ -197,17 +205,14 @@ def _read(builder, split, make, made_shape):
             labels[done : done + len(some_labels)] = some_labels
             done += len(some_images)
     except (tf.errors.OpError, ValueError) as error:
-        raise _damaged(builder, _one_line(error)) from error
+        raise _damaged(builder.name, builder.data_dir, _one_line(error)) from error
     if done != count:
-        raise _damaged(builder, f"{done} images instead of {count} in the part {split!r}")
+        raise _damaged(builder.name, builder.data_dir, f"{done} images instead of {count} in the part {split!r}")
     return images, labels if labelled else None
 
 
-def _damaged(builder, reason):
-    return DataError(
-        f"{builder.name}: the prepared data in {builder.data_dir} is damaged ({reason}); delete that folder "
-        "and run again"
-    )
+def _damaged(name, folder, reason):
+    return DataError(f"{name}: the prepared data in {folder} is damaged ({reason}); delete that folder and run again")
 
 
 @contextlib.contextmanager
