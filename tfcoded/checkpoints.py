@@ -55,10 +55,11 @@ class Checkpoints:
         try:
             return self._manager.save(checkpoint_number=epoch)
         except tf.errors.OpError as error:
+            self.remove_unfinished()  # the disk may be full of it
             raise UserError(f"cannot save a checkpoint into {self.folder}: {_reason(error)}") from error
 
     def remove_unfinished(self):
-        """Removes what saves that failed or were killed left behind; not for use while another process may save."""
+        """Removes what saves that failed or were killed left behind; only for the process that trains here."""
         for left in self.folder.glob("epoch-*_temp"):  # TensorFlow's name
             shutil.rmtree(left, ignore_errors=True)
 
