@@ -101,6 +101,26 @@ def test_bands_from_images_to_figures(settings, tmp_path, monkeypatch):
     assert len(content["rows"]) == 6 and content["originals"] > 0
 
 
+def test_a_result_is_not_replaced_by_one_of_fewer_cells(settings, tmp_path, invented):
+    full = dataclasses.replace(settings, seeds=(0, 1))
+    running.run(["bwlc_fig4"], full, tmp_path)
+    folder = tmp_path / "bwlc_fig4"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for train in (True, False):
+        with pytest.raises(UserError, match=r"a result of 4 cells, 2 of which this one would lack \(joint_snr1_beta0.1_seed1, "):
+            running.run(["bwlc_fig4"], settings, tmp_path, train=train)
+    (folder / "result.json").write_text("{")
+    with pytest.raises(UserError, match="result.json is damaged .*--overwrite"):
+        running.run(["bwlc_fig4"], full, tmp_path, train=False)
+    (folder / "result.json").write_bytes(before["result.json"])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+    running.run(["bwlc_fig4"], dataclasses.replace(full, snrs=(1.0, 10.0)), tmp_path)  # of more
+    assert len(json.loads((folder / "result.json").read_text())["cells"]) == 8
+    running.run(["bwlc_fig4"], settings, tmp_path, train=False, overwrite=True)
+    assert json.loads((folder / "result.json").read_text())["seeds"] == [0]
+
+
 def test_missing_cells_are_named(settings, tmp_path):
     with pytest.raises(UserError, match=r"2 of 2 cells of bwlc_fig4 are not measured \(joint_snr1_beta0.1_seed0, sep"):
         running.run(["bwlc_fig4"], settings, tmp_path, train=False)

@@ -12,7 +12,8 @@
 An experiment trains the networks it needs in OUT/runs, measures every system once in OUT/cells, and writes into
 OUT/<experiment> table.csv, table.md, claims.md, figure.png and result.json. What is done already is not done again, so
 the same command continues an interrupted one, and the same command in a second process shares the work. A measured
-system needs its training run no longer.
+system needs its training run no longer. A result is replaced by one of the same and more cells; by one of fewer seeds,
+betas or signal-to-noise ratios only with --overwrite.
 """
 
 import pathlib
@@ -53,6 +54,7 @@ def define_flags():
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
     flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo; also {zoo.ENVIRONMENT}.")
     flags.DEFINE_bool("train", True, "Train and measure what is missing; otherwise say what is.")
+    flags.DEFINE_bool("overwrite", False, "Replace a result that has cells which this one lacks.")
     flags.DEFINE_enum(
         "distance",
         "auto",
@@ -72,7 +74,8 @@ def main(*names):
 
     from tfcoded.experiments import running
 
-    running.run(names, settings(), pathlib.Path(FLAGS.out), FLAGS.runs_dir, FLAGS.data_dir, FLAGS.train)
+    out = pathlib.Path(FLAGS.out)
+    running.run(names, settings(), out, FLAGS.runs_dir, FLAGS.data_dir, FLAGS.train, FLAGS.overwrite)
 
 
 main.positional = len(EXPERIMENTS)

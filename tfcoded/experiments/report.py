@@ -3,10 +3,12 @@
 import csv
 import dataclasses
 import io
+import json
 import math
 from collections.abc import Callable
 
 from tfcoded import provenance, tables, zoo
+from tfcoded.errors import UserError
 from tfcoded.experiments import claims as claims_module
 from tfcoded.experiments import plan
 from tfcoded.files import write_atomically
@@ -35,6 +37,32 @@ class Result:
     remarks: list = dataclasses.field(default_factory=list)
     facts: dict = dataclasses.field(default_factory=dict)
     shown: str = ""
+
+
+def require_no_loss(folder, cells):
+    """Refuses to replace a result by one that lacks some of its cells.
+
+    Args:
+      folder: `pathlib.Path` of the result.
+      cells: the new one's `tfcoded.experiments.plan.Cell`s.
+
+    Raises:
+      UserError: if the result there has other cells too, or cannot be read.
+    """
+    file = folder / "result.json"
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        lost = sorted(set(before) - {cell.name for cell in cells})
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} is damaged ({error!r}); give --overwrite to replace the result") from error
+    if lost:
+        listed = ", ".join(lost[:5]) + (", .." if len(lost) > 5 else "")
+        raise UserError(
+            f"{folder} holds a result of {len(before)} cells, {len(lost)} of which this one would lack ({listed}); "
+            "give these --seeds, --betas and --snrs too, another --out, or --overwrite to replace it"
+        )
 
 
 def write(folder, name, result, settings, cells):

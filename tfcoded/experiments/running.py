@@ -34,7 +34,7 @@ EXPERIMENTS = {
 SHEET = "bwlc_fig7"  # draws what the networks of the one before make; nothing of it is measured
 
 
-def run(names, settings, out, runs=None, data_dir=None, train=True):
+def run(names, settings, out, runs=None, data_dir=None, train=True, overwrite=False):
     """Runs experiments one after the other and writes what comes out.
 
     Args:
@@ -44,18 +44,22 @@ def run(names, settings, out, runs=None, data_dir=None, train=True):
       runs: folder of the training runs, or `None` for `out`/runs.
       data_dir: folder of tensorflow-datasets, or `None`.
       train: `bool`, whether to train and measure what is missing.
+      overwrite: `bool`, whether a result may be replaced by one that lacks some of its cells.
 
     Raises:
-      UserError: if something is missing and `train` is false, or was made with other settings.
+      UserError: if something is missing and `train` is false, or was made with other settings, or a result has cells
+        that the new one would lack and `overwrite` is false.
     """
     writable_folder(out)
     runs = runs or out / "runs"
     shop = None
-    for name in names:
-        if name == SHEET:
-            cells = _sheet_cells(settings)
-        else:
-            cells = EXPERIMENTS[name].cells(settings)
+    cells_of = {
+        name: _sheet_cells(settings) if name == SHEET else EXPERIMENTS[name].cells(settings) for name in names
+    }
+    if not overwrite:
+        for name, cells in cells_of.items():
+            report.require_no_loss(out / name, cells)
+    for name, cells in cells_of.items():
         missing = [cell for cell in cells if name == SHEET or records.read(out, cell, settings) is None]
         if missing and name != SHEET and not train:
             listed = ", ".join(cell.name for cell in missing[:5]) + (", .." if len(missing) > 5 else "")
