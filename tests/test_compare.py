@@ -110,12 +110,15 @@ def test_curves_of_before_are_not_left_behind(zoo):
     assert not (zoo / "old" / "learning_curves.png").exists()
 
 
-def test_bounds_of_different_objectives_share_a_panel(tmp_path, monkeypatch):
+def test_bounds_of_different_objectives_share_a_panel(tmp_path, monkeypatch, capsys):
     drawn = {}
     monkeypatch.setattr(pictures, "compared_curves", lambda histories, path: drawn.update(histories))
     histories = {"a": {"epoch": [1], "val_elbo": [-3.0]}, "b": {"epoch": [1], "val_elbo": [-4.0], "val_iwae": [-2.0]}}
     compare._draw_curves(histories, tmp_path / "curves.png")
     assert drawn["a"]["val_bound"] == [-3.0] and drawn["b"]["val_bound"] == [-2.0] and drawn["b"]["val_elbo"] == [-4.0]
+    drawn.clear()
+    compare._draw_curves(histories | {"c": {"epoch": [1], "val_kl": [3.0]}}, tmp_path / "curves.png")
+    assert drawn.keys() == {"a", "b"} and "no learning curve of c: no history.json with a bound" in capsys.readouterr().err
     drawn.clear()
     compare._draw_curves({"a": histories["a"]}, tmp_path / "curves.png")
     assert drawn == {"a": histories["a"]}

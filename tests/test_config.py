@@ -101,6 +101,8 @@ def test_unknown_and_missing_keys(old, new, parts):
         ("epochs: 200", "epochs: true", ["training.epochs is true (a boolean)", "an integer"]),
         ("epochs: 200", "epochs: ", ["training.epochs is empty", "an integer"]),
         ("epochs: 200", "epochs: '200'", ["training.epochs is '200'", "an integer"]),
+        ("epochs: 200", "epochs: 4294967296", ["training.epochs is 4294967296", "an integer below 2^32"]),
+        ("code_bits: 300", f"code_bits: 1{'0' * 400}", ["code.code_bits[0] is 1000", "an integer below 2^32"]),
         ("beta: 15", "beta: yes", ["beta is true (a boolean)", "a finite number"]),
         ("beta: 15", "beta: '15'", ["beta is '15'", "a finite number"]),
         ("beta: 15", "beta: .nan", ["beta is nan", "a finite number"]),

@@ -98,10 +98,10 @@ def _draw_curves(histories, path):
     path.unlink(missing_ok=True)
     known = {}
     for model, history in histories.items():
-        if any(name.startswith("val_") for name in history):
+        if any(name in history for name in _BOUNDS):
             known[model] = history
         else:
-            print(f"no learning curve of {model}: no history.json with metrics of the test images", file=sys.stderr)
+            print(f"no learning curve of {model}: no history.json with a bound of the test images", file=sys.stderr)
     bounds = {model: next(name for name in _BOUNDS if name in history) for model, history in known.items()}
     if len(set(bounds.values())) > 1:
         known = {

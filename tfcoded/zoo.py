@@ -187,6 +187,8 @@ def read_record(path):
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         metrics = content["metrics"].items()
+        if not all(isinstance(content.get(name) or {}, dict) for name in ("training", "likelihood")):
+            raise TypeError("training or likelihood is no mapping")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f'{path} is damaged; expected JSON such as {{"metrics": {{"psnr": 18.1}}}}') from None
     found = {}

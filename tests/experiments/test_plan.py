@@ -129,7 +129,17 @@ def test_distance_belongs_to_the_settings(tmp_path):
         records.read(tmp_path, cells[0], settings)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"metrics": []}', '{"metrics": {"mse": 1}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        '{"metrics": []}',
+        '{"metrics": {"mse": 1}}',
+        '{"metrics": {}, "validation": {}, "settings": []}',
+        '{"metrics": {}, "validation": [], "settings": {}}',
+    ],
+)
 def test_damaged_record(text, tmp_path):
     cell = plan.joint_and_separate(SETTINGS)[0]
     records.path(tmp_path, cell).parent.mkdir()

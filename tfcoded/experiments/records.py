@@ -58,8 +58,8 @@ def read(out, cell, settings):
             for name, entry in content["metrics"].items()
             if entry["value"] is not None
         }
-        record = Record(metrics, content["validation"], content)
-        before = content["settings"]
+        record = Record(metrics, {**content["validation"]}, content)
+        before = {**content["settings"]}
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
