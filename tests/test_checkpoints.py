@@ -51,7 +51,7 @@ def test_a_file_that_names_no_checkpoint_is_damaged(tmp_path, content):
     assert latest_epoch(tmp_path) == 1
     state = tmp_path / "checkpoints" / "checkpoint"
     state.write_bytes(content)
-    advice = 'checkpoint is missing or damaged, but .* holds epoch-1; write the line model_checkpoint_path: "epoch-1" into'
+    advice = 'is missing or damaged, but .* holds epoch-1; write the line model_checkpoint_path: "epoch-1" into it'
     for read in (lambda: Checkpoints(tmp_path, model("first")), lambda: latest_epoch(tmp_path)):
         with pytest.raises(UserError, match=advice):
             read()

@@ -118,7 +118,8 @@ def test_bounds_of_different_objectives_share_a_panel(tmp_path, monkeypatch, cap
     assert drawn["a"]["val_bound"] == [-3.0] and drawn["b"]["val_bound"] == [-2.0] and drawn["b"]["val_elbo"] == [-4.0]
     drawn.clear()
     compare._draw_curves(histories | {"c": {"epoch": [1], "val_kl": [3.0]}}, tmp_path / "curves.png")
-    assert drawn.keys() == {"a", "b"} and "no learning curve of c: no history.json with a bound" in capsys.readouterr().err
+    assert drawn.keys() == {"a", "b"}
+    assert "no learning curve of c: no history.json with a bound" in capsys.readouterr().err
     drawn.clear()
     compare._draw_curves({"a": histories["a"]}, tmp_path / "curves.png")
     assert drawn == {"a": histories["a"]}

@@ -365,7 +365,8 @@ def test_measured_metrics(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", "{}", '{"metrics": 3}', "", '{"metrics": {}, "training": 3}', '{"metrics": {}, "likelihood": [1]}']
+    "text",
+    ["{", "[]", "{}", '{"metrics": 3}', "", '{"metrics": {}, "training": 3}', '{"metrics": {}, "likelihood": [1]}'],
 )
 def test_damaged_metrics(tmp_path, text):
     (tmp_path / "coded_5_50_mnist").mkdir()

@@ -125,7 +125,7 @@ def restore_weights(model, path):
 
 
 def _newest(folder):
-    """Path prefix of the checkpoint that TensorFlow's file `checkpoint` in `folder` names; empty if there is no file."""
+    """Path prefix of the checkpoint that TensorFlow's file `checkpoint` in a folder names; empty if there is none."""
     if not (folder / "checkpoint").exists():  # before it is read: a training may be writing the first one
         return ""
     try:

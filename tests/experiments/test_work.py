@@ -106,8 +106,9 @@ def test_a_result_is_not_replaced_by_one_of_fewer_cells(settings, tmp_path, inve
     running.run(["bwlc_fig4"], full, tmp_path)
     folder = tmp_path / "bwlc_fig4"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    refusal = r"a result of 4 cells, 2 of which this one would lack \(joint_snr1_beta0.1_seed1, "
     for train in (True, False):
-        with pytest.raises(UserError, match=r"a result of 4 cells, 2 of which this one would lack \(joint_snr1_beta0.1_seed1, "):
+        with pytest.raises(UserError, match=refusal):
             running.run(["bwlc_fig4"], settings, tmp_path, train=train)
     (folder / "result.json").write_text("{")
     with pytest.raises(UserError, match="result.json is damaged .*--overwrite"):
