@@ -16,7 +16,8 @@ import sys
 
 from absl import flags
 
-from tfcoded import cli, hardware, zoo
+from tfcoded import cli, hardware, kinds, zoo
+from tfcoded.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -31,7 +32,7 @@ MODELS = (
 
 
 def define_flags():
-    flags.DEFINE_list("models", list(MODELS), "Names of configurations.")
+    flags.DEFINE_list("models", list(MODELS), "Names of configurations of Coded-DVAEs.")
     flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks.")
     flags.DEFINE_integer("steps", 3, "Timed steps of each model.", lower_bound=1)
     flags.DEFINE_string("one", None, "Measure this model alone, and print JSON.")
@@ -67,15 +68,22 @@ def measure(name, policy, steps):
 
 
 def main():
+    names = [FLAGS.one] if FLAGS.one else FLAGS.models
+    if not names:
+        raise UserError("--models= names none; expected configurations of Coded-DVAEs, separated by commas")
+    configs = [zoo.config(name) for name in names]
+    for config in configs:
+        if kinds.of(config).name != "coded_dvae":
+            raise UserError(f"{config.name} is {kinds.of(config).noun}; expected a Coded-DVAE")
     if FLAGS.one:
         print(json.dumps(measure(FLAGS.one, FLAGS.dtype_policy, FLAGS.steps)))
         return
 
     from tfcoded import provenance
 
-    print(f"{provenance.hardware()}, batch {zoo.config(FLAGS.models[0]).training.batch_size}")
+    print(f"{provenance.hardware()}, batch {configs[0].training.batch_size}")
     first = None
-    for name in FLAGS.models:
+    for name in names:
         command = [sys.executable, "-m", "benchmarks.objectives", f"--one={name}", f"--steps={FLAGS.steps}"]
         command.append(f"--dtype_policy={FLAGS.dtype_policy}")
         output = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=True).stdout

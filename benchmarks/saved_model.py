@@ -13,27 +13,31 @@ import time
 from absl import flags
 
 from export import STORAGES
-from tfcoded import cli
+from tfcoded import cli, kinds, zoo
+from tfcoded.errors import UserError
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
-    flags.DEFINE_string("model", "coded_8_240", "Name of a zoo entry; its weights are random here.")
+    flags.DEFINE_string("model", "coded_8_240", "Name of a Coded-DVAE of the zoo; its weights are random here.")
     flags.DEFINE_enum("storage", "float32", STORAGES, "Storage of the SavedModel.")
     flags.DEFINE_integer("batch_size", 128, "Images or words per call.", lower_bound=1)
     flags.DEFINE_integer("turns", 20, "Measured turns.", lower_bound=1)
 
 
 def main():
+    config = zoo.config(FLAGS.model)
+    if kinds.of(config).name != "coded_dvae":
+        raise UserError(f"--model={FLAGS.model} is {kinds.of(config).noun}; expected a Coded-DVAE")
+
     import numpy as np
     import tensorflow as tf
 
     from export.savedmodel import export_saved_model
-    from tfcoded import provenance, zoo
+    from tfcoded import provenance
     from tfcoded.models import CodedDVAE
 
-    config = zoo.config(FLAGS.model)
     model = CodedDVAE.from_configuration(config)
     rng = np.random.default_rng(0)
     images = tf.constant(rng.integers(0, 256, (FLAGS.batch_size, *config.network.image_shape), np.uint8))
