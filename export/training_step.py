@@ -109,8 +109,9 @@ class TrainingStep:
                 return place + batch_size, sums + sums_of(place, batch_size)
 
             rest = count % batch_size
-            zeros = tf.zeros([len(self.metric_names)])
-            _, sums = tf.while_loop(lambda place, _: place < count - rest, body, (0, zeros), parallel_iterations=1)
+            sums = tf.zeros([len(self.metric_names)])
+            if count > rest:  # a loop is traced even if it never runs, and there is no whole batch to slice
+                _, sums = tf.while_loop(lambda place, _: place < count - rest, body, (0, sums), parallel_iterations=1)
             return sums + sums_of(count - rest, rest) if rest else sums
 
         return function

@@ -65,7 +65,6 @@ class Programs:
             raise UserError(f"{file} is not the program that the manifest describes; write the programs again")
         return hlo
 
-
     def initial_weights(self):
         """The weights before training, a list of `np.float32` arrays in the manifest's order.
 

@@ -206,6 +206,15 @@ def test_without_xla_the_training_is_that_of_fit_to_the_last_digits(training):
     assert_like(values, weights, training, expected, training.after_one_epoch)
 
 
+def test_a_test_set_may_be_smaller_than_a_batch(tiny):
+    step = TrainingStep(tiny.model, tiny.model.optimizer)
+    arguments = [tf.constant(weight) for weight in tiny.weights(tiny.initial)], tf.constant(tiny.dataset.test_images[:5])
+    sums, expected = (
+        tf.function(step.evaluate(size), jit_compile=True, autograph=False)(*arguments) for size in (16, 5)
+    )
+    np.testing.assert_allclose(sums, expected, rtol=1e-6)
+
+
 def test_the_programs_train_as_fit_does(training, tmp_path):
     assert training.run(tmp_path, "--part_mb=0.05") == 0
     name = training.config.name
