@@ -126,9 +126,14 @@ class ImageFiles:
       data_dir: folder of tensorflow-datasets.
       archives: folder of the idx archives, or `None` for the ones that come with the repository.
       images_mb: `int`, write images in parts of so many megabytes; 0 writes none.
+
+    Raises:
+      UserError: if `archives` are given and are not there.
     """
 
     def __init__(self, out, data_dir=None, archives=None, images_mb=0):
+        if archives is not None and not image_files.has_archives(archives):
+            raise UserError(f"--archives: {archives} lacks {' or '.join(image_files.ARCHIVES.values())}")
         self._folder = out / "images"
         self._data_dir, self._archives, self._images_mb = data_dir, archives, images_mb
         self._datasets = {}

@@ -41,6 +41,7 @@ def define_flags():
         "Also write the images, in files of at most so many MB: for data sets without idx archives.",
         lower_bound=0,
     )
+    flags.DEFINE_bool("overwrite", False, "Replace programs that are there; what they trained in part cannot go on.")
 
 
 def chosen_configs(values):
@@ -61,6 +62,9 @@ def chosen_configs(values):
 def main():
     configs = chosen_configs(FLAGS)
     out = writable_folder(FLAGS.out)
+    existing = [config.name for config in configs if (out / config.name / "manifest.json").exists()]
+    if existing and not FLAGS.overwrite:
+        raise UserError(f"{out} already holds programs of {', '.join(existing)}; give another --out or --overwrite")
 
     from export import program_writer
 

@@ -167,7 +167,7 @@ class _Schedule:
         if manifest["epochs_are_fixed"] and asked != written and self._values.steps is None:
             raise UserError(
                 f"--epochs={asked}, but the schedules of {manifest['name']} are those of {written} epochs; write its "
-                f"programs again: python -m export.training_program --epochs={asked}"
+                f"programs again: python -m export.training_program --epochs={asked} --overwrite"
             )
 
     def _start_compiling(self, programs):

@@ -11,7 +11,8 @@ import numpy as np
 
 from tfcoded.errors import UserError
 
-_ARCHIVES = {"train": "train-images-idx3-ubyte.gz", "test": "t10k-images-idx3-ubyte.gz"}
+# In the folder of a data set of the MNIST family.
+ARCHIVES = {"train": "train-images-idx3-ubyte.gz", "test": "t10k-images-idx3-ubyte.gz"}
 
 
 def load(facts, part, root, programs):
@@ -53,7 +54,7 @@ def load(facts, part, root, programs):
 
 def has_archives(folder):
     """Whether the two archives of images are in `folder`, a path."""
-    return all((pathlib.Path(folder) / name).is_file() for name in _ARCHIVES.values())
+    return all((pathlib.Path(folder) / name).is_file() for name in ARCHIVES.values())
 
 
 def read_archive(folder, part):
@@ -62,11 +63,11 @@ def read_archive(folder, part):
     Raises:
       OSError, EOFError, ValueError, zlib.error: if it is damaged.
     """
-    with gzip.open(pathlib.Path(folder) / _ARCHIVES[part]) as file:
+    with gzip.open(pathlib.Path(folder) / ARCHIVES[part]) as file:
         content = file.read()
     magic, count, height, width = np.frombuffer(content, ">i4", 4).tolist()
     if magic != 0x803:  # unsigned bytes in three dimensions
-        raise ValueError(f"{_ARCHIVES[part]} is no idx file of images")
+        raise ValueError(f"{ARCHIVES[part]} is no idx file of images")
     return np.frombuffer(content, np.uint8, offset=16).reshape(count, height, width, 1)
 
 
@@ -84,5 +85,5 @@ def _from_numpy(folder, part):
             if part in arrays:
                 found.append(arrays[part])
     if not found:
-        raise FileNotFoundError(f"neither {' and '.join(_ARCHIVES.values())} nor .npz files with an array {part!r}")
+        raise FileNotFoundError(f"neither {' and '.join(ARCHIVES.values())} nor .npz files with an array {part!r}")
     return np.concatenate(found)

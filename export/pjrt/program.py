@@ -43,7 +43,7 @@ class Programs:
                 f"{file} is missing or damaged ({error}); expected a folder of python -m export.training_program"
             ) from error
         if found != FORMAT:
-            raise UserError(f"{file} is of format {found}, expected {FORMAT}; write the programs again")
+            raise UserError(f"{file} is of format {found}, expected {FORMAT}; write the programs again with --overwrite")
         self.sha256 = hashlib.sha256(content).hexdigest()
 
     def read(self, name):
@@ -62,7 +62,9 @@ class Programs:
         except (OSError, lzma.LZMAError) as error:
             raise UserError(f"{file} is missing or damaged: {error}") from error
         if hashlib.sha256(hlo).hexdigest() != facts["sha256"]:
-            raise UserError(f"{file} is not the program that the manifest describes; write the programs again")
+            raise UserError(
+                f"{file} is not the program that the manifest describes; write the programs again with --overwrite"
+            )
         return hlo
 
     def initial_weights(self):
@@ -85,7 +87,9 @@ class Programs:
         except OSError as error:
             raise UserError(f"{file} is missing: {error}") from error
         if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-            raise UserError(f"{file} is not the one that the manifest describes; write the programs again")
+            raise UserError(
+                f"{file} is not the one that the manifest describes; write the programs again with --overwrite"
+            )
         with np.load(io.BytesIO(content)) as arrays:
             return dict(arrays)
 

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 
+import commands
 import keras
 import numpy as np
 import pytest
@@ -352,6 +353,22 @@ def test_other_images_are_refused(tiny, tmp_path, capsys):
     assert "holds other images" in capsys.readouterr().err
     assert tiny.run(tmp_path / "run", "--images", tmp_path / "none") == 2
     assert "cannot read the images" in capsys.readouterr().err
+
+
+def test_programs_are_replaced_and_archives_left_out_only_on_request(tmp_path):
+    manifest = tmp_path / "uncoded_8" / "manifest.json"
+    manifest.parent.mkdir()
+    manifest.write_text("{}")
+    arguments = ["export.training_program", "--model=coded_8_240,uncoded_8", f"--out={tmp_path}"]
+    absent = f"--archives={tmp_path}"
+    for more, message in (
+        ([absent], "already holds programs of uncoded_8; give another --out or --overwrite"),
+        ([absent, "--overwrite"], f"--archives: {tmp_path} lacks train-images-idx3-ubyte.gz"),
+    ):
+        done = commands.run(*arguments, *more)
+        assert done.returncode == 2 and message in done.stderr
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert manifest.read_text() == "{}" and list(tmp_path.iterdir()) == [manifest.parent]
 
 
 def test_archives_are_read_in_the_order_of_the_training(tmp_path):
