@@ -117,6 +117,9 @@ class _Schedule:
         if trainer.finished:
             print(f"{name}: finished before, {trainer.done} epochs", flush=True)
             return True
+        if trainer.done >= trainer.epochs:
+            self._write_result(trainer)
+            return True
         before = time.monotonic()
         self._start_compiling(programs)
         data = [self._loaded(programs, part) for part in ("train", "test")]
@@ -157,6 +160,9 @@ class _Schedule:
             print(f"{trainer.name}: stopped after epoch {trainer.done}; the same command goes on", flush=True)
             if trainer.done == first:
                 return
+        self._write_result(trainer)
+
+    def _write_result(self, trainer):
         files = trainer.write_result()
         size = sum(file.stat().st_size for file in files) / 1e6
         print(f"{trainer.name}: {trainer.done} epochs, {size:.1f} MB of weights in {files[0]} ...", flush=True)

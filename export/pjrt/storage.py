@@ -4,7 +4,6 @@ import io
 import json
 import pathlib
 import re
-import zipfile
 
 import numpy as np
 
@@ -87,10 +86,13 @@ def write_result(folder, name, weights, storage, facts, part_bytes):
     return files
 
 
-def result_epochs(folder, name):
-    """After how many epochs the result in `folder` was written, or `None` if none is there with all its parts."""
-    parts = _parts(folder, name)
-    return max((epochs for epochs, count, _ in parts if not _missing(parts, epochs, count)), default=None)
+def written_result(folder, name):
+    """Epochs and storage of the result in `folder`, or `None` if it is damaged, or not there with all its parts."""
+    try:
+        _, facts = read_result(folder, name)
+    except UserError:
+        return None
+    return facts["epochs"], facts["storage"]
 
 
 def read_result(folder, name):
@@ -103,7 +105,7 @@ def read_result(folder, name):
     if not parts:
         raise UserError(f"{folder} holds no result of {name}; expected {name}.epochNNN.000-of-00N.part and so on")
     epochs, count, _ = max(parts)
-    missing = _missing(parts, epochs, count)
+    missing = [number for number in range(count) if (epochs, count, number) not in parts]
     if missing:
         raise UserError(f"{folder} lacks {name}.epoch{epochs}.{missing[0]:03}-of-{count:03}.part")
     content = b"".join(parts[epochs, count, number].read_bytes() for number in range(count))
@@ -118,11 +120,6 @@ def _parts(folder, name):
         if match:
             found[int(match[1]), int(match[3]), int(match[2])] = file
     return found
-
-
-def _missing(parts, epochs, count):
-    """Numbers of the parts of a result that are not among `parts`, see `_parts`."""
-    return [number for number in range(count) if (epochs, count, number) not in parts]
 
 
 def write_checkpoint(file, arrays, facts):
@@ -144,7 +141,9 @@ def _read(file, what):
         with np.load(file) as stored:
             arrays = {key: stored[key] for key in stored.files}
         return arrays, json.loads(arrays.pop("facts").tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # numpy and zipfile show damage in a dozen ways
         raise UserError(f"{what} is damaged: {error}") from error
 
 

@@ -60,6 +60,7 @@ class Trainer:
         self.history = {}
         self.seconds = 0.0  # of all epochs, also those before this process
         self.done = 0
+        self._trained_on = device.facts()  # the last epoch
         if self._checkpoint.exists():
             self._restore()
 
@@ -69,8 +70,10 @@ class Trainer:
 
     @property
     def finished(self):
-        """Whether the last epoch is trained and the result written."""
-        return self.done >= self.epochs and storage.result_epochs(self.folder, self.name) == self.done
+        """Whether the last epoch is trained and the result written, in the storage asked for."""
+        if self.done < self.epochs:
+            return False
+        return storage.written_result(self.folder, self.name) == (self.done, self._storage)
 
     def prepare(self, executables, train_images, test_images):
         """Puts everything on the device.
@@ -111,6 +114,7 @@ class Trainer:
             used = count
         tested = self._run["evaluate"]([*self._state[: len(self._names)], self._test_images])[0]
         self.done += 1
+        self._trained_on = self._device.facts()
         self._order = self._next_order()  # while the device computes
         names = self.manifest["metrics"]
         means = np.asarray(sums) / used, np.asarray(tested) / self.manifest["images"]["test"]["count"]
@@ -162,7 +166,7 @@ class Trainer:
             "iterations": iterations,
             "steps": self._steps,
             "seconds": round(self.seconds, 1),
-            **self._device.facts(),
+            **self._trained_on,
             "history": self.history,
         }
 
@@ -176,6 +180,7 @@ class Trainer:
                 )
         self._state = [arrays[name] for name in self._keys]
         self.history, self.done, self.seconds = facts["history"], facts["epochs"], facts["seconds"]
+        self._trained_on = {name: facts[name] for name in self._trained_on}
         self._saved = self.done
 
     def _write_history(self):

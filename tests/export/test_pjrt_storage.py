@@ -33,7 +33,7 @@ def test_the_integers_survive_another_rounding(weights):
 def test_a_result_travels_in_parts(weights, kind, tmp_path):
     storage.write_result(tmp_path, "m", weights, kind, {"epochs": 3}, part_bytes=1000)
     files = storage.write_result(tmp_path, "m", weights, kind, {"epochs": 4}, part_bytes=20_000)
-    assert storage.result_epochs(tmp_path, "m") == 4 and not list(tmp_path.glob("m.epoch3.*"))
+    assert storage.written_result(tmp_path, "m") == (4, kind) and not list(tmp_path.glob("m.epoch3.*"))
     assert max(file.stat().st_size for file in files) <= 20_000 and len(files) > 1
     (tmp_path / "m.epoch9.epoch9.000-of-001.part").write_bytes(b"")  # of a model named m.epoch9
     arrays, facts = storage.read_result(tmp_path, "m")
@@ -48,7 +48,23 @@ def test_a_result_travels_in_parts(weights, kind, tmp_path):
     files[1].write_bytes(content)
     with pytest.raises(UserError, match="damaged"):
         storage.read_result(tmp_path, "m")
+    assert storage.written_result(tmp_path, "m") is None
     files[1].unlink()
     with pytest.raises(UserError, match="lacks m.epoch4.001-of"):
         storage.read_result(tmp_path, "m")
-    assert storage.result_epochs(tmp_path, "m") is None  # so that a run that was killed there writes it again
+    assert storage.written_result(tmp_path, "m") is None  # so that a run that was killed there writes it again
+
+
+def test_a_damaged_byte_anywhere_is_named_or_harmless(tmp_path):
+    kernel = np.random.default_rng(0).normal(size=(40, 40)).astype(np.float32)
+    (file,) = storage.write_result(tmp_path, "m", {"kernel": kernel}, "int8", {"epochs": 4}, part_bytes=10_000)
+    content, expected = file.read_bytes(), storage.read_result(tmp_path, "m")[0]
+    for place in range(len(content)):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        try:
+            arrays, _ = storage.read_result(tmp_path, "m")
+        except UserError as error:
+            assert "damaged" in str(error)
+        else:
+            for name, value in expected.items():
+                np.testing.assert_array_equal(arrays[name], value)

@@ -242,6 +242,22 @@ def test_a_result_that_was_written_in_part_is_written_again(tiny, trained, tmp_p
     assert "finished before" in capsys.readouterr().out
 
 
+def test_another_storage_is_written_without_compiling(tiny, trained, tmp_path, monkeypatch, capsys):
+    shutil.copytree(trained, tmp_path / "tiny")
+    elsewhere = {"device": "other", "platform": "cpu", "platform_version": "", "jax": "none"}
+    monkeypatch.setattr(tiny.device, "facts", lambda: elsewhere)
+    monkeypatch.setattr(tiny.device, "compiled", None)
+    for kind in ("int8", "bfloat16"):
+        assert tiny.run(tmp_path, f"--weights={kind}") == 0
+        arrays, facts = storage.read_result(tmp_path / "tiny", "tiny")
+        assert (facts["storage"], facts["epochs"], facts["device"]) == (kind, EPOCHS, "test")
+        weights = storage.restored(storage.read_result(trained, "tiny")[0])
+        assert arrays.keys() == storage.rounded(weights, kind).keys()
+        assert "finished before" not in capsys.readouterr().out
+    assert tiny.run(tmp_path, "--weights=bfloat16") == 0
+    assert "finished before" in capsys.readouterr().out
+
+
 def test_a_model_that_another_process_trains_is_left_to_it(tiny, tmp_path, capsys):
     (tmp_path / "tiny").mkdir()
     with (tmp_path / "tiny" / ".lock").open("w") as lock:
@@ -257,7 +273,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tiny, trained, tm
         patch.setattr(runner._Schedule, "_over", lambda schedule, ahead=0.0: ahead > 0)  # time for one epoch
         assert tiny.run(tmp_path) == 0
     assert json.loads((tmp_path / "tiny" / "history.json").read_text())["epoch"] == [1, 2]
-    assert storage.result_epochs(tmp_path / "tiny", "tiny") == 2
+    assert storage.written_result(tmp_path / "tiny", "tiny") == (2, "float32")
     assert tiny.run(tmp_path, "--time_budget=1") == 0  # not even time to begin
     assert tiny.run(tmp_path) == 0
     assert "stopped after epoch 2" in capsys.readouterr().out
