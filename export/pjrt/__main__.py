@@ -27,8 +27,8 @@ _MARGIN = 5.0  # seconds of the time budget that are left for what cannot be for
 def main(arguments=None, device=None):
     """Runs the command line, on `device` if one is given; returns the exit status."""
     started = time.monotonic()
-    values = _parsed(arguments)
     try:
+        values = _parsed(arguments)
         return _Schedule(values, started, device or Device(values.cache)).run()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -38,8 +38,15 @@ def main(arguments=None, device=None):
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises `UserError` for a mistaken option, in place of printing how the command is used."""
+
+    def error(self, message):
+        raise UserError(f"{message}; --help lists the options")
+
+
 def _parsed(arguments):
-    parser = argparse.ArgumentParser(prog="python -m export.pjrt", description=__doc__.split("\n\n")[0])
+    parser = _Parser(prog="python -m export.pjrt", description=__doc__.split("\n\n")[0])
     parser.add_argument("programs", nargs="+", help="folders of python -m export.training_program, in order")
     parser.add_argument("--workdir", default="runs/pjrt", help="folder in which each model gets a folder")
     parser.add_argument("--images", default="data", help="folder of data sets: IMAGES/fashion_mnist/*.gz or *.npz")
@@ -121,8 +128,9 @@ class _Schedule:
             self._write_result(trainer)
             return True
         before = time.monotonic()
-        self._start_compiling(programs)
+        # First, so that missing images are told before minutes of compiling.
         data = [self._loaded(programs, part) for part in ("train", "test")]
+        self._start_compiling(programs)
         futures = self._compiling.pop(programs.sha256)
         trainer.prepare({program: future.result() for program, future in futures.items()}, *data)
         self._preparing = max(self._preparing, time.monotonic() - before)

@@ -11,9 +11,16 @@ import numpy as np
 
 from export.pjrt import philox
 from tfcoded.errors import UserError
-from tfcoded.files import write_atomically
+from tfcoded.files import writable_folder, write_atomically
 
 FORMAT = 2  # of the manifest
+
+# What is read here of a manifest.
+_KEYS = (
+    "name", "epochs", "epochs_are_fixed", "batch_size", "metrics", "order_seed", "images", "weights", "initial_weights",
+    "programs",
+)
+_DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 class Programs:
@@ -28,7 +35,7 @@ class Programs:
       sha256: `str`, its digest.
 
     Raises:
-      UserError: if the folder holds no programs, or of another format.
+      UserError: if the folder holds no programs, or of another format, or if the manifest is damaged.
     """
 
     def __init__(self, folder):
@@ -43,7 +50,10 @@ class Programs:
                 f"{file} is missing or damaged ({error}); expected a folder of python -m export.training_program"
             ) from error
         if found != FORMAT:
-            raise UserError(f"{file} is of format {found}, expected {FORMAT}; write the programs again with --overwrite")
+            raise UserError(f"{file} is of format {found}, not {FORMAT}; write the programs again with --overwrite")
+        missing = [key for key in _KEYS if key not in self.manifest]
+        if missing:
+            raise UserError(f"{file} lacks {', '.join(missing)}; write the programs again with --overwrite")
         self.sha256 = hashlib.sha256(content).hexdigest()
 
     def read(self, name):
@@ -109,11 +119,11 @@ class Device:
       cache: folder in which compiled programs are kept for the next process, or `None`.
 
     Raises:
-      UserError: if JAX is missing, or another version whose internals differ.
+      UserError: if JAX is missing, or another version whose internals differ, or if the cache cannot be written to.
     """
 
     def __init__(self, cache=None):
-        self._cache = None if cache is None else pathlib.Path(cache)
+        self._cache = None if cache is None else writable_folder(cache)
         try:
             import jax
 
@@ -158,10 +168,13 @@ class Device:
             return self._compile(hlo, devices, options).execute
         settings = "\0".join([os.environ.get("XLA_FLAGS", ""), *self.facts().values()])
         file = self._cache / hashlib.sha256(hlo + settings.encode()).hexdigest()
-        if file.is_file():
-            return self._device.client.deserialize_executable(file.read_bytes(), devices, options).execute
+        content = file.read_bytes() if file.is_file() else b""
+        digest, serialized = content[:_DIGEST_SIZE], content[_DIGEST_SIZE:]
+        if hashlib.sha256(serialized).digest() == digest:  # it is machine code, which must not run if damaged
+            return self._device.client.deserialize_executable(serialized, devices, options).execute
         executable = self._compile(hlo, devices, options)
-        write_atomically(file, executable.serialize())
+        serialized = executable.serialize()
+        write_atomically(file, hashlib.sha256(serialized).digest() + serialized)
         return executable.execute
 
     def _compile(self, hlo, devices, options):

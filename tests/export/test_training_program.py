@@ -209,7 +209,8 @@ def test_without_xla_the_training_is_that_of_fit_to_the_last_digits(training):
 
 def test_a_test_set_may_be_smaller_than_a_batch(tiny):
     step = TrainingStep(tiny.model, tiny.model.optimizer)
-    arguments = [tf.constant(weight) for weight in tiny.weights(tiny.initial)], tf.constant(tiny.dataset.test_images[:5])
+    weights = [tf.constant(weight) for weight in tiny.weights(tiny.initial)]
+    arguments = weights, tf.constant(tiny.dataset.test_images[:5])
     sums, expected = (
         tf.function(step.evaluate(size), jit_compile=True, autograph=False)(*arguments) for size in (16, 5)
     )
@@ -345,6 +346,7 @@ def test_a_run_that_breaks_stops_and_keeps_its_checkpoint(tiny, tmp_path, capsys
     "damage, message",
     [
         (lambda folder: (folder / "manifest.json").unlink(), "manifest.json is missing or damaged"),
+        (lambda folder: (folder / "manifest.json").write_text('{"format": 2}'), "manifest.json lacks name, epochs, "),
         (
             lambda folder: (folder / "train.hlo.xz").write_bytes((folder / "tail.hlo.xz").read_bytes()),
             "train.hlo.xz is not the program",
@@ -362,7 +364,21 @@ def test_damaged_programs(tiny, tmp_path, damage, message, capsys):
     assert error.startswith("error: ") and message in error and error.count("\n") == 1
 
 
-def test_other_images_are_refused(tiny, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "argument, message",
+    [
+        ("--epochs=0", "argument --epochs: invalid positive int value: '0'; --help lists the options"),
+        ("--epoch_count=3", "unrecognized arguments: --epoch_count=3; --help lists the options"),
+        (f"--cache={__file__}", f"{__file__} is a file; expected a folder"),
+    ],
+)
+def test_a_mistaken_option_is_told_in_one_line(argument, message, capsys):
+    assert runner.main(["programs", argument]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_other_images_are_refused_before_anything_is_compiled(tiny, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runner._Schedule, "_start_compiling", None)
     (tmp_path / "images").mkdir()
     np.savez(tmp_path / "images" / "a.npz", train=np.zeros([40, 28, 28, 1], np.uint8))
     assert tiny.run(tmp_path / "run", "--images", tmp_path) == 2
@@ -469,10 +485,16 @@ def test_jax_runs_the_programs(training, tmp_path):
     command = [python, "-m", "export.pjrt", training.programs, "--images", training.images, "--weights=float32", "--ahead"]
     command += ["--cache", tmp_path / "cache", "--workdir", tmp_path]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
-    for again in ("--time_budget=1", "--time_budget=500"):  # the second time with the compiled programs of the first
-        done = subprocess.run([*command, again], cwd=ROOT, check=False, capture_output=True, text=True, env=environment)
+    trial = ["--steps=1", "--epochs=1", "--workdir", tmp_path / "trial"]
+    for more in (["--time_budget=1"], trial, ["--time_budget=500"]):  # the last time with compiled programs, but one
+        files = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").glob("*")}
+        for damaged in list(files)[:1]:
+            damaged.write_bytes(damaged.read_bytes()[:-1])
+            files[damaged] = damaged.stat().st_mtime_ns
+        done = subprocess.run([*command, *more], cwd=ROOT, check=False, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "cache").iterdir())) == 3
+    assert len(files) == 3
+    assert [file for file, time in files.items() if file.stat().st_mtime_ns != time] == [damaged]
     name = training.config.name
     arrays, facts = storage.read_result(tmp_path / name, name)
     assert_like_fit(facts["history"], storage.restored(arrays), training)
