@@ -41,13 +41,15 @@ def load(facts, part, root, programs):
         else:
             images = _from_numpy(folder, part)
     except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error, zipfile.BadZipFile) as error:
-        raise UserError(f"cannot read the images of {facts['dataset']} in {folder}: {error!r}") from error
+        raise UserError(
+            f"cannot read the images of {facts['dataset']} in {folder} ({error!r}); --images names the folder of data sets"
+        ) from error
     count, expected = facts[part]["count"], facts[part]["sha256"]
     images = np.ascontiguousarray(images[:count])
     if len(images) < count or hashlib.sha256(images).hexdigest() != expected:
         raise UserError(
             f"{folder} holds other images, or in another order, than the {count} with which the programs in {programs} "
-            f"train ({part}); write them with --images_mb of python -m export.training_program"
+            f"train ({part}); write them with --images_mb and --overwrite of python -m export.training_program"
         )
     return images
 
