@@ -7,6 +7,7 @@ writes OUT/<n>, n being the next free version number, as TensorFlow Serving want
 """
 
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -56,10 +57,8 @@ def main():
     print(f"{folder}  {size / 1e6:.1f} MB, {FLAGS.storage}")
     # In two lines: a loaded model lives only as long as it is referred to, its methods do not keep it.
     print(f"load it:  model = tf.saved_model.load({str(folder)!r})\n          {kinds.of(config).example}")
-    print(
-        f"serve it: docker run -p 8501:8501 -v {out.resolve()}:/models/{config.name}"
-        f" -e MODEL_NAME={config.name} tensorflow/serving"
-    )
+    arguments = ["-v", f"{out.resolve()}:/models/{config.name}", "-e", f"MODEL_NAME={config.name}", "tensorflow/serving"]
+    print(f"serve it: docker run -p 8501:8501 {shlex.join(arguments)}")
 
 
 if __name__ == "__main__":

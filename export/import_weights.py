@@ -10,6 +10,7 @@ take the folder as if it had been trained here.
 
 import json
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -47,13 +48,11 @@ def main():
     run = manifest["run"]
     fixed = manifest["epochs_are_fixed"]
     left = config.training.epochs - epochs if fixed else 0
-    print(
-        (f"train the other {left} epochs, " if left > 0 else "")
-        + f"measure and export it:  python -m tfcoded.train --config={workdir / 'config.yaml'} --workdir={workdir}"
-        + ("" if fixed else f" --epochs={epochs}")
-        + f" --seed={run['seed']} --train_images={run['train_images']}"
-        f" --dtype_policy={run['dtype_policy']} --strategy=one"
-    )
+    arguments = [f"--config={workdir / 'config.yaml'}", f"--workdir={workdir}"]
+    arguments += [] if fixed else [f"--epochs={epochs}"]
+    arguments += [f"--{name}={run[name]}" for name in ("seed", "train_images", "dtype_policy")] + ["--strategy=one"]
+    first = f"train the other {left} epochs, " if left > 0 else ""
+    print(f"{first}measure and export it:  python -m tfcoded.train {shlex.join(arguments)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -15,16 +16,19 @@ def command_line(*arguments):
 
 
 def test_command_line(tmp_path):
-    settings, model = small_models.work_directory(tmp_path / "run")
-    done = command_line(f"--workdir={tmp_path / 'run'}", "--storage=bfloat16")
+    workdir = tmp_path / "my run"
+    settings, model = small_models.work_directory(workdir)
+    done = command_line(f"--workdir={workdir}", "--storage=bfloat16")
     assert done.returncode == 0, done.stderr[-3000:]
-    folder = tmp_path / "run" / "saved_model" / "1"
+    folder = workdir / "saved_model" / "1"
     assert str(folder) in done.stdout and "bfloat16" in done.stdout
     x = small_models.images(settings, 2)
     expected = tf.sigmoid(model.information_logits(x))
     loaded = tf.saved_model.load(str(folder))
     change = np.abs(loaded.encode(x)["bit_probabilities"] - expected).max()
     assert 0 < change < 0.05
+    served = shlex.split(done.stdout.partition("serve it: ")[2])
+    assert f"{folder.parent}:/models/{settings.name}" in served and f"MODEL_NAME={settings.name}" in served
     assert "WARNING" not in done.stderr.replace("WARNING: All log messages before absl", "")
 
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import commands
 import keras
 import numpy as np
 import pytest
+import shipped
 import small_systems
 import tensorflow as tf
 import tiny_networks
@@ -312,6 +314,17 @@ def test_the_result_becomes_a_work_directory(tiny, trained, tmp_path, exact):
     assert codec.encode(np.zeros([1, 28, 28, 1], np.uint8))["bits"].shape == [1, 4]
     with pytest.raises(UserError, match="at least 3 epochs"):
         imported_run.write_workdir(*arguments)
+
+
+def test_the_import_command_prints_what_goes_on_with_the_run(tiny, trained, tmp_path):
+    workdir = tmp_path / "my run"
+    arguments = f"--program={tiny.programs}", f"--weights={trained}", f"--workdir={workdir}"
+    done = shipped.run_tiny("export.import_weights", *arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert shlex.split(done.stdout.partition("measure and export it:  ")[2]) == [
+        "python", "-m", "tfcoded.train", f"--config={workdir}/config.yaml", f"--workdir={workdir}", "--epochs=3",
+        f"--seed={SEED}", f"--train_images={IMAGES}", "--dtype_policy=float32", "--strategy=one",
+    ]
 
 
 def test_what_cannot_be_imported(tiny, trained, tmp_path):
