@@ -27,9 +27,9 @@ def run(module, *arguments, prepare=None):
     return commands.run(module, *arguments, env=environment, prepare=prepare)
 
 
-def run_tiny(module, *arguments):
-    """Runs a command line with the tiny networks in place of the published ones."""
-    return run(module, *arguments, prepare=_TINY)
+def run_tiny(module, *arguments, prepare=""):
+    """Runs a command line with the tiny networks in place of the published ones, after the Python code `prepare`."""
+    return run(module, *arguments, prepare=_TINY + prepare)
 
 
 def training(folder):

@@ -7,6 +7,7 @@ import pytest
 import shipped
 
 from export import storages
+from tfcoded import sources
 
 
 def rows(*changes):
@@ -47,12 +48,32 @@ def test_table():
     assert text.endswith("The smallest that passes: float32.\n")
 
 
+# The images are read after the model; the training has gone on by then, to a third epoch.
+_ANOTHER_CHECKPOINT = """
+import pathlib, shutil
+from tfcoded import data
+load = data.load
+
+def late(*arguments):
+    folder = pathlib.Path({folder!r})
+    for file in [*folder.glob("epoch-2.*")]:
+        shutil.copy(file, folder / file.name.replace("epoch-2", "epoch-3"))
+    state = folder / "checkpoint"
+    state.write_text(state.read_text().replace("epoch-2", "epoch-3"))
+    return load(*arguments)
+
+data.load = late
+"""
+
+
 def test_command_line(tmp_path):
     _, workdir = shipped.training(tmp_path)
+    later = _ANOTHER_CHECKPOINT.format(folder=str(workdir / "checkpoints"))
     out = tmp_path / "storages.json"
     small = ("--storages=int4,compensated", "--images=20", "--runs=2", "--words=30", "--likelihood_images=5")
-    done = shipped.run_tiny("export.storages", f"--workdir={workdir}", f"--out={out}", *small)
+    done = shipped.run_tiny("export.storages", f"--workdir={workdir}", f"--out={out}", *small, prepare=later)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert sources.checkpoint_epochs(workdir) == 3
     content = json.loads(out.read_text())
     assert list(content["storages"]) == ["float32", "int4", "compensated"] and content["epochs"] == 2
     exact, rounded, compensated = content["storages"].values()
