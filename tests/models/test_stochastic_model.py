@@ -72,27 +72,29 @@ x = np.broadcast_to(images(1), [64, 8, 8, 1])
 before = [weight.numpy() for weight in model.trainable_weights]
 
 @tf.function
-def step(batch):
+def step(method, batch):
     def replica_step(part):
-        model.train_step(part)
+        method(part)
         return seen[int(tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group))]
     return [strategy.experimental_local_results(value) for value in strategy.run(replica_step, args=(batch,))]
 
 with strategy.scope():
     model.optimizer.build(model.trainable_variables)
 data = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensor_slices(x).batch(64))
-bands, noise = step(next(iter(data)))
+bands, noise = step(model.train_step, next(iter(data)))
 after = [weight.numpy() for weight in model.trainable_weights]
 moved = sum(float(np.sum((a - b) ** 2)) for a, b in zip(after, before)) ** 0.5
 apart = max(
     float(np.abs(copy.numpy() - weight.numpy()).max())
     for weight in model.weights for copy in strategy.experimental_local_results(weight.value)
 )
+tested = step(model.test_step, next(iter(data)))
 print(json.dumps({
     "replicas": strategy.num_replicas_in_sync, "moved": moved, "apart": apart,
     "bands": [value.numpy().tolist() for value in bands],
     "same_noise": float(np.mean(noise[0].numpy() == noise[1].numpy())),
     "power": model.channel.channel.power_weight.numpy().item(),
+    "tested": [np.mean(first.numpy() == second.numpy()).item() for first, second in tested],
 }))
 """
 
@@ -111,4 +113,6 @@ def test_replicas_draw_by_themselves_and_are_clipped_together():
     first, second = np.array(found["bands"])
     assert len(first) == 32 and 0 < np.sum(first == second) <= 24
     assert found["same_noise"] < 0.01
+    bands, noise = found["tested"]
+    assert 0 < bands <= 24 / 32 and noise < 0.01
     assert found["power"] == pytest.approx(0.01)  # one step of a moving average, the same on both
