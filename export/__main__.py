@@ -57,8 +57,8 @@ def main():
     print(f"{folder}  {size / 1e6:.1f} MB, {FLAGS.storage}")
     # In two lines: a loaded model lives only as long as it is referred to, its methods do not keep it.
     print(f"load it:  model = tf.saved_model.load({str(folder)!r})\n          {kinds.of(config).example}")
-    arguments = ["-v", f"{out.resolve()}:/models/{config.name}", "-e", f"MODEL_NAME={config.name}", "tensorflow/serving"]
-    print(f"serve it: docker run -p 8501:8501 {shlex.join(arguments)}")
+    arguments = ["-v", f"{out.resolve()}:/models/{config.name}", "-e", f"MODEL_NAME={config.name}"]
+    print(f"serve it: docker run -p 8501:8501 {shlex.join(arguments)} tensorflow/serving")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def load(facts, part, root, programs):
             images = _from_numpy(folder, part)
     except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error, zipfile.BadZipFile) as error:
         raise UserError(
-            f"cannot read the images of {facts['dataset']} in {folder} ({error!r}); --images names the folder of data sets"
+            f"cannot read the images of {facts['dataset']} in {folder} ({error!r}); --images names the data sets' folder"
         ) from error
     count, expected = facts[part]["count"], facts[part]["sha256"]
     images = np.ascontiguousarray(images[:count])
