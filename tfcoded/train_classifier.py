@@ -5,10 +5,13 @@
     python -m tfcoded.train_classifier --dataset=cifar10 --epochs=12 --learning_rate=1e-3 --out=zoo/classifier_cifar10
 
 writes OUT/1 (a SavedModel, see tfcoded/networks/folded_classifier.py), OUT/metrics.json and OUT/README.md.
-The test accuracy is measured on the stored SavedModel.
+The test accuracy is measured on the stored SavedModel. An interrupted training goes on after its last finished epoch,
+which OUT/.training.npz holds.
 """
 
-import shutil
+import math
+import pathlib
+import tempfile
 
 from absl import flags
 
@@ -18,6 +21,7 @@ from tfcoded.files import writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
+UNFINISHED = ".training.npz"
 DATASETS = {
     "fashion_mnist": "T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, boot",
     "mnist": "digits 0 to 9",
@@ -43,7 +47,7 @@ Network: {convolutions};
 flatten; dense 1024; dropout 0.25; dense 128; dense 10, with no activation between the dense layers. For use,
 the batch norms are folded into the convolutions and the dense layers into one: the same function in {megabytes:.1f} MB.
 
-    classifier = tf.saved_model.load("{name}/1")
+    classifier = tf.saved_model.load("{out}/1")
     logits = classifier.classify(images)  # {shape}, uint8, or float32 in [0, 1] -> [N, 10]
 
 Signatures: `classify` (float32; also `serving_default`) and `classify_uint8`, `images` -> `logits`, any batch
@@ -73,9 +77,12 @@ def define_flags():
 
 
 def main():
+    if not 0 < FLAGS.learning_rate < math.inf:  # false for NaN too
+        raise UserError(f"--learning_rate={FLAGS.learning_rate:g}: expected a positive number")
     out = writable_folder(FLAGS.out)
-    if any(out.iterdir()) and not FLAGS.overwrite:
+    if any(not child.name.startswith(".") for child in out.iterdir()) and not FLAGS.overwrite:
         raise UserError(f"{out} is not empty; give another --out or --overwrite")
+    listed = checksums.read(out.parent) is not None  # OUT is an entry of a zoo that is checked
 
     import tensorflow as tf
 
@@ -90,24 +97,40 @@ def main():
         batch_size=FLAGS.batch_size,
         learning_rate=FLAGS.learning_rate,
         seed=FLAGS.seed,
+        backup=out / UNFINISHED,
     )
     folded = classifier.folded(dataset.train_images.shape[1:])
-    shutil.rmtree(out / "1", ignore_errors=True)
-    tf.saved_model.save(folded, str(out / "1"), folded.signatures())
+    with tempfile.TemporaryDirectory(dir=out, prefix=".new.") as made:
+        new = pathlib.Path(made) / "new"
+        tf.saved_model.save(folded, str(new / "1"), folded.signatures())
+        stored = tf.saved_model.load(str(new / "1"))
+        correct = []
+        for start in range(0, len(dataset.test_images), 1000):
+            logits = stored.classify(tf.constant(dataset.test_images[start : start + 1000]))
+            correct.extend(tf.argmax(logits, axis=-1).numpy() == dataset.test_labels[start : start + 1000])
+        accuracy = estimate(correct)
+        _describe(new, out, dataset, classifier, folded, accuracy)
+        if listed:
+            checksums.forget(out.parent, out.name)  # half exchanged, it would not be loaded
+        if (out / "1").exists():
+            (out / "1").rename(pathlib.Path(made) / "old")
+        for path in new.iterdir():
+            path.replace(out / path.name)
+        if listed:
+            checksums.update(out.parent, out.name)
+    (out / UNFINISHED).unlink()
+    print(f"test accuracy {accuracy.value:.4f} ± {accuracy.standard_error:.4f}; written to {out}")
 
-    stored = tf.saved_model.load(str(out / "1"))
-    correct = []
-    for start in range(0, len(dataset.test_images), 1000):
-        logits = stored.classify(tf.constant(dataset.test_images[start : start + 1000]))
-        correct.extend(tf.argmax(logits, axis=-1).numpy() == dataset.test_labels[start : start + 1000])
-    accuracy = estimate(correct)
 
+def _describe(folder, out, dataset, classifier, folded, accuracy):
+    """Writes metrics.json and the card into `folder`, of what will lie in `out`."""
     name = f"classifier_{FLAGS.dataset}"
     content = provenance.record(name, {"accuracy": accuracy}, {}, seed=FLAGS.seed, epochs=FLAGS.epochs)
     parameters = sum(variable.shape.num_elements() for variable in folded.variables)
     shape = dataset.train_images.shape[1:]
     readme = README.format(
         name=name,
+        out=out,
         dataset=FLAGS.dataset,
         labels=DATASETS[FLAGS.dataset],
         accuracy=accuracy.value,
@@ -123,14 +146,11 @@ def main():
         shape=f"[N, {', '.join(map(str, shape))}]",
         command=content["command"],
     )
-    write_atomically(out / "README.md", readme)
-    write_atomically(out / "metrics.json", provenance.to_json(content))
-    if checksums.read(out.parent) is not None:  # OUT is an entry of a zoo that is checked
-        checksums.update(out.parent, out.name)
-    print(f"test accuracy {accuracy.value:.4f} ± {accuracy.standard_error:.4f}; written to {out}")
+    write_atomically(folder / "README.md", readme)
+    write_atomically(folder / "metrics.json", provenance.to_json(content))
 
 
-def train(dataset, *, epochs, batch_size, learning_rate, seed):
+def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
     """Trains a `Classifier` with Adam, its learning rate decaying to zero along a cosine.
 
     Args:
@@ -139,12 +159,18 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed):
       batch_size: `int`.
       learning_rate: `float`, at the first step.
       seed: `int`.
+      backup: `str` or path of a file from which an interrupted training goes on, with the same result; or `None`.
 
     Returns:
       `tfcoded.networks.Classifier`.
+
+    Raises:
+      UserError: if the file is damaged, or of a training with other settings.
     """
     import keras
 
+    from tfcoded.backup import Backup
+    from tfcoded.callbacks import EpochProgress
     from tfcoded.networks.classifier import Classifier
 
     filters = FILTERS.get(dataset.name, (32, 64))
@@ -160,7 +186,20 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed):
     shift = SHIFTS.get(name, 1)
     flip = name in MIRRORED
     batches = training_batches(dataset.train_images, dataset.train_labels, batch_size, seed, flip=flip, shift=shift)
-    classifier.fit(batches, epochs=epochs, shuffle=False, verbose=2)
+    callbacks, done = [EpochProgress(epochs, "accuracy")], 0
+    if backup is not None:
+        classifier(dataset.train_images[:1] / 255)  # makes the variables
+        classifier.optimizer.build(classifier.trainable_variables)
+        changing = [*classifier.weights, *classifier.dropout.variables, *classifier.optimizer.variables]
+        settings = {"dataset": name, "epochs": epochs, "batch_size": batch_size}
+        settings |= {"learning_rate": learning_rate, "seed": seed}
+        callbacks.append(Backup(backup, changing, settings))
+        done = callbacks[-1].restore()
+    if done:
+        print(f"going on after epoch {done} of {epochs}", flush=True)
+    for _ in range(2 * done):
+        iter(batches)  # the next order; Keras makes an iterator at either end of an epoch
+    classifier.fit(batches, initial_epoch=done, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
     return classifier
 
 

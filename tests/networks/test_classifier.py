@@ -11,7 +11,9 @@ import pytest
 import tensorflow as tf
 
 from tfcoded import train_classifier
+from tfcoded.backup import Backup
 from tfcoded.data import Dataset
+from tfcoded.errors import UserError
 from tfcoded.networks.classifier import Classifier
 
 ZOO = pathlib.Path(__file__).resolve().parents[2] / "zoo"
@@ -153,6 +155,37 @@ def test_training_learns():
     assert accuracy > 0.95
 
 
+def test_an_interrupted_training_goes_on(monkeypatch, tmp_path):
+    rng = np.random.default_rng(0)
+    pictures, labels = rng.integers(0, 256, [64, 28, 28, 1]).astype(np.uint8), np.arange(64) % 4
+    dataset = Dataset("noise", pictures, labels, pictures, labels)
+    settings = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-3, "seed": 1}
+    whole = train_classifier.train(dataset, **settings).get_weights()
+    path = tmp_path / ".training.npz"
+    write = Backup.on_epoch_end
+
+    def write_and_end(self, epoch, logs=None):
+        write(self, epoch, logs)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Backup, "on_epoch_end", write_and_end)
+        with pytest.raises(KeyboardInterrupt):
+            train_classifier.train(dataset, **settings, backup=path)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="another training .epochs: 3 there, 4 here; seed: 1 there, 2 here."):
+        train_classifier.train(dataset, **(settings | {"epochs": 4, "seed": 2}), backup=path)
+    path.write_bytes(before[:-100])
+    with pytest.raises(UserError, match="training.npz is damaged .* delete it"):
+        train_classifier.train(dataset, **settings, backup=path)
+    path.write_bytes(before)
+    resumed = train_classifier.train(dataset, **settings, backup=path).get_weights()
+    # Threads may add in another order; other images, dropout or moments differ by the size of a step.
+    for there, here in zip(whole, resumed, strict=True):
+        np.testing.assert_allclose(here, there, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "name, target, shape",
     [
@@ -168,6 +201,7 @@ def test_shipped_classifier(name, target, shape):
     model = tf.saved_model.load(str(ZOO / name / "1"))
     logits = model.classify(tf.zeros([2, *shape]))
     assert logits.shape == (2, 10) and np.all(np.isfinite(logits))
+    assert f'tf.saved_model.load("zoo/{name}/1")' in (ZOO / name / "README.md").read_text()
 
 
 def test_shipped_mnist_classifier_reads_a_drawn_zero_and_a_drawn_one():

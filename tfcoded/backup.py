@@ -1,0 +1,72 @@
+"""An unfinished training in one file, from which it goes on."""
+
+import io
+import json
+import pathlib
+
+import keras
+import numpy as np
+
+from tfcoded.errors import UserError
+from tfcoded.files import write_atomically
+
+
+class Backup(keras.callbacks.Callback):
+    """Keeps a training in a file after every epoch, for trainings too small for `tfcoded.workdir`.
+
+    Args:
+      path: `str` or path of the file (npz).
+      variables: list of all variables that change during training, the optimizer's and those of random numbers too.
+      settings: `dict` of what must be the same when the training goes on, as JSON can write it.
+
+    Example:
+
+    ```python
+    backup = Backup("classifier/.training.npz", [*model.variables, *model.optimizer.variables], {"seed": 0})
+    model.fit(batches, epochs=3, initial_epoch=backup.restore(), callbacks=[backup])
+    ```
+    """
+
+    def __init__(self, path, variables, settings):
+        super().__init__()
+        self._path = pathlib.Path(path)
+        self._variables = variables
+        self._settings = settings
+
+    def restore(self):
+        """Gives the variables the values in the file, if there is one.
+
+        Returns:
+          `int`, the number of finished epochs; 0 without a file.
+
+        Raises:
+          UserError: if the file is damaged, or of another training.
+        """
+        if not self._path.exists():
+            return 0
+        content = io.BytesIO(self._path.read_bytes())
+        try:
+            with np.load(content, allow_pickle=False) as file:
+                epochs, settings = int(file["epochs"]), json.loads(str(file["settings"]))
+                values = [file[str(index)] for index in range(len(self._variables))]
+        except Exception as error:  # numpy and zipfile show damage in a dozen ways
+            raise UserError(f"{self._path} is damaged ({error}); delete it to train from the beginning") from error
+        changed = [
+            f"{key}: {settings.get(key)} there, {value} here"
+            for key, value in self._settings.items()
+            if settings.get(key) != value
+        ]
+        if changed:
+            raise UserError(
+                f"{self._path} holds another training ({'; '.join(changed)}); give the same settings or another folder,"
+                " or delete it"
+            )
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.assign(value)
+        return epochs
+
+    def on_epoch_end(self, epoch, logs=None):
+        content = io.BytesIO()
+        values = {str(index): np.asarray(variable) for index, variable in enumerate(self._variables)}
+        np.savez(content, epochs=epoch + 1, settings=json.dumps(self._settings), **values)
+        write_atomically(self._path, content.getvalue())
