@@ -101,7 +101,6 @@ def card(config, record, train=None, pictures=()):
     parts += [_numbers(config, record, texts)]
     if train:
         parts += [_numbers(config, train, texts)]
-    parts += [f"Note: {note}." for note in record.get("notes", ())]
     parts += [
         f"Measured by `{record['command']}` on {record['hardware']}, {record['date']}; versions in metrics.json."
     ]
@@ -170,7 +169,7 @@ def _storage(storage):
 
 
 def _numbers(config, record, texts):
-    """The table of one split."""
+    """The table of one split and its notes."""
     published = published_on(config.published, record["split"])
     measured = record["metrics"]
     names = sorted({**measured, **published}, key=lambda name: name not in published)  # the paper's first
@@ -188,7 +187,8 @@ def _numbers(config, record, texts):
     sent = "draws" if config.item_shape == (0,) else f"{split} images"
     heading = f"On {record['images']:,} {sent}, of this very SavedModel, ± one standard error of the measurement."
     headings = ("", f"here, {_epochs(record.get('epochs'))}", f"paper, {_epochs(config.training.epochs)}")
-    return f"{heading}\n\n{_table(headings[:columns], rows)}"
+    notes = (f"Note: {note}." for note in record.get("notes", ()))
+    return "\n\n".join([heading, _table(headings[:columns], rows), *notes])
 
 
 def _epochs(count):

@@ -8,8 +8,8 @@ import fake_codec
 import numpy as np
 import pytest
 
-from tfcoded import measurement
-from tfcoded.metrics import Estimate
+from tfcoded import data, kinds, measurement, zoo
+from tfcoded.metrics import Estimate, log_likelihood
 
 
 def run(*arguments, cwd):
@@ -217,6 +217,22 @@ def test_table():
         ["fid", "-", "-", "80"],
     ]
     assert len({len(line) for line in text.splitlines()}) == 1  # columns are aligned
+
+
+def test_how_a_likelihood_was_measured_is_told_of_a_value_only(monkeypatch):
+    settings = {"samples": 300, "space": "z", "omega": 0.5, "prior": "fitted", "a": [0.5], "b": [0.5]}
+    config = zoo.config("coded_8_240")
+    images = np.zeros([3, 28, 28, 1], np.uint8)
+    dataset = data.Dataset("none", images, None, images, None)
+    for measured, note, expected in (
+        ({"log_likelihood": Estimate(-230.0, 1.0)}, None, "log-likelihood of 3 images by 300 samples"),
+        ({"effective_sample_size": Estimate(9.3, None)}, "no log-likelihood", "no log-likelihood"),
+    ):
+        result = log_likelihood.LogLikelihood(measured, settings, note)
+        monkeypatch.setattr(log_likelihood, "measure", lambda *arguments, **more: result)
+        plan = measurement.Plan(metrics=("likelihood",))
+        _, facts, (told,), _ = kinds.of(config).measure(None, config, dataset, None, plan)
+        assert told.startswith(expected) and facts["likelihood"]["log_likelihood"]["images"] == 3
 
 
 def test_notes():

@@ -116,6 +116,16 @@ def test_a_training_elsewhere_is_told(tmp_path):
     )
 
 
+def test_a_note_stands_below_the_numbers_that_it_belongs_to():
+    measured = {"metrics": {}, "images": 20, "storage": "float32", "bytes": 1, "epochs": 2, "command": "make"}
+    measured |= {"hardware": "a machine", "date": "today"}
+    test, train = ({**measured, "split": split, "notes": [f"of the {split} images"]} for split in ("test", "train"))
+    text = card.card(zoo.config("coded_10_300"), test, train)
+    order = ("On 20 test images", "Note: of the test images.", "On 20 training images", "Note: of the train images.")
+    places = [text.index(part) for part in (*order, "Measured by `make`")]
+    assert places == sorted(places)
+
+
 def test_the_card_says_what_the_files_say(home):
     text = (home / "zoo" / "tiny" / "README.md").read_text()
     assert "2 of 3 epochs, seed 3, float32, on a GPU, 1.0 hours" in text

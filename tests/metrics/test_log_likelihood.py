@@ -178,6 +178,7 @@ def test_too_few_effective_samples_are_refused():
     codec = toy_codec.ToyCodec(6, 2, shift=12.0)  # a posterior that is sure, and wrong
     result = measure(codec, CONFIG, TRAIN, IMAGES - 0.5, samples=20, batch_size=20, omega=1.0)
     assert "median effective sample size of 3 images is " in result.note and "below 10" in result.note
+    assert "(the other 2 were left out: they could hardly change that)" in result.note
     assert set(result.measured) == {"effective_sample_size", "log_likelihood_hard"}
     assert result.measured["effective_sample_size"].value < 10
     assert len(codec.decoded) >= 3  # more than half of five are enough to know

@@ -93,7 +93,7 @@ class CodedDVAEKind(Kind):
             described = {"images": len(subset), **result.settings}
             facts["likelihood"] = {f"log_likelihood{suffix}": described}
             notes += [result.note] if result.note else []
-            notes += [measurement.describe_likelihood(described)] if result.settings else []
+            notes += [measurement.describe_likelihood(described)] if "log_likelihood" in result.measured else []
         if "frechet" in plan.metrics:
             distances = frechet.measure(
                 codec,

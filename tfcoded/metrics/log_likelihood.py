@@ -180,10 +180,12 @@ def measure(
         sizes = results.rows[:, 1]
         measured["effective_sample_size"] = Estimate(float(np.median(sizes)), None)
         if np.median(sizes) < SMALLEST_SAMPLE_SIZE:
+            left = len(images) - len(sizes)
+            ended = f" (the other {left} were left out: they could hardly change that)" if left else ""
             note = (
                 f"no log-likelihood: with {samples} samples the median effective sample size of {len(sizes)} images"
-                f" is {np.median(sizes):.1f}, and below {SMALLEST_SAMPLE_SIZE:.0f} the estimate is worthless; take"
-                " more samples or a larger omega"
+                f" is {np.median(sizes):.1f}, and below {SMALLEST_SAMPLE_SIZE:.0f} the estimate is worthless{ended};"
+                " take more samples or a larger omega"
             )
         else:
             measured["log_likelihood"] = estimate(results.rows[:, 0])
