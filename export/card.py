@@ -11,7 +11,7 @@ from export import card_of_coded_dvae, card_of_system
 from tfcoded import config as configuration
 from tfcoded import data_names, kinds, tables, zoo
 from tfcoded.files import write_atomically
-from tfcoded.measurement import published_on
+from tfcoded.measurement import published_on, remarks
 
 PICTURES = {
     "reconstructions.png": "Test images, each above its reconstruction.",
@@ -187,7 +187,7 @@ def _numbers(config, record, texts):
     sent = "draws" if config.item_shape == (0,) else f"{split} images"
     heading = f"On {record['images']:,} {sent}, of this very SavedModel, ± one standard error of the measurement."
     headings = ("", f"here, {_epochs(record.get('epochs'))}", f"paper, {_epochs(config.training.epochs)}")
-    notes = (f"Note: {note}." for note in record.get("notes", ()))
+    notes = (f"Note: {note}." for note in remarks(record))
     return "\n\n".join([heading, _table(headings[:columns], rows), *notes])
 
 

@@ -8,7 +8,7 @@ import fake_codec
 import numpy as np
 import pytest
 
-from tfcoded import data, kinds, measurement, zoo
+from tfcoded import data, measurement, provenance, zoo
 from tfcoded.metrics import Estimate, log_likelihood
 
 
@@ -52,7 +52,7 @@ def test_a_saved_model_is_measured_and_recorded(saved, tmp_path):
     rates = ("ber", "wer", "ber_map", "wer_map")
     expected = {f"{rate}{part}" for rate in rates for part in ("", "_m1", "_m2")}
     expected |= {"psnr", "ssim", "entropy", "elbo", "kl", "reconstruction", "kl_m1", "kl_m2"}
-    expected |= {"words_used", "usage_entropy"}
+    expected |= {"psnr_words", "ssim_words", "words_used", "usage_entropy"}
     calibration = {name for name in content["metrics"] if name.startswith(("ece_", "brier_", "overconfidence_"))}
     assert set(content["metrics"]) - calibration == expected
     assert {"ece_words", "ece_bits", "brier_bits"} <= calibration
@@ -95,7 +95,7 @@ def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
         (["--saved_model=damaged", "--out=file/m.json"], "file is a file; expected a folder"),
         (["--saved_model=damaged", "--runs=0"], "runs"),
         (["--saved_model=foreign"], "without configuration"),
-        (["--saved_model=damaged", "--metrics=errors,elbo"], "expected some of reconstruction, errors, calibration"),
+        (["--saved_model=damaged", "--metrics=errors,elbo"], "expected some of reconstruction, words, errors, calibration"),
         (["--table=22"], "22"),
         (["--saved_model=damaged", "--add"], "--add: metrics.json is missing"),
         (["--table=1", "--out=empty"], "--out empty is a folder"),
@@ -149,8 +149,10 @@ def test_likelihoods_are_added_to_a_measurement(saved, tmp_path):
     assert {"ber", "log_likelihood_hard"} <= set(metrics)
     facts = content["likelihood"]["log_likelihood_omega0.3_jeffreys"]
     assert (facts["images"], facts["samples"], facts["prior"], facts["a"]) == (3, 300, "jeffreys", [0.5] * 4)
-    assert any("3 images by 300 samples" in note and "a 0.50, b 0.50" in note for note in content["notes"])
-    assert any("no Frechet distance" in note for note in content["notes"])
+    notes = measurement.remarks(content)
+    assert len(notes) == 2 and "no Frechet distance" in notes[0]
+    assert "3 images by 300 samples" in notes[1] and "a 0.50, b 0.50" in notes[1]
+    assert all(f"note: {note}\n" in result.stdout for note in notes)
     (addition,) = content["additions"]
     assert addition["images"] == 12
     assert "log_likelihood_omega0.3_jeffreys" in addition["metrics"] and "--add" in addition["command"]
@@ -219,23 +221,27 @@ def test_table():
     assert len({len(line) for line in text.splitlines()}) == 1  # columns are aligned
 
 
-def test_how_a_likelihood_was_measured_is_told_of_a_value_only(monkeypatch):
+def test_what_is_told_of_a_likelihood_goes_with_it(monkeypatch):
     settings = {"samples": 300, "space": "z", "omega": 0.5, "prior": "fitted", "a": [0.5], "b": [0.5]}
     config = zoo.config("coded_8_240")
     images = np.zeros([3, 28, 28, 1], np.uint8)
     dataset = data.Dataset("none", images, None, images, None)
+    plan = measurement.Plan(metrics=("likelihood",))
+    before = provenance.record(config.name, {}, {}, seed=0, notes=["of before"])
     for measured, note, expected in (
-        ({"log_likelihood": Estimate(-230.0, 1.0)}, None, "log-likelihood of 3 images by 300 samples"),
         ({"effective_sample_size": Estimate(9.3, None)}, "no log-likelihood", "no log-likelihood"),
+        ({"log_likelihood": Estimate(-230.0, 1.0)}, None, "log-likelihood of 3 images by 300 samples"),
     ):
         result = log_likelihood.LogLikelihood(measured, settings, note)
         monkeypatch.setattr(log_likelihood, "measure", lambda *arguments, **more: result)
-        plan = measurement.Plan(metrics=("likelihood",))
-        _, facts, (told,), _ = kinds.of(config).measure(None, config, dataset, None, plan)
-        assert told.startswith(expected) and facts["likelihood"]["log_likelihood"]["images"] == 3
+        content, text, _ = measurement.measure(None, config, dataset, None, plan)
+        before = provenance.merge(before, content, replace=True)
+        first, told = measurement.remarks(before)  # and nothing of the likelihood that was replaced
+        assert first == "of before" and told.startswith(expected) and f"note: {told}" in text
 
 
 def test_notes():
     assert "no classifier for cifar10" in measurement.missing_accuracy({}, "cifar10", [1], None)[0]
     assert "no confident accuracy" in measurement.missing_accuracy({"accuracy": 1}, "mnist", [1], object())[0]
-    assert measurement.missing_accuracy({"confident_accuracy": 1}, "mnist", [1], object()) == []
+    assert measurement.missing_accuracy({"accuracy": 1, "confident_accuracy": 1}, "mnist", [1], object()) == []
+    assert measurement.missing_accuracy({"accuracy_words": 1}, "mnist", [1], object()) == []

@@ -11,9 +11,10 @@ class Plan:
     """What to measure, and on how much.
 
     Attributes:
-      metrics: of a Coded-DVAE some of `reconstruction` and `errors` (`tfcoded.metrics.protocol`), `calibration`
-        (`tfcoded.metrics.calibration`), `likelihood` (`tfcoded.metrics.log_likelihood`), `frechet`
-        (`tfcoded.metrics.frechet`), by default the first three; of a communication system `communication`
+      metrics: of a Coded-DVAE some of `reconstruction` and `errors` (`tfcoded.metrics.protocol`), `words`
+        (`tfcoded.metrics.transmission`), `calibration` (`tfcoded.metrics.calibration`), `likelihood`
+        (`tfcoded.metrics.log_likelihood`), `frechet` (`tfcoded.metrics.frechet`), by default the first four; of a
+        communication system `communication`
         (`tfcoded.metrics.communication`). Empty for the default ones.
       split: `test` or `train`, the images to measure on.
       images: `int`, use only the first so many, or `None` for all.
@@ -86,7 +87,20 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
         notes=notes,
         **({"images": len(images)} | facts | more),
     )
-    return content, "\n".join([table(measured, published), *(f"note: {note}" for note in notes)]), bins
+    return content, "\n".join([table(measured, published), *(f"note: {note}" for note in remarks(content))]), bins
+
+
+def remarks(record):
+    """What a reader of the numbers must know.
+
+    Args:
+      record: `dict`, the content of a metrics.json.
+
+    Returns:
+      list of `str`: the notes, and how each log-likelihood was measured or why there is none.
+    """
+    likelihoods = record.get("likelihood", {}).values()
+    return [*record.get("notes", ()), *(facts.get("note") or describe_likelihood(facts) for facts in likelihoods)]
 
 
 def describe_likelihood(facts):
@@ -141,7 +155,7 @@ def missing_accuracy(measured, dataset, labels, classifier):
         return ["no accuracy: the images have no labels"]
     if classifier is None:
         return [f"no accuracy: the zoo has no classifier for {dataset}"]
-    if "confident_accuracy" not in measured:
+    if "accuracy" in measured and "confident_accuracy" not in measured:
         return ["no confident accuracy: no image has a word of posterior probability above 0.4"]
     return []
 

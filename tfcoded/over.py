@@ -135,8 +135,7 @@ def measure(codec, config, dataset, classifier, plan, sweep, **facts):
     rows = [level | {"metrics": metrics} for level, metrics in zip(levels, received)]
     limit = sweep.limit(config.rate)
     notes = _notes(rows, sweep, limit, config, plan)
-    if labels is None or classifier is None:
-        notes += measurement.missing_accuracy({}, config.dataset, labels, classifier)
+    notes += measurement.missing_accuracy({}, config.dataset, labels, classifier)
 
     measured = {}
     for row in rows:

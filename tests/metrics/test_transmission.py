@@ -129,16 +129,18 @@ def test_images_are_those_of_the_received_words():
     settings = configuration({"kind": "repetition", "information_bits": 5, "code_bits": 10})
     words = np.random.default_rng(0).integers(0, 2, [60, 5]).astype(np.int32)
     images = codec.decode(tf.constant(words), tf.constant([0, 0]))["images"].numpy()
+    images *= 0.98  # the threshold of the codec's encoder is 1/2
+    labels = words[:, 0]
+
+    def classifier(pictures):
+        return tf.stack([1 - pictures[:, 0, 0, 0], pictures[:, 0, 0, 0]], axis=-1)
+
     received, noiseless = transmission.measure(
-        codec,
-        settings,
-        images * 0.98,  # the threshold of the codec's encoder is 1/2
-        words[:, 0],
-        lambda pictures: tf.stack([1 - pictures[:, 0, 0, 0], pictures[:, 0, 0, 0]], axis=-1),
-        symmetric([0.0, 0.2, 0.4]),
-        runs=1,
-        words=10,
+        codec, settings, images, labels, classifier, symmetric([0.0, 0.2, 0.4]), runs=1, words=10
     )
+    alone = transmission.word_quality(codec, images, labels, classifier)
+    assert alone == {name.replace("noiseless", "words"): value for name, value in noiseless.items()}
+    assert set(transmission.word_quality(codec, images, labels)) == {"psnr_words", "ssim_words"}
     assert set(noiseless) == {"psnr_noiseless", "ssim_noiseless", "accuracy_noiseless"}
     quiet = 10 ** (-noiseless["psnr_noiseless"].value / 10)
     assert quiet == pytest.approx(0.02**2 * words.sum() / (60 * 121), rel=1e-4)

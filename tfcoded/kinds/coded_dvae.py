@@ -25,8 +25,8 @@ class CodedDVAEKind(Kind):
         "log_likelihoods",
         "configuration",
     )
-    metrics = ("reconstruction", "errors", "calibration", "likelihood", "frechet")
-    default_metrics = metrics[:3]
+    metrics = ("reconstruction", "words", "errors", "calibration", "likelihood", "frechet")
+    default_metrics = metrics[:4]
     example = "model.encode(images)"
     flags = (
         "over",
@@ -55,6 +55,7 @@ class CodedDVAEKind(Kind):
         """See `Kind.signs`."""
         signs = {
             "reconstruction": ("psnr",),
+            "words": ("psnr_words",),
             "errors": ("ber",),
             "calibration": ("ece_words",),
             "likelihood": (f"effective_sample_size{_likelihood_suffix(plan)}",),
@@ -65,7 +66,8 @@ class CodedDVAEKind(Kind):
     def measure(self, codec, config, dataset, classifier, plan, scratch=None):
         """See `Kind.measure`."""
         from tfcoded import cache, measurement
-        from tfcoded.metrics import calibration, error_metrics, frechet, log_likelihood, reconstruction_metrics, word_usage
+        from tfcoded.metrics import calibration, error_metrics, frechet, log_likelihood, reconstruction_metrics
+        from tfcoded.metrics import transmission, word_usage
 
         pictures, labels = plan.chosen(dataset)
         branches = config.code.information_bits
@@ -91,9 +93,8 @@ class CodedDVAEKind(Kind):
             suffix = _likelihood_suffix(plan)
             measured |= {name if name == _HARD else name + suffix: value for name, value in result.measured.items()}
             described = {"images": len(subset), **result.settings}
+            described |= {"note": result.note} if result.note else {}
             facts["likelihood"] = {f"log_likelihood{suffix}": described}
-            notes += [result.note] if result.note else []
-            notes += [measurement.describe_likelihood(described)] if "log_likelihood" in result.measured else []
         if "frechet" in plan.metrics:
             distances = frechet.measure(
                 codec,
@@ -111,6 +112,9 @@ class CodedDVAEKind(Kind):
         if "reconstruction" in plan.metrics:
             measured |= reconstruction_metrics(codec, pictures, labels, classifier, seed=plan.seed)
             measured |= word_usage(codec, pictures)
+        if "words" in plan.metrics:
+            measured |= transmission.word_quality(codec, pictures, labels, classifier, seed=plan.seed)
+        if "reconstruction" in plan.metrics or "words" in plan.metrics:
             notes += measurement.missing_accuracy(measured, config.dataset, labels, classifier)
         if "errors" in plan.metrics:
             measured |= error_metrics(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)

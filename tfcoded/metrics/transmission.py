@@ -145,7 +145,6 @@ def measure(
     [found["psnr"].value for found in received], noiseless["psnr_noiseless"].value
     ```
     """
-    images = np.asarray(images)
     protocol.check_images(images, labels)
     code = codes.build(**dataclasses.asdict(config.code))
     posterior = WordPosterior if config.objective.kind == "reinforce_loo" else BitPosterior
@@ -153,14 +152,9 @@ def measure(
     measured = _error_rates(send, code, len(channels), seed, runs, words)
 
     noiseless, samples = {}, [{} for _ in channels]
-    starts = range(0, len(images), batch_size)
-    for index, start in enumerate(progress(starts, "images sent", len(starts))):
-        batch = protocol.as_float(images[start : start + batch_size])
-        truth = None
-        if labels is not None and classifier is not None:
-            truth = np.asarray(labels[start : start + batch_size])
-        smoothing = _seed(seed, _DECODING, index)
-        sent = codec.encode(batch)["bits"]
+    labels = None if classifier is None else labels
+    batches = _words(codec, images, labels, seed, batch_size, "images sent")
+    for index, (batch, truth, sent, smoothing) in enumerate(batches):
         quiet = codec.decode(sent, smoothing)["images"]
         _keep_quality(noiseless, "_noiseless", batch, quiet, truth, classifier)
         for received, kept in zip(send(sent, _seed(seed, _OF_IMAGES, index)), samples):
@@ -169,6 +163,45 @@ def measure(
     for kept in samples:
         kept["psnr_loss"] = np.subtract(noiseless["psnr_noiseless"], kept["psnr"])
     return [rates | _estimates(kept) for rates, kept in zip(measured, samples)], _estimates(noiseless)
+
+
+def word_quality(codec, images, labels=None, classifier=None, *, seed=0, batch_size=protocol.PSNR_BATCH):
+    """How well images survive as nothing but their most probable words, each of M bits.
+
+    `tfcoded.metrics.reconstruction_metrics` measures what a sample of the posterior makes of an image; who stores or
+    sends the bits has the most probable word. `psnr_words`, `ssim_words` and `accuracy_words` are `psnr_noiseless` and
+    so on of `measure`, of the same seed.
+
+    Args:
+      codec, images, labels, classifier, seed, batch_size: as in `measure`.
+
+    Returns:
+      `dict` from the metric's name to an `Estimate`; without labels or a classifier there is no `accuracy_words`.
+
+    Raises:
+      ValueError: if there are no images, or labels and images differ in number.
+
+    Example:
+
+    ```python
+    word_quality(codec, images)["psnr_words"].value  # decibels
+    ```
+    """
+    protocol.check_images(images, labels)
+    labels = None if classifier is None else labels
+    samples = {}
+    for batch, truth, sent, smoothing in _words(codec, images, labels, seed, batch_size, "images of words"):
+        _keep_quality(samples, "_words", batch, codec.decode(sent, smoothing)["images"], truth, classifier)
+    return _estimates(samples)
+
+
+def _words(codec, images, labels, seed, batch_size, what):
+    """Images in batches, their labels or `None`, their most probable words, and the seed that decodes these."""
+    starts = range(0, len(images), batch_size)
+    for index, start in enumerate(progress(starts, what, len(starts))):
+        batch = protocol.as_float(images[start : start + batch_size])
+        truth = None if labels is None else np.asarray(labels[start : start + batch_size])
+        yield batch, truth, codec.encode(batch)["bits"], _seed(seed, _DECODING, index)
 
 
 def _error_rates(send, code, channels, seed, runs, words):
