@@ -29,7 +29,8 @@ class BuildWithZoo(build_py):
             *ROOT.glob("zoo/classifier_*/**/*"),
         ]
         for source in files:
-            if source.is_file():
+            unfinished = any(part.startswith(".") for part in source.relative_to(ROOT).parts)
+            if source.is_file() and not unfinished:
                 copy = target / source.relative_to(ROOT / "zoo")
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source, copy)

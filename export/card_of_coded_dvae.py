@@ -88,12 +88,13 @@ def limits(config, record):
     if missing:
         found.append(f"Published, but not measured here: {', '.join(missing)}.")
     if config.code_bits > config.information_bits and config.objective.kind != "reinforce_loo":
+        command = f"`python -m tfcoded.evaluate --model={config.name} --metrics=words --out=words.json` measures them"
+        told = "see the rows of the likeliest words" if "psnr_words" in measured else command
         found.append(
             "Reconstructions, and the numbers about them, are the paper's: of code bits drawn one by one, by whose mean"
             " the decoder also learns how sure each bit is. They tell more of an image than"
             f" {config.information_bits} bits could; `decode` has nothing but the bits, and its images are further from"
-            " the original (`python -m tfcoded.evaluate"
-            f" --model={config.name} --over=bsc:0 --out=over.json` measures them). The ELBO, which charges for the bits"
+            f" the original ({told}). The ELBO, which charges for the bits"
             " alone, is what was maximized and no lower bound on log p(x)."
         )
     if config.likelihood == "bernoulli":

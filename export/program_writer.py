@@ -163,7 +163,11 @@ class ImageFiles:
         if image_files.has_archives(archives):
             places = {}
             for part, images in (("train", dataset.train_images), ("test", dataset.test_images)):
-                stored = image_files.read_archive(archives, part)
+                try:
+                    stored = image_files.read_archive(archives, part)
+                except image_files.DAMAGE as error:
+                    file = archives / image_files.ARCHIVES[part]
+                    raise UserError(f"cannot read {file}: {error}; --archives names another folder") from error
                 places[part] = _places(images, stored, archives)
             file = self._folder / f"{dataset.name}_order.npz"
             write_atomically(file, image_files.packed(places))

@@ -118,12 +118,10 @@ def restored_model(workdir):
     if parts:
         return models.SeparateSystem.from_parts(*(restored_model(path / name)[0] for name in parts)), config
     model = models.build(config)
-    checkpoints = Checkpoints(path, model)
-    if checkpoints.latest() is None:
+    if not Checkpoints(path, model).restore():
         raise UserError(
             f"{workdir} has no complete checkpoint; python -m tfcoded.train saves one after each epoch"
         )
-    checkpoints.restore()
     return model, config
 
 

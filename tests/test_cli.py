@@ -21,6 +21,14 @@ def test_an_unknown_flag():
     assert done.stderr.startswith("error: Unknown command line flag 'zoodir'") and done.stderr.count("\n") == 1
 
 
+def test_a_number_that_no_integer_of_tensorflow_holds():
+    for name, flag in (("evaluate", "--runs"), ("evaluate", "--table"), ("train", "--train_images")):
+        command = [sys.executable, "-m", f"tfcoded.{name}", f"{flag}=4294967296"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        expected = f"error: {flag}=4294967296: expected less than 4294967296; --help lists the flags\n"
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
+
+
 def test_two_flags_that_are_missing():
     command = [sys.executable, "-m", "tfcoded.compare"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -228,15 +228,15 @@ def test_what_is_told_of_a_likelihood_goes_with_it(monkeypatch):
     dataset = data.Dataset("none", images, None, images, None)
     plan = measurement.Plan(metrics=("likelihood",))
     before = provenance.record(config.name, {}, {}, seed=0, notes=["of before"])
-    for measured, note, expected in (
-        ({"effective_sample_size": Estimate(9.3, None)}, "no log-likelihood", "no log-likelihood"),
-        ({"log_likelihood": Estimate(-230.0, 1.0)}, None, "log-likelihood of 3 images by 300 samples"),
-    ):
+    none = {"effective_sample_size": Estimate(9.3, None)}, "no log-likelihood", "no log-likelihood"
+    value = {"log_likelihood": Estimate(-230.0, 1.0)}, None, "log-likelihood of 3 images by 300 samples"
+    for measured, note, expected in (none, value, none):
         result = log_likelihood.LogLikelihood(measured, settings, note)
         monkeypatch.setattr(log_likelihood, "measure", lambda *arguments, **more: result)
         content, text, _ = measurement.measure(None, config, dataset, None, plan)
         before = provenance.merge(before, content, replace=True)
         first, told = measurement.remarks(before)  # and nothing of the likelihood that was replaced
+        assert before["metrics"].keys() == measured.keys() | {"effective_sample_size"}
         assert first == "of before" and told.startswith(expected) and f"note: {told}" in text
 
 

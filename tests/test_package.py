@@ -19,6 +19,8 @@ from tfcoded import checksums
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONFIGURATIONS = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("zoo/*/config.yaml")}
+# What a training of a classifier leaves while it is not finished.
+UNFINISHED = {f"zoo/classifier_mnist/{name}" for name in (".lock", ".training.npz", ".new.x/new/1/saved_model.pb")}
 
 
 def run(*arguments, cwd, **environment):
@@ -49,6 +51,9 @@ def _source(tmp_path_factory):
         (source / name).parent.mkdir(parents=True)
         (source / name).write_bytes(b"weights")
         checksums.update(source / "zoo", name.split("/")[1])
+    for name in UNFINISHED:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(b"unfinished")
     return source
 
 
@@ -89,6 +94,7 @@ def test_contents_of_the_wheel(wheel):
     assert packaged == {f"tfcoded/_{name}" for name in CONFIGURATIONS}
     assert "tfcoded/_zoo/classifier_mnist/1/saved_model.pb" in names
     assert "tfcoded/_zoo/coded_10_300/1/saved_model.pb" not in names
+    assert not any(f"tfcoded/_{name}" in names for name in UNFINISHED)
     index = zipfile.ZipFile(wheel).read("tfcoded/_zoo/SHA256SUMS").decode()
     assert index == f"{hashlib.sha256(b'weights').hexdigest()}  classifier_mnist/1/saved_model.pb\n"
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
@@ -192,6 +198,7 @@ def test_source_distribution(source, tmp_path):
     assert {name for name in names if name.endswith("/config.yaml")} == CONFIGURATIONS
     assert "zoo/classifier_mnist/1/saved_model.pb" in names
     assert "zoo/coded_10_300/1/saved_model.pb" not in names
+    assert not UNFINISHED & names
 
 
 def collect(folder, test_module, *arguments):

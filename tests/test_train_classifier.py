@@ -9,6 +9,7 @@ import commands
 import pytest
 
 from tfcoded import checksums
+from tfcoded.files import lock
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -66,13 +67,18 @@ def test_an_entry_is_replaced_whole_and_nothing_is_trained_twice(tmp_path):
     ended = commands.run(*arguments, "--overwrite", cwd=tmp_path, prepare=SMALL + ENDED)
     assert ended.returncode == 130, ended.stderr
     assert "epoch 1 of 2: accuracy 0." in ended.stdout and "left)" in ended.stdout
-    assert sorted(path.name for path in entry.iterdir()) == [".training.npz", "1"]
+    assert sorted(path.name for path in entry.iterdir()) == [".lock", ".training.npz", "1"]
     assert checksums.verify(tmp_path, entry.name) == 1
 
+    (entry / ".new.killed").mkdir()
+    with lock(entry):
+        done = commands.run(*arguments, "--overwrite", cwd=tmp_path, prepare=SMALL)
+    expected = "error: another process is training in classifier_mnist; wait for it or choose another folder\n"
+    assert (done.returncode, done.stderr) == (2, expected)
     done = commands.run(*arguments, "--overwrite", cwd=tmp_path, prepare=SMALL)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("going on after epoch 2 of 2\ntest accuracy 0.")
-    assert sorted(path.name for path in entry.iterdir()) == ["1", "README.md", "metrics.json"]
+    assert sorted(path.name for path in entry.iterdir()) == [".lock", "1", "README.md", "metrics.json"]
     assert checksums.verify(tmp_path, entry.name) > 1
     assert 'tf.saved_model.load("classifier_mnist/1")' in (entry / "README.md").read_text()
     again = commands.run(*arguments, cwd=tmp_path, prepare=SMALL)

@@ -226,27 +226,42 @@ def test_a_damaged_checkpoint_is_named(finished, tiny, tmp_path):
     assert not (workdir / "checkpoints" / "epoch-4_temp").exists()
 
 
-@pytest.mark.slow
-def test_two_workers_train_one_model(finished, tiny, tmp_path):
-    workdir = tmp_path / "run"
-    with socket.socket() as first, socket.socket() as second:
-        for probe in (first, second):
+def two_workers(first, second):
+    """Two trainings that are workers of one cluster, by their arguments: exit status, output and errors of each."""
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
             probe.bind(("localhost", 0))
-        hosts = [f"localhost:{probe.getsockname()[1]}" for probe in (first, second)]
+        hosts = [f"localhost:{probe.getsockname()[1]}" for probe in (one, other)]
     workers = []
-    for index in range(2):
+    for index, arguments in enumerate((first, second)):
         cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
         environment = {**os.environ, "TF_CONFIG": json.dumps(cluster)}
         workers.append(
             subprocess.Popen(
-                command(*tiny, "--workdir", workdir), cwd=ROOT, env=environment, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                command(*arguments), cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
         )
     outputs = [worker.communicate(timeout=300) for worker in workers]
-    for worker, (_, errors) in zip(workers, outputs):
-        assert worker.returncode == 0, errors[-3000:]
-    assert "2 device(s)" in outputs[0][0] and "epoch" not in outputs[1][0]
+    return [(worker.returncode, *output) for worker, output in zip(workers, outputs)]
+
+
+@pytest.mark.slow
+def test_two_workers_with_different_settings(tiny, tmp_path):
+    arguments = (*tiny, "--workdir", tmp_path / "run")
+    for status, _, errors in two_workers(arguments, (*arguments, "--seed=1", "--override=training.l2=0")):
+        expected = "workers 0 and 1 have other settings (training.l2: 0.0001 and 0.0; seed: 0 and 1); give all the same"
+        assert status == 2 and [line for line in errors.splitlines() if line.startswith(f"error: {expected}")], errors
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.slow
+def test_two_workers_train_one_model(finished, tiny, tmp_path):
+    workdir = tmp_path / "run"
+    outputs = []
+    for status, output, errors in two_workers(*[(*tiny, "--workdir", workdir)] * 2):
+        assert status == 0, errors[-3000:]
+        outputs.append(output)
+    assert "2 device(s)" in outputs[0] and "epoch" not in outputs[1]
     together, alone = (json.loads((path / "history.json").read_text()) for path in (workdir, finished[0]))
     # Same weights, order of images and steps, other noise: the bound rises alike.
     rise = [run["elbo"][-1] - run["elbo"][0] for run in (together, alone)]

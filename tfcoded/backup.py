@@ -49,6 +49,10 @@ class Backup(keras.callbacks.Callback):
             with np.load(content, allow_pickle=False) as file:
                 epochs, settings = int(file["epochs"]), json.loads(str(file["settings"]))
                 values = [file[str(index)] for index in range(len(self._variables))]
+            if any(value.shape != variable.shape for variable, value in zip(self._variables, values)):
+                raise ValueError("a training of another network")
+        except MemoryError:
+            raise
         except Exception as error:  # numpy and zipfile show damage in a dozen ways
             raise UserError(f"{self._path} is damaged ({error}); delete it to train from the beginning") from error
         changed = [
@@ -61,7 +65,7 @@ class Backup(keras.callbacks.Callback):
                 f"{self._path} holds another training ({'; '.join(changed)}); give the same settings or another folder,"
                 " or delete it"
             )
-        for variable, value in zip(self._variables, values, strict=True):
+        for variable, value in zip(self._variables, values):
             variable.assign(value)
         return epochs
 

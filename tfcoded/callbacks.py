@@ -13,12 +13,13 @@ class StopUnlessFinite(keras.callbacks.Callback):
     """Ends a training whose loss becomes infinite or NaN, before anything is saved of it.
 
     Args:
-      checkpoints: `tfcoded.checkpoints.Checkpoints`, to name the last good one.
+      latest: function that returns where the last good state is kept, or `None`.
+      advice: `str`, a sentence on what may help.
     """
 
-    def __init__(self, checkpoints):
+    def __init__(self, latest, advice):
         super().__init__()
-        self._checkpoints = checkpoints
+        self._latest, self._advice = latest, advice
         self._epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -33,12 +34,9 @@ class StopUnlessFinite(keras.callbacks.Callback):
     def _check(self, logs, when):
         broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
         if broken:
-            latest = self._checkpoints.latest()
+            latest = self._latest()
             kept = f"the last good checkpoint is {latest}" if latest else "no epoch was finished before"
-            raise UserError(
-                f"training stopped: {broken[0]} is not finite {when}; {kept}. "
-                "A smaller training.learning_rate or --dtype_policy=float32 may help, in a new --workdir"
-            )
+            raise UserError(f"training stopped: {broken[0]} is not finite {when}; {kept}. {self._advice}")
 
 
 class EpochProgress(keras.callbacks.Callback):

@@ -96,7 +96,7 @@ class Checkpoints:
 
 
 def latest_epoch(workdir):
-    """Number of the newest complete checkpoint in a work directory, an `int`, or `None` if there is none.
+    """Number of the newest checkpoint in a work directory by its name, an `int`, or `None` if there is none.
 
     Raises:
       UserError: if the file that names it is damaged.

@@ -5,7 +5,8 @@ import sys
 
 from absl import app, flags, logging
 
-from tfcoded.errors import UserError
+from tfcoded.errors import UserError, reason
+from tfcoded.sections import TOO_LARGE
 
 
 def run(main):
@@ -25,7 +26,9 @@ def run(main):
 
     def parse(argv):
         try:
-            return flags.FLAGS(argv)
+            arguments = flags.FLAGS(argv)
+            _refuse_huge_numbers()
+            return arguments
         except flags.Error as error:
             sys.exit(_report(f"{'; '.join(str(error).splitlines())}; --help lists the flags"))
         except SystemExit:  # absl ends with 1 after the flags were listed, as if that were a failure
@@ -45,7 +48,7 @@ def run(main):
         except OSError as error:
             if isinstance(error, BrokenPipeError) or error.strerror is None:
                 raise
-            sys.exit(_report(f"{error.strerror}: {error.filename}" if error.filename else error.strerror))
+            sys.exit(_report(reason(error)))
         except KeyboardInterrupt:
             sys.exit(130)
         except Exception as error:  # pylint: disable=broad-except
@@ -70,6 +73,13 @@ def run(main):
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def _refuse_huge_numbers():
+    """Refuses integers as configurations do; raises `flags.IllegalFlagValueError`."""
+    for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0]):
+        if isinstance(flag.value, int) and flag.value >= TOO_LARGE:
+            raise flags.IllegalFlagValueError(f"--{flag.name}={flag.value}: expected less than {TOO_LARGE}")
 
 
 def _memory_ran_out(error):

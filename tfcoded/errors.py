@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake."""
+"""The one exception that stands for a user's mistake, and what the system says of its own."""
 
 
 class UserError(ValueError):
@@ -7,3 +7,15 @@ class UserError(ValueError):
     Command lines print the message as one line and exit with status 2, without a traceback
     (`tfcoded.cli.run`); from Python it is an ordinary `ValueError`.
     """
+
+
+def reason(error):
+    """What the operating system says, such as `No space left on device: metrics.json`.
+
+    Args:
+      error: an `OSError` that has a `strerror`.
+
+    Returns:
+      `str`, with the file if one is named.
+    """
+    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror

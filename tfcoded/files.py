@@ -1,5 +1,6 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and folders that one process at a time trains in."""
 
+import fcntl
 import os
 import pathlib
 import tempfile
@@ -71,3 +72,30 @@ def writable_folder(path):
     except OSError as error:
         raise UserError(f"cannot write into the folder {path}: {error.strerror}") from error
     return path
+
+
+def lock(folder):
+    """Keeps other trainings out of a folder.
+
+    Args:
+      folder: `pathlib.Path`.
+
+    Returns:
+      The open file `.lock`. The lock falls when it is closed or this process ends, however that ends.
+
+    Raises:
+      UserError: if another process holds the lock.
+
+    Example:
+
+    ```python
+    held = lock(writable_folder("runs/mine"))
+    ```
+    """
+    file = (folder / ".lock").open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise UserError(f"another process is training in {folder}; wait for it or choose another folder") from error
+    return file

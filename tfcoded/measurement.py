@@ -14,8 +14,7 @@ class Plan:
       metrics: of a Coded-DVAE some of `reconstruction` and `errors` (`tfcoded.metrics.protocol`), `words`
         (`tfcoded.metrics.transmission`), `calibration` (`tfcoded.metrics.calibration`), `likelihood`
         (`tfcoded.metrics.log_likelihood`), `frechet` (`tfcoded.metrics.frechet`), by default the first four; of a
-        communication system `communication`
-        (`tfcoded.metrics.communication`). Empty for the default ones.
+        communication system `communication` (`tfcoded.metrics.communication`). Empty for the default ones.
       split: `test` or `train`, the images to measure on.
       images: `int`, use only the first so many, or `None` for all.
       seed: `int`, of everything sampled.
@@ -99,7 +98,7 @@ def remarks(record):
     Returns:
       list of `str`: the notes, and how each log-likelihood was measured or why there is none.
     """
-    likelihoods = record.get("likelihood", {}).values()
+    likelihoods = (facts for facts in record.get("likelihood", {}).values() if "note" in facts or "samples" in facts)
     return [*record.get("notes", ()), *(facts.get("note") or describe_likelihood(facts) for facts in likelihoods)]
 
 

@@ -105,11 +105,14 @@ def merge(before, after, *, replace=False):
     check_addition(before, after, replace=replace)
     origin = {key: after[key] for key in ("command", "seed", "hardware", "versions", "date")}
     origin |= {"images": after.get("images"), "metrics": list(after["metrics"])}  # perhaps fewer images than before
+    # A likelihood that was measured again without a value has none.
+    lost = after.get("likelihood", {}).keys() - after["metrics"].keys()
+    kept = {name: value for name, value in before["metrics"].items() if name not in lost}
     how = {key: value for key, value in after.items() if key not in origin}  # such as runs and words of error rates
     return {
         **before,
         **how,
-        "metrics": before["metrics"] | after["metrics"],
+        "metrics": kept | after["metrics"],
         "notes": list(dict.fromkeys([*before["notes"], *after["notes"]])),
         "likelihood": before.get("likelihood", {}) | after.get("likelihood", {}),
         "additions": [*before.get("additions", []), origin],

@@ -146,7 +146,7 @@ def _coerce(value, kind, place):
     # type(), not isinstance(), for which a bool is an int.
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
         raise ConfigError(f"{place} is {show(value)}; expected {_NOUNS[kind]}")
-    if kind is int and abs(value) >= _TOO_LARGE:
+    if kind is int and abs(value) >= TOO_LARGE:
         raise ConfigError(f"{place} is {show(value)}; expected an integer below 2^32")
     return value
 
@@ -172,7 +172,7 @@ def _coerce_container(value, kind, place):
     return tuple(_coerce(item, items[0], f"{place}[{index}]") for index, item in enumerate(value))
 
 
-_TOO_LARGE = 2**32  # the steps of so many epochs still fit into TensorFlow's 64 bits
+TOO_LARGE = 2**32  # the steps of so many epochs still fit into TensorFlow's 64 bits
 _NOUNS = {str: "a string", int: "an integer", float: "a finite number", bool: "true or false"}
 
 

@@ -11,17 +11,19 @@ which OUT/.training.npz holds.
 
 import math
 import pathlib
+import shutil
 import tempfile
 
 from absl import flags
 
 from tfcoded import checksums, cli, provenance
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder, write_atomically
+from tfcoded.files import lock, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
 UNFINISHED = ".training.npz"
+_NEW = ".new."
 DATASETS = {
     "fashion_mnist": "T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, boot",
     "mnist": "digits 0 to 9",
@@ -82,6 +84,9 @@ def main():
     out = writable_folder(FLAGS.out)
     if any(not child.name.startswith(".") for child in out.iterdir()) and not FLAGS.overwrite:
         raise UserError(f"{out} is not empty; give another --out or --overwrite")
+    held = lock(out)
+    for left in out.glob(f"{_NEW}*"):  # of a process that was killed
+        shutil.rmtree(left)
     listed = checksums.read(out.parent) is not None  # OUT is an entry of a zoo that is checked
 
     import tensorflow as tf
@@ -100,7 +105,7 @@ def main():
         backup=out / UNFINISHED,
     )
     folded = classifier.folded(dataset.train_images.shape[1:])
-    with tempfile.TemporaryDirectory(dir=out, prefix=".new.") as made:
+    with tempfile.TemporaryDirectory(dir=out, prefix=_NEW) as made:
         new = pathlib.Path(made) / "new"
         tf.saved_model.save(folded, str(new / "1"), folded.signatures())
         stored = tf.saved_model.load(str(new / "1"))
@@ -119,6 +124,7 @@ def main():
         if listed:
             checksums.update(out.parent, out.name)
     (out / UNFINISHED).unlink()
+    held.close()
     print(f"test accuracy {accuracy.value:.4f} ± {accuracy.standard_error:.4f}; written to {out}")
 
 
@@ -165,12 +171,12 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
       `tfcoded.networks.Classifier`.
 
     Raises:
-      UserError: if the file is damaged, or of a training with other settings.
+      UserError: if the file is damaged, or of a training with other settings; if the loss becomes infinite or NaN.
     """
     import keras
 
     from tfcoded.backup import Backup
-    from tfcoded.callbacks import EpochProgress
+    from tfcoded.callbacks import EpochProgress, StopUnlessFinite
     from tfcoded.networks.classifier import Classifier
 
     filters = FILTERS.get(dataset.name, (32, 64))
@@ -186,7 +192,10 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
     shift = SHIFTS.get(name, 1)
     flip = name in MIRRORED
     batches = training_batches(dataset.train_images, dataset.train_labels, batch_size, seed, flip=flip, shift=shift)
-    callbacks, done = [EpochProgress(epochs, "accuracy")], 0
+    kept = None if backup is None else pathlib.Path(backup)
+    advice = "A smaller --learning_rate may help, in another --out" + (f" or without {kept}" if kept else "")
+    finite = StopUnlessFinite(lambda: kept if kept and kept.exists() else None, advice)
+    callbacks, done = [finite, EpochProgress(epochs, "accuracy")], 0
     if backup is not None:
         classifier(dataset.train_images[:1] / 255)  # makes the variables
         classifier.optimizer.build(classifier.trainable_variables)

@@ -1,5 +1,6 @@
 """A training run from configuration to SavedModel."""
 
+import json
 import pathlib
 import sys
 import typing
@@ -13,7 +14,7 @@ from tfcoded.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
 from tfcoded.checkpoints import Checkpoints, latest_epoch, restore_weights
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder, write_atomically
-from tfcoded.workdir import Workdir
+from tfcoded.workdir import Workdir, settings
 
 
 class Trained(typing.NamedTuple):
@@ -165,6 +166,7 @@ def _train(
         "replicas": distribution.num_replicas_in_sync,  # the noise depends on it
         "initial_weights": initial_weights,
     }
+    _require_same(distribution, settings(config) | {"training.epochs": config.training.epochs} | facts)
     # All workers read the same work directory; only the first writes to it.
     first = _is_first_worker(distribution)
     parts = kinds.of(config).parts(config)
@@ -205,7 +207,8 @@ def _train(
     if first:
         _announce(config, home.path, model, distribution, policy, done, initial_weights)
     if done < epochs:
-        callbacks = [StopUnlessFinite(checkpoints)]
+        advice = "A smaller training.learning_rate or --dtype_policy=float32 may help, in a new --workdir"
+        callbacks = [StopUnlessFinite(checkpoints.latest, advice)]
         if first:
             callbacks += [EpochProgress(epochs, model.monitor), EpochRecord(checkpoints, home, history)]
             callbacks.append(keras.callbacks.TensorBoard(str(home.path / "logs"), write_graph=False))
@@ -334,6 +337,19 @@ def _is_first_worker(distribution):
     return resolver.task_type == "chief" or (
         resolver.task_id == 0 and "chief" not in resolver.cluster_spec().as_dict()
     )
+
+
+def _require_same(distribution, given):
+    """Refuses workers that were given different settings: they would train one model on different data or bounds."""
+    if not isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
+        return
+    texts = distribution.gather(tf.constant([*json.dumps(given).encode(), *b"\n"]), axis=0)
+    first, *others = [json.loads(line) for line in bytes(texts.numpy().tolist()).splitlines()]
+    for number, other in enumerate(others, start=1):
+        changed = [key for key in {**first, **other} if first.get(key) != other.get(key)]
+        if changed:
+            values = "; ".join(f"{key}: {first.get(key)} and {other.get(key)}" for key in changed)
+            raise UserError(f"workers 0 and {number} have other settings ({values}); give all the same command")
 
 
 def _wait_for_all(distribution):

@@ -12,7 +12,6 @@
 """
 
 import dataclasses
-import fcntl
 import json
 import os
 import pathlib
@@ -20,7 +19,7 @@ import pathlib
 from tfcoded import config as configuration
 from tfcoded import kinds
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder, write_atomically
+from tfcoded.files import lock, writable_folder, write_atomically
 
 
 class Workdir:
@@ -46,7 +45,7 @@ class Workdir:
 
     def __init__(self, path, config, run, trained=0):
         self.path = writable_folder(path)
-        self._lock = self._locked()
+        self._lock = lock(self.path)
         allowed = ("run.json", *kinds.of(config).parts(config))  # parts may have been trained elsewhere
         if (self.path / "config.yaml").exists():
             self._check_same(config, run)
@@ -60,18 +59,6 @@ class Workdir:
         # config.yaml makes the folder a run, so it comes last. Both are written again when the epochs changed.
         write_atomically(self.path / "run.json", json.dumps(run, indent=2) + "\n")
         write_atomically(self.path / "config.yaml", configuration.to_yaml(config))
-
-    def _locked(self):
-        """The open file whose lock keeps a second training out; it falls with this process, however that ends."""
-        lock = (self.path / ".lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise UserError(
-                f"another process is training in {self.path}; wait for it or choose another --workdir"
-            ) from error
-        return lock
 
     def _check_same(self, config, run):
         """Refuses to go on with another model, other data or other noise; see `settings` about the epochs."""

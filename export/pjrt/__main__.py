@@ -8,6 +8,7 @@ another process. See export/pjrt/README.md.
 
 import argparse
 import concurrent.futures
+import faulthandler
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ from export.pjrt import images
 from export.pjrt.program import Device, Programs
 from export.pjrt.storage import STORAGES
 from export.pjrt.trainer import InUse, NotFinite, Trainer
-from tfcoded.errors import UserError
+from tfcoded.errors import UserError, reason
 from tfcoded.files import writable_folder, write_atomically
 from tfcoded.progress import clock
 
@@ -32,6 +33,14 @@ def main(arguments=None, device=None):
         return _Schedule(values, started, device or Device(values.cache)).run()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        print(f"error: {reason(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)
@@ -51,14 +60,17 @@ def _parsed(arguments):
     parser.add_argument("--workdir", default="runs/pjrt", help="folder in which each model gets a folder")
     parser.add_argument("--images", default="data", help="folder of data sets: IMAGES/fashion_mnist/*.gz or *.npz")
     parser.add_argument("--weights", default="float32", choices=STORAGES, help="storage of the trained weights")
-    parser.add_argument("--part_mb", type=_positive(float), default=15.0, help="largest file of trained weights, in MB")
+    parser.add_argument("--part_mb", type=float, default=15.0, help="largest file of trained weights, in MB")
     parser.add_argument("--epochs", type=_positive(int), help="in place of the configurations'")
     parser.add_argument("--steps", type=_positive(int), help="only so many steps per epoch, for a trial")
     parser.add_argument("--time_budget", type=_positive(float), default=float("inf"), help="seconds, then stop")
     parser.add_argument("--checkpoint_seconds", type=float, default=300.0, help="time between checkpoints")
     parser.add_argument("--cache", help="folder that keeps compiled programs for the next process")
     parser.add_argument("--ahead", action="store_true", help="compile the next model while this one trains")
-    return parser.parse_args(arguments)
+    values = parser.parse_args(arguments)
+    if not 0.001 <= values.part_mb <= 1e6:
+        parser.error(f"argument --part_mb: {values.part_mb:g} is not between 0.001 and 1e6")
+    return values
 
 
 def _positive(kind):
@@ -211,4 +223,5 @@ class _Schedule:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()  # drivers and compilers may end a process without a word
     sys.exit(main())

@@ -11,6 +11,9 @@ import numpy as np
 
 from tfcoded.errors import UserError
 
+# What files of images that are missing or damaged raise.
+DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, zlib.error, zipfile.BadZipFile)
+
 # In the folder of a data set of the MNIST family.
 ARCHIVES = {"train": "train-images-idx3-ubyte.gz", "test": "t10k-images-idx3-ubyte.gz"}
 
@@ -40,9 +43,10 @@ def load(facts, part, root, programs):
                 images = read_archive(folder, part)[places[part]]
         else:
             images = _from_numpy(folder, part)
-    except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise UserError(
-            f"cannot read the images of {facts['dataset']} in {folder} ({error!r}); --images names the data sets' folder"
+            f"cannot read the images of {facts['dataset']} in {folder} ({error!r}); --images names the data sets' "
+            "folder"
         ) from error
     count, expected = facts[part]["count"], facts[part]["sha256"]
     images = np.ascontiguousarray(images[:count])
@@ -63,7 +67,7 @@ def read_archive(folder, part):
     """The images of an idx archive as `np.uint8 [N, h, w, 1]`, in its own order.
 
     Raises:
-      OSError, EOFError, ValueError, zlib.error: if it is damaged.
+      one of `DAMAGE`: if it is missing or damaged.
     """
     with gzip.open(pathlib.Path(folder) / ARCHIVES[part]) as file:
         content = file.read()

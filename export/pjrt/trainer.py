@@ -1,16 +1,14 @@
 """The training of one model: state on the device, epoch after epoch, checkpoints, results."""
 
-import fcntl
 import json
 import math
-import pathlib
 import time
 
 import numpy as np
 
 from export.pjrt import philox, storage
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder, write_atomically
+from tfcoded.files import lock, writable_folder, write_atomically
 
 
 class NotFinite(UserError):
@@ -187,10 +185,7 @@ class Trainer:
         write_atomically(self.folder / "history.json", json.dumps(self.history, indent=1) + "\n")
 
     def _locked(self):
-        lock = (pathlib.Path(self.folder) / ".lock").open("a")
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise InUse(f"another process is training in {self.folder}") from error
-        return lock
+            return lock(self.folder)
+        except UserError as error:
+            raise InUse(str(error)) from error

@@ -86,6 +86,13 @@ def test_folders_that_are_no_work_directory(tmp_path):
     assert [child.name for child in tmp_path.iterdir()] == ["config.yaml"]  # reading writes nothing
 
 
+def test_a_lost_name_of_the_newest_checkpoint(tmp_path):
+    small_models.work_directory(tmp_path / "run", epochs=1)
+    (tmp_path / "run" / "checkpoints" / "checkpoint").unlink()
+    with pytest.raises(UserError, match="checkpoint is missing or damaged, but .* holds epoch-1; write the line"):
+        restored_model(tmp_path / "run")
+
+
 @pytest.mark.parametrize("suffix", ["data-00000-of-00001", "index"])
 def test_truncated_checkpoints(suffix, tmp_path):
     small_models.work_directory(tmp_path / "run", epochs=1)

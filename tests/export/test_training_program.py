@@ -1,5 +1,6 @@
 """Programs of training, with tiny networks: the same training as `model.fit`, interrupted and not."""
 
+import errno
 import fcntl
 import gzip
 import hashlib
@@ -381,6 +382,8 @@ def test_damaged_programs(tiny, tmp_path, damage, message, capsys):
     "argument, message",
     [
         ("--epochs=0", "argument --epochs: invalid positive int value: '0'; --help lists the options"),
+        ("--part_mb=inf", "argument --part_mb: inf is not between 0.001 and 1e6; --help lists the options"),
+        ("--part_mb=0", "argument --part_mb: 0 is not between 0.001 and 1e6; --help lists the options"),
         ("--epoch_count=3", "unrecognized arguments: --epoch_count=3; --help lists the options"),
         (f"--cache={__file__}", f"{__file__} is a file; expected a folder"),
     ],
@@ -414,6 +417,34 @@ def test_programs_are_replaced_and_archives_left_out_only_on_request(tmp_path):
         assert done.returncode == 2 and message in done.stderr
         assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert manifest.read_text() == "{}" and list(tmp_path.iterdir()) == [manifest.parent]
+
+
+_IDX = gzip.compress(np.array([0x803, 9, 28, 28], ">i4").tobytes())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", _IDX, _IDX[:9], gzip.compress(b"short"), gzip.compress(bytes(16))],
+    ids=["other", "no_images", "cut", "no_header", "no_idx"],
+)
+def test_a_damaged_archive_is_named(content, tiny, tmp_path, monkeypatch):
+    for name in image_files.ARCHIVES.values():
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.setattr(data, "load", lambda *arguments: tiny.dataset)
+    with pytest.raises(UserError, match=f"cannot read {tmp_path}/train-images-idx3-ubyte.gz: "):
+        program_writer.ImageFiles(tmp_path / "out", archives=tmp_path).described(tiny.config)
+
+
+def test_a_full_disk_is_told_in_one_line(tiny, tmp_path, monkeypatch, capsys):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(storage, "write_atomically", full)
+    assert tiny.run(tmp_path) == 2
+    assert capsys.readouterr().err == "error: No space left on device\n"
+    monkeypatch.setattr(runner._Schedule, "run", lambda schedule: (tmp_path / "none").read_bytes())
+    assert tiny.run(tmp_path) == 2
+    assert capsys.readouterr().err == f"error: No such file or directory: {tmp_path}/none\n"
 
 
 def test_archives_are_read_in_the_order_of_the_training(tmp_path):
@@ -495,8 +526,8 @@ def test_jax_runs_the_programs(training, tmp_path):
     python = jax_python()
     if python is None:
         pytest.skip("JAX is not installed; pip install '.[pjrt]', or set TFCODED_PJRT_PYTHON to an interpreter with it")
-    command = [python, "-m", "export.pjrt", training.programs, "--images", training.images, "--weights=float32", "--ahead"]
-    command += ["--cache", tmp_path / "cache", "--workdir", tmp_path]
+    command = [python, "-m", "export.pjrt", training.programs, "--images", training.images, "--weights=float32"]
+    command += ["--ahead", "--cache", tmp_path / "cache", "--workdir", tmp_path]
     environment = os.environ | {"JAX_PLATFORMS": "cpu"}
     trial = ["--steps=1", "--epochs=1", "--workdir", tmp_path / "trial"]
     for more in (["--time_budget=1"], trial, ["--time_budget=500"]):  # the last time with compiled programs, but one

@@ -176,6 +176,13 @@ def test_an_interrupted_training_goes_on(monkeypatch, tmp_path):
     before = path.read_bytes()
     with pytest.raises(UserError, match="another training .epochs: 3 there, 4 here; seed: 1 there, 2 here."):
         train_classifier.train(dataset, **(settings | {"epochs": 4, "seed": 2}), backup=path)
+    with monkeypatch.context() as patched:
+        patched.setitem(train_classifier.FILTERS, dataset.name, (8, 16))
+        with pytest.raises(UserError, match="training.npz is damaged .a training of another network.; delete it"):
+            train_classifier.train(dataset, **settings, backup=path)
+        patched.setattr(np, "load", lambda *arguments, **more: bytearray(1 << 62))
+        with pytest.raises(MemoryError):
+            train_classifier.train(dataset, **settings, backup=path)
     path.write_bytes(before[:-100])
     with pytest.raises(UserError, match="training.npz is damaged .* delete it"):
         train_classifier.train(dataset, **settings, backup=path)
@@ -184,6 +191,17 @@ def test_an_interrupted_training_goes_on(monkeypatch, tmp_path):
     # Threads may add in another order; other images, dropout or moments differ by the size of a step.
     for there, here in zip(whole, resumed, strict=True):
         np.testing.assert_allclose(here, there, atol=1e-4)
+
+
+def test_a_training_that_diverges_is_not_kept(tmp_path):
+    pictures, labels = np.full([32, 28, 28, 1], 255, np.uint8), np.arange(32) % 4
+    dataset = Dataset("noise", pictures, labels, pictures, labels)
+    path = tmp_path / ".training.npz"
+    settings = {"batch_size": 16, "learning_rate": 1e38, "seed": 1}
+    message = f"is not finite in step 2 of epoch 1; no epoch .* in another --out or without {path}"
+    with pytest.raises(UserError, match=message):
+        train_classifier.train(dataset, **settings, epochs=2, backup=path)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
