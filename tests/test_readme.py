@@ -118,19 +118,36 @@ _COLUMNS = {
 }
 
 
+def tables_of_trained_models():
+    """The cells of the tables in that section, without their rules."""
+    section = README.split("\n## Trained models\n")[1].split("\n## ")[0]
+    for paragraph in section.split("\n\n"):
+        if paragraph.startswith("| "):
+            heading, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in paragraph.splitlines())
+            yield heading, rows
+
+
 def trained_models():
     """Name -> two lists of cells, ours and the published ones, of the table of trained models; and its metrics."""
-    section = README.split("\n## Trained models\n")[1].split("\n## ")[0]
-    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")]
-    heading, rows = lines[0], lines[2:]
+    heading, rows = next(tables_of_trained_models())
     found = {}
     for ours, published in zip(rows[::2], rows[1::2], strict=True):
         found[re.match(r"`(\w+)`", ours[0])[1]] = ours, published
     return found, [_COLUMNS[name] for name in heading[1:]]
 
 
-def test_the_table_of_trained_models_has_all_of_them():
+def test_the_tables_of_trained_models_have_all_of_them():
     assert set(trained_models()[0]) == set(TRAINED)
+    _, (heading, _) = tables_of_trained_models()
+    assert {name.strip("`") for name in heading[1:]} == set(TRAINED)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_what_words_alone_give_is_in_their_files(name):
+    _, (heading, rows) = tables_of_trained_models()
+    found = {_COLUMNS[row[0]]: row[heading.index(f"`{name}`")] for row in rows}
+    measured = zoo.measured(name)
+    assert found == {key: tables.formatted(measured[f"{key}_words"]) for key in ("psnr", "ssim", "accuracy")}
 
 
 @pytest.mark.parametrize("name", TRAINED)
