@@ -12,6 +12,7 @@ which OUT/.training.npz holds.
 import math
 import pathlib
 import shutil
+import sys
 import tempfile
 
 from absl import flags
@@ -192,9 +193,12 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
     shift = SHIFTS.get(name, 1)
     flip = name in MIRRORED
     batches = training_batches(dataset.train_images, dataset.train_labels, batch_size, seed, flip=flip, shift=shift)
-    kept = None if backup is None else pathlib.Path(backup)
-    advice = "A smaller --learning_rate may help, in another --out" + (f" or without {kept}" if kept else "")
-    finite = StopUnlessFinite(lambda: kept if kept and kept.exists() else None, advice)
+
+    def kept():
+        return backup if backup and pathlib.Path(backup).exists() else None
+
+    advice = "A smaller --learning_rate may help, in another --out" + (f" or without {backup}" if backup else "")
+    finite = StopUnlessFinite(kept, advice)
     callbacks, done = [finite, EpochProgress(epochs, "accuracy")], 0
     if backup is not None:
         classifier(dataset.train_images[:1] / 255)  # makes the variables
@@ -208,7 +212,12 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
         print(f"going on after epoch {done} of {epochs}", flush=True)
     for _ in range(2 * done):
         iter(batches)  # the next order; Keras makes an iterator at either end of an epoch
-    classifier.fit(batches, initial_epoch=done, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+    try:
+        classifier.fit(batches, initial_epoch=done, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+    except KeyboardInterrupt:
+        said = f"{kept()} is kept; the same command goes on from there" if kept() else "no epoch was finished"
+        print(f"\ninterrupted: {said}", file=sys.stderr)
+        raise
     return classifier
 
 

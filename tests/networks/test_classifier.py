@@ -155,7 +155,7 @@ def test_training_learns():
     assert accuracy > 0.95
 
 
-def test_an_interrupted_training_goes_on(monkeypatch, tmp_path):
+def test_an_interrupted_training_goes_on(monkeypatch, tmp_path, capsys):
     rng = np.random.default_rng(0)
     pictures, labels = rng.integers(0, 256, [64, 28, 28, 1]).astype(np.uint8), np.arange(64) % 4
     dataset = Dataset("noise", pictures, labels, pictures, labels)
@@ -173,6 +173,7 @@ def test_an_interrupted_training_goes_on(monkeypatch, tmp_path):
         patched.setattr(Backup, "on_epoch_end", write_and_end)
         with pytest.raises(KeyboardInterrupt):
             train_classifier.train(dataset, **settings, backup=path)
+    assert capsys.readouterr().err == f"\ninterrupted: {path} is kept; the same command goes on from there\n"
     before = path.read_bytes()
     with pytest.raises(UserError, match="another training .epochs: 3 there, 4 here; seed: 1 there, 2 here."):
         train_classifier.train(dataset, **(settings | {"epochs": 4, "seed": 2}), backup=path)
