@@ -75,12 +75,20 @@ def rows(path, count, columns):
 def test_the_same_images_side_by_side(zoo):
     done = run(zoo, "--models=three,six", "--out=out", "--columns=4", "--sample_rows=3")
     assert done.returncode == 0, done.stderr
-    names = ["reconstructions.png", "samples.png", "learning_curves.png"]
+    names = ["reconstructions.png", "words.png", "samples.png", "learning_curves.png"]
     assert done.stdout.split() == [f"out/{name}" for name in names]
 
     original, three, six = rows(zoo / "out" / "reconstructions.png", 3, 4)
     assert original.std() > 50
     assert abs(three - original / 2).max() <= 1 and abs(six - original / 4).max() <= 1
+
+    again, *from_words = rows(zoo / "out" / "words.png", 3, 4)
+    assert (again == original).all()
+    for bits, found in zip((3, 6), from_words, strict=True):  # stripes, from the first row of pixels of each
+        stripes = 255 * (original[:, : 8 * bits : 8].mean(axis=2) > 127.5)
+        assert 0 < stripes.mean() < 255
+        expected = np.pad(np.repeat(stripes, 8, axis=1), [(0, 0), (0, 112 - 8 * bits)])
+        assert (found == expected[:, :, np.newaxis]).all()
 
     samples = rows(zoo / "out" / "samples.png", 6, 4)
     assert (samples[:3, :, 24:] == 0).all()  # stripes of three bits, eight rows of pixels each
@@ -106,7 +114,7 @@ def test_curves_of_before_are_not_left_behind(zoo):
     (zoo / "old").mkdir()
     (zoo / "old" / "learning_curves.png").write_text("")
     done = run(zoo, "--models=unrecorded", "--out=old", "--overwrite")
-    assert done.returncode == 0 and done.stdout.split() == ["old/reconstructions.png", "old/samples.png"]
+    assert done.returncode == 0 and done.stdout.split() == ["old/reconstructions.png", "old/words.png", "old/samples.png"]
     assert not (zoo / "old" / "learning_curves.png").exists()
 
 

@@ -5,6 +5,7 @@
 
 Each of --models is the name of a zoo entry with weights, or the --workdir of a training. Writes into OUT
   reconstructions.png  test images, below them the reconstructions of every model
+  words.png            the same images, below them what every model makes of their most probable words alone
   samples.png          images of random words of every model; of as many bits, the same words
   learning_curves.png  metrics of the test images over the epochs, as in Figure 1b of the paper, of the models that
                        have a history.json beside them
@@ -24,7 +25,7 @@ from tfcoded.workdir import read_history
 
 FLAGS = flags.FLAGS
 
-_PICTURES = ("reconstructions.png", "samples.png", "learning_curves.png")
+_PICTURES = ("reconstructions.png", "words.png", "samples.png", "learning_curves.png")
 _BOUNDS = ("val_iwae", "val_vr_iwae", "val_elbo")  # what a training maximized is the first that it has
 
 
@@ -57,7 +58,7 @@ def main():
         source = sources.load_run(model) if _is_run(model) else sources.load_entry(model, FLAGS.zoo_dir)
         dataset.require_shape(source.config.item_shape)
         codecs[_title(model, source)] = source.codec
-    print(sheets.compared_reconstructions(codecs, dataset.test_images, out, FLAGS.columns, FLAGS.seed))
+    print(*sheets.compared_reconstructions(codecs, dataset.test_images, out, FLAGS.columns, FLAGS.seed), sep="\n")
     print(sheets.compared_samples(codecs, out, FLAGS.sample_rows, FLAGS.columns, FLAGS.seed))
     _draw_curves(histories, out / "learning_curves.png")
 

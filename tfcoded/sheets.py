@@ -74,7 +74,10 @@ def compared_samples(codecs, out, rows, columns, seed):
 
 
 def compared_reconstructions(codecs, images, out, columns, seed):
-    """Writes `out`/reconstructions.png: random images, below them each model's reconstructions. Returns its path.
+    """Writes random images, below them what each model makes of them, from its posterior and from words alone.
+
+    `out`/reconstructions.png has reconstructions, of a sample of the posterior; `out`/words.png of the same images what
+    their most probable words are decoded to, which is what is left of an image that was stored or sent as its word.
 
     Args:
       codecs: `dict` from the text beside its row to a model.
@@ -82,15 +85,23 @@ def compared_reconstructions(codecs, images, out, columns, seed):
       out: `pathlib.Path` of a folder.
       columns: `int`, images.
       seed: `int`.
+
+    Returns:
+      list of the paths of both.
     """
     from tfcoded.metrics import as_float
     from tfcoded.pictures import sheet
 
     chosen = as_float(_choose(images, columns, seed))
-    rows = [chosen, *(codec.reconstruct(chosen, _seed(seed, _RECONSTRUCTIONS))["images"] for codec in codecs.values())]
-    path = out / "reconstructions.png"
-    sheet(np.concatenate(rows), len(chosen), path, row_titles=["original", *codecs])
-    return path
+    smoothing = _seed(seed, _RECONSTRUCTIONS)
+    rows = {
+        "reconstructions.png": [codec.reconstruct(chosen, smoothing) for codec in codecs.values()],
+        "words.png": [codec.decode(codec.encode(chosen)["bits"], smoothing) for codec in codecs.values()],
+    }
+    for name, made in rows.items():
+        images = np.concatenate([chosen, *(row["images"] for row in made)])
+        sheet(images, len(chosen), out / name, row_titles=["original", *codecs])
+    return [out / name for name in rows]
 
 
 def words(codec, config, images, out, rows, count, seed):
