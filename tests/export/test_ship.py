@@ -72,7 +72,8 @@ def test_it_is_compared_with_its_own_training(home, tmp_path):
     models = f"--models=tiny,{home / 'run'}"
     done = shipped.run_tiny("tfcoded.compare", models, f"--zoo_dir={home / 'zoo'}", f"--out={tmp_path}")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert {path.name for path in tmp_path.iterdir()} == {"reconstructions.png", "samples.png", "learning_curves.png"}
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"reconstructions.png", "words.png", "samples.png", "learning_curves.png"}
 
 
 def test_it_loads_and_verifies(home, model):
