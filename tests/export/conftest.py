@@ -5,8 +5,6 @@ import small_models
 import small_systems
 import tensorflow as tf
 
-from export import STORAGES
-from export.module import CodedDVAEModule
 from export.savedmodel import export_saved_model
 from export.system_module import SystemModule
 
@@ -20,20 +18,6 @@ def exported(tmp_path_factory):
         settings = small_models.configuration(name)
         model = small_models.build(settings, contrast=True)
         cases[name] = settings, model, export_saved_model(model, settings, folder / name)
-    return cases
-
-
-@pytest.fixture(scope="session")
-def compact(tmp_path_factory):
-    """storage -> (module, folder), for one model with its initial weights."""
-    folder = tmp_path_factory.mktemp("compact")
-    settings = small_models.configuration("repetition")
-    model = small_models.build(settings)
-    images = small_models.images(settings, 64)
-    cases = {}
-    for storage in STORAGES:
-        path = export_saved_model(model, settings, folder, storage, images)
-        cases[storage] = CodedDVAEModule(model, settings, storage, images), path
     return cases
 
 
