@@ -1,11 +1,21 @@
 """Stand-ins for the published networks, which XLA compiles in a second, and a training on forty images."""
 
+import pathlib
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfcoded import config
 from tfcoded.networks.layers import Dense
+
+# What a process runs first that is to use them, as `commands.run` takes it.
+PREPARE = f"""
+import sys
+sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
+import pytest, tiny_networks
+tiny_networks.replace_networks(pytest.MonkeyPatch())
+"""
 
 CONFIG = """
 name: tiny
@@ -22,7 +32,7 @@ class Encoder(keras.layers.Layer):
     def __init__(self, image_shape, outputs, width, seed):
         super().__init__(name="encoder")
         self.inputs = int(np.prod(image_shape))
-        self.hidden = Dense(width, self.inputs, seed, "encoder_hidden")
+        self.hidden = Dense(width, self.inputs, seed, "encoder_first")
         self.head = Dense(outputs, width, seed, "encoder_head", dtype="float32")
 
     def build(self, input_shape):
@@ -38,14 +48,14 @@ class Decoder(keras.layers.Layer):
         super().__init__(name="decoder")
         self.image_shape, self.inputs = image_shape, inputs
         self.hidden = Dense(width, inputs, seed, "decoder_hidden")
-        self.head = Dense(int(np.prod(image_shape)), width, seed, "decoder_head")
+        self.head = [Dense(int(np.prod(image_shape)), width, seed, "decoder_head")]
 
     def build(self, input_shape):
         self.hidden.build((None, self.inputs))
-        self.head.build((None, self.hidden.units))
+        self.head[-1].build((None, self.hidden.units))
 
     def call(self, z):
-        return tf.reshape(self.head(tf.tanh(self.hidden(z))), [-1, *self.image_shape])
+        return tf.reshape(self.head[-1](tf.tanh(self.hidden(z))), [-1, *self.image_shape])
 
 
 def replace_networks(monkeypatch):

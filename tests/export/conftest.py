@@ -16,8 +16,9 @@ def exported(tmp_path_factory):
     cases = {}
     for name in small_models.CODES:
         settings = small_models.configuration(name)
-        model = small_models.build(settings, contrast=True)
-        cases[name] = settings, model, export_saved_model(model, settings, folder / name)
+        with small_models.networks(name):
+            model = small_models.build(settings, contrast=True)
+            cases[name] = settings, model, export_saved_model(model, settings, folder / name)
     return cases
 
 

@@ -13,13 +13,6 @@ from tfcoded import config
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EPOCHS = 2
 
-_TINY = f"""
-import sys
-sys.path.insert(0, {str(ROOT / "tests")!r})
-import pytest, tiny_networks
-tiny_networks.replace_networks(pytest.MonkeyPatch())
-"""
-
 
 def run(module, *arguments, prepare=None):
     """Runs a command line in the clone, without a zoo folder named in the environment."""
@@ -29,7 +22,7 @@ def run(module, *arguments, prepare=None):
 
 def run_tiny(module, *arguments, prepare=""):
     """Runs a command line with the tiny networks in place of the published ones, after the Python code `prepare`."""
-    return run(module, *arguments, prepare=_TINY + prepare)
+    return run(module, *arguments, prepare=tiny_networks.PREPARE + prepare)
 
 
 def training(folder):

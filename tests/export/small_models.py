@@ -1,6 +1,10 @@
 """Models with narrow dense layers, and their configurations."""
 
+import contextlib
+
 import numpy as np
+import pytest
+import tiny_networks
 
 from tfcoded import config
 from tfcoded.checkpoints import Checkpoints
@@ -36,6 +40,15 @@ def configuration(name, width=16):
     )
 
 
+@contextlib.contextmanager
+def networks(name):
+    """Within it models of this one of CODES have the published networks if it is hierarchical, else tiny ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        if name != "hierarchical":
+            tiny_networks.replace_networks(patch)
+        yield
+
+
 def build(settings, seed=0, contrast=False):
     """The model of a configuration with random weights.
 
@@ -47,7 +60,8 @@ def build(settings, seed=0, contrast=False):
     """
     model = CodedDVAE.from_configuration(settings, seed=seed)
     if contrast:
-        for layer, factor in ((model.encoder.head, 300), (model.decoder.head[-1], 20)):
+        factors = (15, 4) if isinstance(model.encoder, tiny_networks.Encoder) else (300, 20)
+        for layer, factor in zip((model.encoder.head, model.decoder.head[-1]), factors):
             layer.kernel.assign(factor * np.asarray(layer.kernel))
     return model
 
