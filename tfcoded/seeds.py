@@ -30,7 +30,16 @@ def derive(seed, *data):
     if isinstance(seed, numbers.Integral):
         seed = int(seed)
         seed = tf.constant([seed & 0x7FFFFFFF, seed >> 31 & 0x7FFFFFFF], tf.int32)
+    fold = _fold_at_once if tf.executing_eagerly() else _fold
+    return fold(seed, [tf.cast(number, tf.int32) for number in data])
+
+
+def _fold(seed, data):
     for number in data:
         # The algorithm is named because "auto_select" reads negative seeds differently when XLA compiles it.
-        seed = tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int32), alg="philox")
+        seed = tf.random.experimental.stateless_fold_in(seed, number, alg="philox")
     return seed
+
+
+# Outside of functions every number takes thirty operations, which cost several milliseconds one by one.
+_fold_at_once = tf.function(_fold, autograph=False)
