@@ -18,7 +18,7 @@ from export.pjrt import philox
 from export.training_step import TrainingStep
 from export.weights import key
 from tfcoded import config as configuration
-from tfcoded import data, models, provenance
+from tfcoded import data, models, npz, provenance
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
 from tfcoded.workdir import differences
@@ -170,7 +170,7 @@ class ImageFiles:
                     raise UserError(f"cannot read {file}: {error}; --archives names another folder") from error
                 places[part] = _places(images, stored, archives)
             file = self._folder / f"{dataset.name}_order.npz"
-            write_atomically(file, image_files.packed(places))
+            write_atomically(file, npz.packed(places))
             return {"order": f"../images/{file.name}"}
         if self._images_mb:
             _write_images(dataset, self._folder / dataset.name, self._images_mb * 1_000_000)
@@ -191,7 +191,7 @@ def _write_images(dataset, folder, part_bytes):
     for part, images in (("train", dataset.train_images), ("test", dataset.test_images)):
         count = max(1, part_bytes // images[0].size)
         for start in range(0, len(images), count):
-            content = image_files.packed({part: images[start : start + count]}, compressed=True)
+            content = npz.packed({part: images[start : start + count]}, compressed=True)
             write_atomically(folder / f"{number:03}.npz", content)
             number += 1
 
@@ -245,7 +245,7 @@ def _write_initial(stored, folder):
     file.unlink(missing_ok=True)
     if not stored:
         return None
-    content = image_files.packed(stored, compressed=True)
+    content = npz.packed(stored, compressed=True)
     write_atomically(file, content)
     return {"file": file.name, "sha256": hashlib.sha256(content).hexdigest()}
 

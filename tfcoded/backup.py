@@ -1,12 +1,12 @@
 """An unfinished training in one file, from which it goes on."""
 
-import io
 import json
 import pathlib
 
 import keras
 import numpy as np
 
+from tfcoded import npz
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
 
@@ -44,16 +44,13 @@ class Backup(keras.callbacks.Callback):
         """
         if not self._path.exists():
             return 0
-        content = io.BytesIO(self._path.read_bytes())
         try:
-            with np.load(content, allow_pickle=False) as file:
-                epochs, settings = int(file["epochs"]), json.loads(str(file["settings"]))
-                values = [file[str(index)] for index in range(len(self._variables))]
+            arrays = npz.read(self._path)
+            epochs, settings = int(arrays["epochs"]), json.loads(str(arrays["settings"]))
+            values = [arrays[str(index)] for index in range(len(self._variables))]
             if any(value.shape != variable.shape for variable, value in zip(self._variables, values)):
                 raise ValueError("a training of another network")
-        except MemoryError:
-            raise
-        except Exception as error:  # numpy and zipfile show damage in a dozen ways
+        except (ValueError, KeyError) as error:
             raise UserError(f"{self._path} is damaged ({error}); delete it to train from the beginning") from error
         changed = [
             f"{key}: {settings.get(key)} there, {value} here"
@@ -70,7 +67,6 @@ class Backup(keras.callbacks.Callback):
         return epochs
 
     def on_epoch_end(self, epoch, logs=None):
-        content = io.BytesIO()
         values = {str(index): np.asarray(variable) for index, variable in enumerate(self._variables)}
-        np.savez(content, epochs=epoch + 1, settings=json.dumps(self._settings), **values)
-        write_atomically(self._path, content.getvalue())
+        facts = {"epochs": epoch + 1, "settings": json.dumps(self._settings)}
+        write_atomically(self._path, npz.packed(facts | values))

@@ -23,7 +23,7 @@ import zipfile
 
 import numpy as np
 
-from tfcoded import cache
+from tfcoded import cache, npz
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
 
@@ -139,9 +139,7 @@ def digest(weights):
 
 def save(path, weights):
     """Writes weights to a `.npz` file, whole or not at all."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **weights)
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, npz.packed(weights))
 
 
 def load(path):
@@ -156,13 +154,9 @@ def load(path):
     Raises:
       UserError: if the file is damaged or holds anything else.
     """
-    content = pathlib.Path(path).read_bytes()
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            weights = {name: np.asarray(archive[name], np.float32) for name in archive.files}
-    except MemoryError:
-        raise
-    except Exception as error:  # as above
+        weights = {name: np.asarray(array, np.float32) for name, array in npz.read(path).items()}
+    except ValueError as error:
         raise UserError(f"{path} does not hold converted weights ({error}); {how_to_get()}") from error
     check(weights, path)
     return weights

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import io
 import pathlib
 import zipfile
 import zlib
@@ -75,13 +74,6 @@ def read_archive(folder, part):
     if magic != 0x803:  # unsigned bytes in three dimensions
         raise ValueError(f"{ARCHIVES[part]} is no idx file of images")
     return np.frombuffer(content, np.uint8, offset=16).reshape(count, height, width, 1)
-
-
-def packed(arrays, compressed=False):
-    """`arrays`, a `dict`, as the `bytes` of an npz file."""
-    file = io.BytesIO()
-    (np.savez_compressed if compressed else np.savez)(file, **arrays)
-    return file.getvalue()
 
 
 def _from_numpy(folder, part):

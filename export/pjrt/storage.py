@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from export.pjrt.images import packed
+from tfcoded import npz
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
 
@@ -72,7 +72,7 @@ def write_result(folder, name, weights, storage, facts, part_bytes):
       list of `pathlib.Path`.
     """
     arrays = rounded(weights, storage) | {"facts": _to_array(facts | {"storage": storage})}
-    content = packed(arrays, compressed=storage == "int8")  # the bits of trained floats hardly compress
+    content = npz.packed(arrays, compressed=storage == "int8")  # the bits of trained floats hardly compress
     old = _parts(folder, name)
     count = -(-len(content) // part_bytes)
     files = []
@@ -124,7 +124,7 @@ def _parts(folder, name):
 
 def write_checkpoint(file, arrays, facts):
     """Writes `arrays` and `facts` into one npz file."""
-    write_atomically(file, packed(arrays | {"facts": _to_array(facts)}))
+    write_atomically(file, npz.packed(arrays | {"facts": _to_array(facts)}))
 
 
 def read_checkpoint(file):
@@ -138,12 +138,9 @@ def read_checkpoint(file):
 
 def _read(file, what):
     try:
-        with np.load(file) as stored:
-            arrays = {key: stored[key] for key in stored.files}
+        arrays = npz.read(file)
         return arrays, json.loads(arrays.pop("facts").tobytes())
-    except MemoryError:
-        raise
-    except Exception as error:  # numpy and zipfile show damage in a dozen ways
+    except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{what} is damaged: {error}") from error
 
 

@@ -1,13 +1,12 @@
 """Mean and covariance of the features of many images, in one pass that can be interrupted."""
 
 import hashlib
-import io
 import pathlib
 import time
-import zipfile
 
 import numpy as np
 
+from tfcoded import npz
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
 from tfcoded.progress import progress
@@ -61,9 +60,8 @@ class FeatureStatistics:
     def save(self, path, key):
         """Writes the sums to the file `path`, whole or not at all, under the name `key` of what is summed."""
         upper = self._products[np.triu_indices(self.dimensions)]
-        buffer = io.BytesIO()
-        np.savez(buffer, key=key, count=self.count, sum=self._sum, products=upper)
-        write_atomically(path, buffer.getvalue())
+        arrays = {"key": key, "count": self.count, "sum": self._sum, "products": upper}
+        write_atomically(path, npz.packed(arrays))
 
     @classmethod
     def restore(cls, path, key):
@@ -82,14 +80,14 @@ class FeatureStatistics:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                if str(archive["key"]) != key:
-                    return None
-                restored = cls(len(archive["sum"]))
-                restored.count = int(archive["count"])
-                restored._sum[:] = archive["sum"]
-                restored._products[np.triu_indices(restored.dimensions)] = archive["products"]
-        except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+            arrays = npz.read(path)
+            if str(arrays["key"]) != key:
+                return None
+            restored = cls(len(arrays["sum"]))
+            restored.count = int(arrays["count"])
+            restored._sum[:] = arrays["sum"]
+            restored._products[np.triu_indices(restored.dimensions)] = arrays["products"]
+        except (ValueError, KeyError) as error:
             raise UserError(f"{path} is damaged ({error}); delete it") from error
         lower = np.tril_indices(restored.dimensions, -1)
         restored._products[lower] = restored._products.T[lower]

@@ -1,13 +1,12 @@
 """Measurements of one image after the other that survive an interruption."""
 
-import io
 import json
 import pathlib
 import time
-import zipfile
 
 import numpy as np
 
+from tfcoded import npz
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
 
@@ -68,27 +67,20 @@ class ResumableRows:
     def _write(self):
         if self._path is None or not self._changed:  # the file may hold more rows than were asked for
             return
-        content = io.BytesIO()
-        np.savez(
-            content, rows=self.rows, settings=self._settings, fingerprint=self._fingerprint[: len(self.rows)]
-        )
-        write_atomically(self._path, content.getvalue())
+        fingerprint = self._fingerprint[: len(self.rows)]
+        content = npz.packed({"rows": self.rows, "settings": self._settings, "fingerprint": fingerprint})
+        write_atomically(self._path, content)
         self._written, self._changed = time.monotonic(), False
 
     def _read(self):
         try:
-            with np.load(self._path) as file:
-                rows, settings, fingerprint = (
-                    file["rows"],
-                    json.loads(str(file["settings"])),
-                    file["fingerprint"],
-                )
+            arrays = npz.read(self._path)
+            rows, fingerprint = arrays["rows"], arrays["fingerprint"]
+            settings = json.loads(str(arrays["settings"]))
             if rows.ndim != 2 or rows.shape[1:] != self.rows.shape[1:] or len(rows) != len(fingerprint):
                 raise ValueError(f"{rows.shape} numbers of {len(fingerprint)} images")
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{self._path} is damaged ({error}); delete it to measure from the beginning"
-            ) from error
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{self._path} is damaged ({error}); delete it to measure from the beginning") from error
         wanted = json.loads(self._settings)
         changed = [
             f"{key}: {settings.get(key)} there, {value} here"
