@@ -143,7 +143,9 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
         if bins:
             pictures.reliability_diagram(bins, new / "reliability.png")
         card.write(new)
-        _publish(new, shipment)
+        checksums.forget(shipment.zoo_dir, config.name)  # makes an index if there is none
+        old = ("metrics.json", "metrics_train.json", _HISTORY, "golden.npz", "README.md", *card.PICTURES)
+        checksums.exchange(shipment.zoo_dir, config.name, new, old)
     scratch.unlink(missing_ok=True)
     return shipment.folder, text
 
@@ -218,23 +220,6 @@ def _draw(codec, config, images, history, new):
     curves = pictures.curves(history)
     if curves:
         pictures.learning_curves(curves, new / "learning_curves.png")
-
-
-def _publish(new, shipment):
-    """Puts what is in the folder `new` in place of what was shipped before; other files of the entry stay."""
-    from export.card import PICTURES
-
-    target = shipment.folder
-    target.mkdir(exist_ok=True)
-    # Until the last line no index lists these files: an entry of which half is exchanged is never loaded.
-    checksums.forget(shipment.zoo_dir, shipment.config.name)
-    if (target / VERSION).exists():
-        (target / VERSION).rename(new.parent / "old")
-    for name in ("metrics.json", "metrics_train.json", _HISTORY, "golden.npz", "README.md", *PICTURES):
-        (target / name).unlink(missing_ok=True)
-    for path in new.iterdir():
-        path.replace(target / path.name)
-    checksums.update(shipment.zoo_dir, shipment.config.name)
 
 
 def _training(workdir, epochs, config):

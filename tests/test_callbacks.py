@@ -1,7 +1,12 @@
 """What a training records of its epochs."""
 
+import keras
+import numpy as np
+import pytest
+
 from tfcoded import pictures
-from tfcoded.callbacks import EpochRecord
+from tfcoded.callbacks import EpochRecord, StopUnlessFinite
+from tfcoded.errors import UserError
 
 
 class Home:
@@ -29,3 +34,17 @@ def test_epochs_with_and_without_a_test_are_recorded_together(tmp_path):
     assert home.history == {"epoch": [1, 2, 3], "elbo": [-3.0, -2.0, -1.0], "val_elbo": [None, -2.5, None]}
     pictures.learning_curves(pictures.curves(home.history), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_a_weight_that_no_loss_shows_stops_the_training():
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(2, name="shown"), keras.layers.Dense(1)])
+    finite = StopUnlessFinite(lambda: "epoch-1", "Think.")
+    finite.set_model(model)
+    finite.on_epoch_end(0, {"loss": 1.0})
+    bias = model.layers[0].bias
+    for broken in (np.nan, -np.inf):
+        bias.assign([0.0, broken])
+        with pytest.raises(UserError) as error:
+            finite.on_epoch_end(1, {"loss": 1.0})
+        expected = "training stopped: shown/bias is not finite after epoch 2; the last good checkpoint is epoch-1. Think."
+        assert str(error.value).replace("sequential/", "") == expected

@@ -40,6 +40,40 @@ def test_an_entry_is_forgotten_and_listed_again(root):
     assert names(root)[0] == "a/2/x" and checksums.verify(root, "a") == 1
 
 
+def new_files(root):
+    folder = root / ".new" / "files"
+    (folder / "1").mkdir(parents=True)
+    for name in ("1/saved_model.pb", "README.md"):
+        (folder / name).write_text("new")
+    return folder
+
+
+def test_files_are_exchanged_and_the_others_stay(root):
+    checksums.update(root, "b")
+    for name in ("notes.txt", "old.png"):
+        (root / "b" / name).write_text("old")
+    new = new_files(root)
+    checksums.exchange(root, "b", new, ["old.png", "golden.npz"])
+    found = {path.relative_to(root / "b").as_posix(): path.read_text() for path in (root / "b").rglob("*.*")}
+    assert found == {"1/saved_model.pb": "new", "README.md": "new", "notes.txt": "old"}
+    assert not list(new.iterdir()) and (new.parent / "old_1" / "variables" / "v").exists()
+    assert checksums.verify(root, "b") == 1 and names(root) == ["a/2/x", "ab/1/y", "b/1/saved_model.pb"]
+
+
+def test_what_is_exchanged_in_part_is_not_loaded(root, monkeypatch):
+    checksums.update(root, "b")
+    monkeypatch.setattr(checksums, "update", None)  # the last step fails
+    with pytest.raises(TypeError):
+        checksums.exchange(root, "b", new_files(root))
+    with pytest.raises(UserError, match="b/1/saved_model.pb is not listed"):
+        checksums.verify(root, "b/1")
+
+
+def test_a_new_entry_of_a_folder_without_an_index(root):
+    checksums.exchange(root, "c", new_files(root))
+    assert (root / "c" / "1" / "saved_model.pb").read_text() == "new" and checksums.read(root) is None
+
+
 def test_each_kind_of_damage_is_named(root):
     checksums.update(root, "b")
     (root / "b/1/saved_model.pb").write_text("B/1/saved_model.pb")

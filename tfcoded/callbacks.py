@@ -4,13 +4,14 @@ import math
 import time
 
 import keras
+import numpy as np
 
 from tfcoded.errors import UserError
 from tfcoded.progress import Meter, clock
 
 
 class StopUnlessFinite(keras.callbacks.Callback):
-    """Ends a training whose loss becomes infinite or NaN, before anything is saved of it.
+    """Ends a training whose loss or weights become infinite or NaN, before anything is saved of it.
 
     Args:
       latest: function that returns where the last good state is kept, or `None`.
@@ -26,17 +27,20 @@ class StopUnlessFinite(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        self._check(logs, f"in step {batch + 1} of epoch {self._epoch + 1}")
+        self._check(logs.items(), f"in step {batch + 1} of epoch {self._epoch + 1}")
 
     def on_epoch_end(self, epoch, logs=None):
-        self._check(logs, f"after epoch {epoch + 1}")
+        self._check(logs.items(), f"after epoch {epoch + 1}")
+        # The last step may have spoiled a weight, or any step one that no loss depends on.
+        weights = ((weight.path, np.asarray(weight)) for weight in self.model.weights)
+        self._check(weights, f"after epoch {epoch + 1}")
 
-    def _check(self, logs, when):
-        broken = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+    def _check(self, values, when):
+        broken = next((name for name, value in values if not np.isfinite(value).all()), None)
         if broken:
             latest = self._latest()
             kept = f"the last good checkpoint is {latest}" if latest else "no epoch was finished before"
-            raise UserError(f"training stopped: {broken[0]} is not finite {when}; {kept}. {self._advice}")
+            raise UserError(f"training stopped: {broken} is not finite {when}; {kept}. {self._advice}")
 
 
 class EpochProgress(keras.callbacks.Callback):

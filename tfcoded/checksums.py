@@ -130,6 +130,33 @@ def forget(root, entry):
     _replace(pathlib.Path(root), entry, {})
 
 
+def exchange(root, entry, new, outdated=()):
+    """Puts what is in a folder in place of what an entry holds under the same names.
+
+    Until the last step an index does not list the entry: one of which half is exchanged is never loaded. A version
+    folder that was there lies beside `new` afterwards.
+
+    Args:
+      root: `str` or path of the folder of entries; without an index it gets none.
+      entry: `str`, an entry's name.
+      new: path of the folder, which is empty afterwards, in the file system of `root`.
+      outdated: names of files of the entry to remove, whether `new` has others or not.
+    """
+    root, new = pathlib.Path(root), pathlib.Path(new)
+    target, listed = root / entry, read(root) is not None
+    target.mkdir(exist_ok=True)
+    if listed:
+        forget(root, entry)
+    for name in outdated:
+        (target / name).unlink(missing_ok=True)
+    for path in new.iterdir():
+        if path.is_dir() and (target / path.name).exists():
+            (target / path.name).rename(new.parent / f"old_{path.name}")
+        path.replace(target / path.name)
+    if listed:
+        update(root, entry)
+
+
 def sha256(path):
     """The SHA-256 of a file, in hexadecimal digits."""
     with open(path, "rb") as file:

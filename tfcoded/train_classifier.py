@@ -88,7 +88,7 @@ def main():
     held = lock(out)
     for left in out.glob(f"{_NEW}*"):  # of a process that was killed
         shutil.rmtree(left)
-    listed = checksums.read(out.parent) is not None  # OUT is an entry of a zoo that is checked
+    checksums.read(out.parent)  # a damaged index of a zoo is told now
 
     import tensorflow as tf
 
@@ -116,14 +116,7 @@ def main():
             correct.extend(tf.argmax(logits, axis=-1).numpy() == dataset.test_labels[start : start + 1000])
         accuracy = estimate(correct)
         _describe(new, out, dataset, classifier, folded, accuracy)
-        if listed:
-            checksums.forget(out.parent, out.name)  # half exchanged, it would not be loaded
-        if (out / "1").exists():
-            (out / "1").rename(pathlib.Path(made) / "old")
-        for path in new.iterdir():
-            path.replace(out / path.name)
-        if listed:
-            checksums.update(out.parent, out.name)
+        checksums.exchange(out.parent, out.name, new)
     (out / UNFINISHED).unlink()
     held.close()
     print(f"test accuracy {accuracy.value:.4f} ± {accuracy.standard_error:.4f}; written to {out}")

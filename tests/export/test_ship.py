@@ -306,19 +306,6 @@ def test_what_is_refused(home, tmp_path):
     )
 
 
-def test_overwriting_leaves_nothing_of_before(copy, home, monkeypatch):
-    new = copy.parent / "new"
-    shutil.copytree(home / "zoo" / "tiny" / "1", new / "1")
-    (new / "metrics.json").write_text("{}")
-    monkeypatch.setattr(checksums, "update", lambda *_: None)
-    shipment = shipping.check(home / "run", copy, overwrite=True)
-    shipping._publish(new, shipment)
-    names = {path.name for path in (copy / "tiny").iterdir()}
-    assert names == {"1", "metrics.json", "config.yaml", "notes.txt"}
-    with pytest.raises(UserError, match="not listed"):  # had it been interrupted here
-        zoo.load("tiny", copy)
-
-
 def test_a_training_on_part_of_the_data_is_refused(home, tmp_path):
     from tfcoded import data, measurement
 
