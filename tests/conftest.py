@@ -1,5 +1,8 @@
 """Fixtures of several test files; its place also makes the helpers beside it importable from every test."""
 
+import fcntl
+import os
+
 import pytest
 
 
@@ -8,8 +11,14 @@ def fashion_dir(tmp_path_factory):
     """A folder of tensorflow-datasets in which Fashion-MNIST was prepared from the embedded archives."""
     from tfcoded import data
 
-    folder = tmp_path_factory.mktemp("tfds")
-    data.load("fashion_mnist", folder)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # once for all processes that share the tests
+        folder = folder.parent
+    folder = folder / "tfds"
+    folder.mkdir(exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        data.load("fashion_mnist", folder)
     return folder
 
 

@@ -26,6 +26,16 @@ def test_a_seed_depends_on_every_number_and_its_place():
     assert len(set(found.values())) == len(found)
 
 
+def test_a_seed_may_be_a_list_or_an_array_and_nothing_is_traced_again():
+    expected = seeds.derive(tf.constant([3, 4]), 5)
+    traces = seeds._fold_at_once.experimental_get_tracing_count()
+    for seed in ([3, 4], (3, 4), np.array([3, 4], np.int32)):
+        np.testing.assert_array_equal(seeds.derive(seed, np.int32(5)), expected)
+    for number in range(9):
+        seeds.derive([number, 2], number)
+    assert seeds._fold_at_once.experimental_get_tracing_count() == traces
+
+
 def test_seeds_are_known_numbers():
     """What was trained and measured with a seed is found again by every later version."""
     np.testing.assert_array_equal(seeds.derive(3), [3, 0])

@@ -31,7 +31,7 @@ def derive(seed, *data):
         seed = int(seed)
         seed = tf.constant([seed & 0x7FFFFFFF, seed >> 31 & 0x7FFFFFFF], tf.int32)
     fold = _fold_at_once if tf.executing_eagerly() else _fold
-    return fold(seed, [tf.cast(number, tf.int32) for number in data])
+    return fold(tf.convert_to_tensor(seed), [tf.cast(number, tf.int32) for number in data])
 
 
 def _fold(seed, data):

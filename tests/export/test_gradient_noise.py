@@ -7,6 +7,7 @@ import commands
 import numpy as np
 import pytest
 import small_models
+import tiny_networks
 
 from benchmarks.gradient_noise import moments, of_batch, with_error
 from export.savedmodel import export_saved_model
@@ -49,13 +50,19 @@ def models(tmp_path_factory):
     np.savez(folder / "images.npz", train=images, test=images[:10])
     for name in ("repetition", "random"):
         settings = dataclasses.replace(small_models.configuration(name), dataset=str(folder / "images.npz"))
-        export_saved_model(small_models.build(settings, contrast=True), settings, folder / name)
+        with small_models.networks(name):
+            export_saved_model(small_models.build(settings, contrast=True), settings, folder / name)
     return folder
+
+
+def run(*arguments):
+    return commands.run("benchmarks.gradient_noise", *arguments, prepare=tiny_networks.PREPARE)
 
 
 def test_the_command(models):
     arguments = (f"--model={models}/repetition", "--batches=3", "--draws=2")
-    done = commands.run("benchmarks.gradient_noise", *arguments, check=True)
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
     assert "repetition, 3 batches of 128, 2 draws each" in done.stdout
     for part in ("encoder", "decoder"):
         found = re.search(rf"\| {part} \| (\S+) ± \S+ \| (\S+) ± \S+ \|", done.stdout)
@@ -74,5 +81,5 @@ def test_the_command(models):
     ],
 )
 def test_what_is_refused(flags, error, models):
-    done = commands.run("benchmarks.gradient_noise", *(flag.format(models) for flag in flags))
+    done = run(*(flag.format(models) for flag in flags))
     assert done.returncode == 2 and error in done.stderr and "Traceback" not in done.stderr
