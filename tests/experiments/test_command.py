@@ -1,25 +1,14 @@
 """The command line of the experiments."""
 
 import os
-import pathlib
-import subprocess
-import sys
 
+import commands
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def command(arguments, folder):
     environment = {name: value for name, value in os.environ.items() if name != "TFCODED_INCEPTION"}
-    return subprocess.run(
-        [sys.executable, "-m", "tfcoded.experiments", *arguments],
-        cwd=folder,
-        env={**environment, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "TFCODED_CACHE": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return commands.run("tfcoded.experiments", *arguments, cwd=folder, env={**environment, "TFCODED_CACHE": str(folder)})
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,12 @@ def tiny(tmp_path_factory):
     yield from tiny_training(tmp_path_factory.mktemp("tiny"))
 
 
-@pytest.fixture(scope="module", params=TRAININGS)
+# XLA compiles systems with bands and with erasures for a minute each.
+SOME = [pytest.param(name, marks=pytest.mark.slow) if name == "erasing" else name for name in TRAININGS]
+COMPILED = [pytest.param(name, marks=pytest.mark.slow) if name in ("bands", "erasing") else name for name in TRAININGS]
+
+
+@pytest.fixture(scope="module", params=SOME)
 def training(request, tmp_path_factory):
     if request.param == "tiny":
         yield request.getfixturevalue("tiny")
@@ -220,12 +225,7 @@ def test_a_test_set_may_be_smaller_than_a_batch(tiny):
     np.testing.assert_allclose(sums, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize(  # XLA compiles two of them for a minute each
-    "training",
-    [pytest.param(name, marks=pytest.mark.slow) if name in ("bands", "erasing") else name for name in TRAININGS],
-    indirect=True,
-    scope="module",
-)
+@pytest.mark.parametrize("training", COMPILED, indirect=True, scope="module")
 def test_the_programs_train_as_fit_does(training, tmp_path):
     assert training.run(tmp_path, "--part_mb=0.05") == 0
     name = training.config.name

@@ -131,10 +131,9 @@ OBJECTIVES = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", ["dr", *(pytest.param(name, marks=pytest.mark.slow) for name in OBJECTIVES if name != "dr")]
-)
-def test_samples_in_parts_give_the_same_gradient(name):
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_samples_in_parts_give_the_same_gradient(name, monkeypatch):
+    tiny_networks.replace_networks(monkeypatch)
     code, objective, metrics = OBJECTIVES[name]
     gradients = {}
     for at_once in (4, 2):
