@@ -20,6 +20,8 @@ PICTURES = {
     "learning_curves.png": "Training and test images during training.",
     "reliability.png": "Is a stated probability the frequency of being right?",
 }
+# What is written of an entry beside its version folder; not all of it of each.
+FILES = ("metrics.json", "metrics_train.json", "history.json", "golden.npz", "README.md", *PICTURES)
 
 _DATA = {
     "fashion_mnist": (

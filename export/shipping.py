@@ -15,7 +15,6 @@ from tfcoded.workdir import differences, first_epochs, read_history, read_run
 VERSION = "1"
 _PREFIX = ".shipping-"
 _CARRIED = "config.yaml"
-_HISTORY = "history.json"
 _TABLE_HEAD = """# All entries
 
 What the papers report ("paper") beside what was measured here on the stored models ("here"), on the test images.
@@ -138,14 +137,13 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
         write_atomically(new / "golden.npz", golden.record(codec, config, dataset.test_images))
         history = _history(workdir, epochs)
         if history:
-            write_atomically(new / _HISTORY, json.dumps(history) + "\n")
+            write_atomically(new / "history.json", json.dumps(history) + "\n")
         _draw(codec, config, dataset.test_images, history, new)
         if bins:
             pictures.reliability_diagram(bins, new / "reliability.png")
         card.write(new)
         checksums.forget(shipment.zoo_dir, config.name)  # makes an index if there is none
-        old = ("metrics.json", "metrics_train.json", _HISTORY, "golden.npz", "README.md", *card.PICTURES)
-        checksums.exchange(shipment.zoo_dir, config.name, new, old)
+        checksums.exchange(shipment.zoo_dir, config.name, new, card.FILES)
     scratch.unlink(missing_ok=True)
     return shipment.folder, text
 

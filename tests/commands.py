@@ -1,8 +1,8 @@
 """Runs commands of this package as `python -m` does, each in a process of its own, without importing TensorFlow again.
 
 Importing TensorFlow takes longer than most commands of these tests. So one process imports it, computes nothing, and is
-forked for every command: what runs there is a fresh process but for the import. What a command imports, how fast it
-starts, and what happens when it is killed are to be tested with `subprocess`.
+forked for every command: what runs there is a fresh process but for the import. What a command imports and how
+fast it starts are to be tested with `subprocess`.
 
 ```python
 done = commands.run("tfcoded.evaluate", "--workdir=runs/mine", cwd=tmp_path)

@@ -50,7 +50,7 @@ class Backup(keras.callbacks.Callback):
             values = [arrays[str(index)] for index in range(len(self._variables))]
             if any(value.shape != variable.shape for variable, value in zip(self._variables, values)):
                 raise ValueError("a training of another network")
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{self._path} is damaged ({error}); delete it to train from the beginning") from error
         changed = [
             f"{key}: {settings.get(key)} there, {value} here"

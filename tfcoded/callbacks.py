@@ -27,10 +27,10 @@ class StopUnlessFinite(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        self._check(logs.items(), f"in step {batch + 1} of epoch {self._epoch + 1}")
+        self._check((logs or {}).items(), f"in step {batch + 1} of epoch {self._epoch + 1}")
 
     def on_epoch_end(self, epoch, logs=None):
-        self._check(logs.items(), f"after epoch {epoch + 1}")
+        self._check((logs or {}).items(), f"after epoch {epoch + 1}")
         # The last step may have spoiled a weight, or any step one that no loss depends on.
         weights = ((weight.path, np.asarray(weight)) for weight in self.model.weights)
         self._check(weights, f"after epoch {epoch + 1}")

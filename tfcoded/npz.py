@@ -1,6 +1,7 @@
 """Arrays in one file: NumPy's .npz, written to memory, and read such that damage shows as one kind of error."""
 
 import io
+import pathlib
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def read(file):
     """All arrays of an .npz file.
 
     Args:
-      file: its path, or a binary file object.
+      file: its path, or its content as `bytes`.
 
     Returns:
       `dict` from name to array.
@@ -45,10 +46,13 @@ def read(file):
     kernel = read("weights.npz")["kernel"]
     ```
     """
+    content = file if isinstance(file, bytes) else pathlib.Path(file).read_bytes()
+    if not content.startswith(b"PK"):
+        raise ValueError("no .npz file")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:  # numpy and zipfile show damage in a dozen ways
         raise ValueError(str(error) or type(error).__name__) from error

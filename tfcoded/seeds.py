@@ -1,5 +1,6 @@
 """Stateless seeds: every draw is a pure function of (run seed, purpose, step, replica)."""
 
+import functools
 import numbers
 
 import tensorflow as tf
@@ -30,7 +31,7 @@ def derive(seed, *data):
     if isinstance(seed, numbers.Integral):
         seed = int(seed)
         seed = tf.constant([seed & 0x7FFFFFFF, seed >> 31 & 0x7FFFFFFF], tf.int32)
-    fold = _fold_at_once if tf.executing_eagerly() else _fold
+    fold = _fold_at_once(len(data)) if tf.executing_eagerly() else _fold
     return fold(tf.convert_to_tensor(seed), [tf.cast(number, tf.int32) for number in data])
 
 
@@ -41,5 +42,7 @@ def _fold(seed, data):
     return seed
 
 
-# Outside of functions every number takes thirty operations, which cost several milliseconds one by one.
-_fold_at_once = tf.function(_fold, autograph=False)
+@functools.cache
+def _fold_at_once(count):
+    """`_fold` of so many numbers as one call: of each thirty operations, which one by one cost several milliseconds."""
+    return tf.function(_fold, autograph=False)

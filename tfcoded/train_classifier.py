@@ -165,7 +165,8 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
       `tfcoded.networks.Classifier`.
 
     Raises:
-      UserError: if the file is damaged, or of a training with other settings; if the loss becomes infinite or NaN.
+      UserError: if the file is damaged, or of a training with other settings; if the loss or a weight becomes
+        infinite or NaN.
     """
     import keras
 

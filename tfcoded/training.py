@@ -62,7 +62,7 @@ def run(
       zoo_dir: folder of the zoo with the classifiers, or `None` for the default.
 
     Raises:
-      UserError: for anything wrong with data, folder or configuration, and if the loss becomes infinite or NaN.
+      UserError: for anything wrong with data, folder or configuration, and if the loss or a weight becomes infinite or NaN.
 
     Example:
 

@@ -1,6 +1,5 @@
 """Trained weights as files: rounded if wanted, and in parts where large files cannot travel."""
 
-import io
 import json
 import pathlib
 import re
@@ -109,7 +108,7 @@ def read_result(folder, name):
     if missing:
         raise UserError(f"{folder} lacks {name}.epoch{epochs}.{missing[0]:03}-of-{count:03}.part")
     content = b"".join(parts[epochs, count, number].read_bytes() for number in range(count))
-    return _read(io.BytesIO(content), f"{name} in {folder}")
+    return _read(content, f"{name} in {folder}")
 
 
 def _parts(folder, name):

@@ -47,6 +47,7 @@ def test_an_entry_is_complete(home):
         *("history.json", "samples.png", "reconstructions.png", "reliability.png", "learning_curves.png"),
         "m1_fixed.png",
     }
+    assert names - {"1", "config.yaml", "notes.txt"} <= set(card.FILES)  # which make room for others
     assert {path.name for path in (home / "zoo").iterdir()} == {"tiny", "SHA256SUMS", "README.md"}
     record = json.loads((entry / "metrics.json").read_text())
     assert record["name"] == "tiny" and record["epochs"] == 2 and record["storage"] == "compensated"

@@ -23,8 +23,10 @@ def close(a, b):
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
-# int6 and int5 are int4 with other numbers of bits.
-SOME = [pytest.param(name, marks=pytest.mark.slow) if name in ("int6", "int5") else name for name in STORAGES]
+# int6 and int5 are int4 with other numbers of bits; to fit "compensated" to the published networks takes a minute, and
+# test_storages, test_ship and test_shipped have it of others.
+SLOW = {"int6", "int5", "compensated"}
+SOME = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in STORAGES]
 
 
 @pytest.fixture(scope="module")
@@ -57,19 +59,23 @@ def test_weights_are_stored_once(storage, compact):
     assert files <= {"saved_model.pb", "fingerprint.pb", "variables", "assets"}
 
 
-def test_compact_storage_changes_little(compact):
+@pytest.mark.parametrize("storage", SOME[1:])
+def test_compact_storage_changes_little(storage, compact):
     words = tf.random.stateless_uniform([8, 5], [0, 0], 0, 2, tf.int32)
-    images = {
-        storage: compact(storage)[0].decode(words, SEED)["images"]
-        for storage in ("float32", "bfloat16", "int8", "int4", "compensated")
-    }
-    change = {storage: np.abs(decoded - images["float32"]).max() for storage, decoded in images.items()}
-    assert 0 < change["bfloat16"] < 0.02
-    assert 0 < change["int8"] < 0.02
-    assert 0 < change["compensated"] < change["int4"] / 2
+
+    def change(storage):
+        exact, rounded = (compact(name)[0].decode(words, SEED)["images"] for name in ("float32", storage))
+        return np.abs(rounded - exact).max()
+
+    if storage in ("bfloat16", "int8"):
+        assert 0 < change(storage) < 0.02
+    elif storage == "int4":
+        assert change(storage) > 1.5 * change("int8")
+    else:
+        assert 0 < change(storage) < change("int4") / (2 if storage == "compensated" else 1.5)
 
 
-@pytest.mark.parametrize("storage", ["int8", "compensated"])
+@pytest.mark.parametrize("storage", ["int8", SOME[-1]])
 def test_it_is_the_same_before_saving_and_after(storage, compact):
     module, folder = compact(storage)
     loaded = tf.saved_model.load(str(folder))
