@@ -63,6 +63,13 @@ def run(module, *arguments, cwd=ROOT, env=None, prepare=None, check=False, timeo
     return done
 
 
+def run_code(code, *arguments, **options):
+    """Runs a program given as its text; else as `run`, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "program.py").write_text(code, encoding="utf-8")
+        return run("program", *arguments, cwd=folder, **options)
+
+
 def _answer(request, timeout):
     """The exit status of a request."""
     global _server

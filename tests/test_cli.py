@@ -66,10 +66,9 @@ def test_a_reader_that_has_seen_enough(arguments, unbuffered):
 
 
 @pytest.mark.parametrize("raised", ["MemoryError('no room')", "tf.errors.ResourceExhaustedError(None, None, 'no room\\nat all')"])
-def test_no_traceback_when_memory_runs_out(raised, tmp_path):
+def test_no_traceback_when_memory_runs_out(raised):
     program = f"import tensorflow as tf\nfrom tfcoded import cli\ndef main(): raise {raised}\ncli.run(main)"
-    (tmp_path / "program.py").write_text(program)
-    done = commands.run("program", cwd=tmp_path)
+    done = commands.run_code(program)
     assert done.returncode == 2
     expected = "error: not enough memory for so many images, samples or words at a time (no room)"
     assert done.stderr.splitlines()[-1] == expected and "Traceback" not in done.stderr

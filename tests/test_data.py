@@ -4,13 +4,12 @@ import errno
 import gzip
 import pathlib
 import shutil
-import subprocess
-import sys
 import tarfile
 import textwrap
 import zipfile
 import zlib
 
+import commands
 import numpy as np
 import pytest
 import requests
@@ -672,7 +671,7 @@ strategy = tf.distribute.MirroredStrategy([f"CPU:{{i}}" for i in range({replicas
 def _run_on_cpus(replicas, script):
     # A process of its own: logical devices must come first.
     script = _CPUS.format(replicas=replicas) + textwrap.dedent(script)
-    done = subprocess.run([sys.executable, "-c", script], cwd=_ROOT, capture_output=True, text=True)
+    done = commands.run_code(script)
     assert done.returncode == 0, done.stderr[-3000:]
 
 

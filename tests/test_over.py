@@ -2,10 +2,8 @@
 
 import json
 import os
-import pathlib
-import subprocess
-import sys
 
+import commands
 import fake_codec
 import numpy as np
 import pytest
@@ -16,16 +14,10 @@ from tfcoded.channels import binary_symmetric_capacity
 from tfcoded.errors import UserError
 from tfcoded.metrics import Estimate
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
 
 def run(*arguments, cwd):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment.pop("TFCODED_ZOO", None)
-    command = [sys.executable, "-m", "tfcoded.evaluate", *map(str, arguments)]
-    return subprocess.run(
-        command, check=False, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
-    )
+    environment = {name: value for name, value in os.environ.items() if name != "TFCODED_ZOO"}
+    return commands.run("tfcoded.evaluate", *arguments, cwd=cwd, env=environment)
 
 
 def test_parse():

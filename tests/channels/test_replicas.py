@@ -1,9 +1,8 @@
 """Two replicas of a distributed training draw different noise and bandwidths, once each has its seed."""
 
 import os
-import pathlib
-import subprocess
-import sys
+
+import commands
 
 _PROGRAM = """
 import numpy as np
@@ -47,8 +46,5 @@ print("replicas differ")
 
 
 def test_replicas_draw_different_noise_and_bandwidths():
-    root = pathlib.Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-c", _PROGRAM]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = commands.run_code(_PROGRAM, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
     assert done.stdout.strip() == "replicas differ", done.stderr[-3000:]

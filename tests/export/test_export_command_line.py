@@ -7,17 +7,19 @@ import commands
 import numpy as np
 import small_models
 import tensorflow as tf
+import tiny_networks
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def command_line(*arguments):
-    return commands.run("export", *arguments)
+    return commands.run("export", *arguments, prepare=tiny_networks.PREPARE)
 
 
 def test_command_line(tmp_path):
     workdir = tmp_path / "my run"
-    settings, model = small_models.work_directory(workdir)
+    with small_models.networks("repetition"):
+        settings, model = small_models.work_directory(workdir)
     done = command_line(f"--workdir={workdir}", "--storage=bfloat16")
     assert done.returncode == 0, done.stderr[-3000:]
     folder = workdir / "saved_model" / "1"

@@ -1,8 +1,6 @@
 import json
-import pathlib
-import subprocess
-import sys
 
+import commands
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,8 +8,6 @@ import tiny_networks
 
 from tfcoded import codes
 from tfcoded.models import AdamL2, CodedDVAE, Elbo, ImportanceWeighted, LeaveOneOut
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def build(code, **settings):
@@ -248,8 +244,7 @@ print(json.dumps({
 
 def test_two_replicas_draw_different_noise_and_train_like_one(tmp_path):
     def run(strategy):
-        command = [sys.executable, "-c", REPLICAS, strategy, tmp_path]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = commands.run_code(REPLICAS, strategy, tmp_path)
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout.splitlines()[-1])
 

@@ -3,6 +3,7 @@ import pathlib
 import subprocess
 import sys
 
+import commands
 import keras
 import numpy as np
 import pytest
@@ -127,7 +128,7 @@ def test_memory_is_that_of_one_part():
     """64 samples of 8 MB and several copies: all at once need above 1 GB, four at a time a fraction of it."""
     peaks = {}
     for largest in (64, 4):
-        run = subprocess.run([sys.executable, "-c", MEMORY, str(largest)], capture_output=True, text=True, check=True)
+        run = commands.run_code(MEMORY, largest, check=True)
         peaks[largest] = float(run.stdout.split()[-1])
     assert peaks[64] > 1000
     assert peaks[4] < peaks[64] / 5

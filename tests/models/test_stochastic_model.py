@@ -1,8 +1,7 @@
 import json
 import pathlib
-import subprocess
-import sys
 
+import commands
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,8 +9,6 @@ from tiny_systems import images, linear_joint
 
 from tfcoded.models import AdamL2, StochasticModel
 from tfcoded.models.stochastic_model import clip_together
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def test_gradients_are_clipped_together():
@@ -43,9 +40,11 @@ def test_a_subclass_says_what_is_computed():
         StochasticModel().training_terms(images(), [0, 0])
 
 
-REPLICAS = """
-import json, sys
-sys.path.insert(0, "tests/models")
+REPLICAS = f"""
+import sys
+sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
+""" + """
+import json
 import keras, numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -100,9 +99,7 @@ print(json.dumps({
 
 
 def test_replicas_draw_by_themselves_and_are_clipped_together():
-    done = subprocess.run(
-        [sys.executable, "-c", REPLICAS], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
-    )
+    done = commands.run_code(REPLICAS)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["replicas"] == 2
