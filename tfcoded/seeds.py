@@ -44,5 +44,5 @@ def _fold(seed, data):
 
 @functools.cache
 def _fold_at_once(count):
-    """`_fold` of so many numbers as one call: of each thirty operations, which one by one cost several milliseconds."""
+    """`_fold` of so many numbers as one call: each takes tens of operations, which one by one cost milliseconds."""
     return tf.function(_fold, autograph=False)
