@@ -503,9 +503,9 @@ def test_command_line_mistakes(arguments, message):
 
 
 def test_broken_configuration_names_the_file(tmp_path):
-    shutil.copytree(ROOT / "zoo/coded_5_50", tmp_path / "coded_5_50")
     path = tmp_path / "coded_5_50/config.yaml"
-    path.write_text(path.read_text().replace("epochs:", "epoch:"))
+    path.parent.mkdir()
+    path.write_text((ROOT / "zoo/coded_5_50/config.yaml").read_text().replace("epochs:", "epoch:"))
     result = command(f"--zoo_dir={tmp_path}")
     assert result.returncode == 2
     assert result.stderr == f"error: {path}: unknown key 'epoch' in training; did you mean 'epochs'?\n"
