@@ -39,6 +39,7 @@ def test_epochs_with_and_without_a_test_are_recorded_together(tmp_path):
 def test_a_weight_that_no_loss_shows_stops_the_training():
     layers = [keras.Input([2]), keras.layers.Dense(2, name="shown"), keras.layers.Dense(1)]
     model = keras.Sequential(layers, name="net")
+    model.compile(keras.optimizers.Adam())
     finite = StopUnlessFinite(lambda: "epoch-1", "Think.")
     finite.set_model(model)
     finite.on_epoch_end(0, {"loss": 1.0})
@@ -49,3 +50,14 @@ def test_a_weight_that_no_loss_shows_stops_the_training():
             finite.on_epoch_end(1, {"loss": 1.0})
         expected = "net/shown/bias is not finite after epoch 2; the last good checkpoint is epoch-1. Think."
         assert str(error.value) == f"training stopped: {expected}"
+
+
+def test_a_moment_that_no_weight_shows_stops_the_training():
+    """The square of a large gradient overflows: the weight does not move, now and later."""
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1, use_bias=False, name="frozen")], name="net")
+    model.compile(keras.optimizers.Adam(), loss=lambda y, predicted: 1e25 * predicted, jit_compile=False)
+    before = model.get_weights()[0]
+    finite = StopUnlessFinite(lambda: None, "Think.")
+    with pytest.raises(UserError, match=r"net_frozen_kernel_velocity is not finite after epoch 1; no epoch"):
+        model.fit(np.ones([1, 1]), np.ones([1, 1]), callbacks=[finite], verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before)

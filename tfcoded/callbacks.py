@@ -11,7 +11,7 @@ from tfcoded.progress import Meter, clock
 
 
 class StopUnlessFinite(keras.callbacks.Callback):
-    """Ends a training whose loss or weights become infinite or NaN, before anything is saved of it.
+    """Ends a training whose loss, weights or optimizer become infinite or NaN, before anything is saved of it.
 
     Args:
       latest: function that returns where the last good state is kept, or `None`.
@@ -31,9 +31,10 @@ class StopUnlessFinite(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._check((logs or {}).items(), f"after epoch {epoch + 1}")
-        # The last step may have spoiled a weight, or any step one that no loss depends on.
-        weights = ((weight.path, np.asarray(weight)) for weight in self.model.weights)
-        self._check(weights, f"after epoch {epoch + 1}")
+        # The last step may have spoiled a weight, or any step one that no loss depends on. A gradient whose square
+        # overflows spoils no weight: Adam's second moment becomes infinite, and its weight stands still from there on.
+        variables = [*self.model.weights, *self.model.optimizer.variables]
+        self._check(((variable.path, np.asarray(variable)) for variable in variables), f"after epoch {epoch + 1}")
 
     def _check(self, values, when):
         broken = next((name for name, value in values if not np.isfinite(value).all()), None)
