@@ -16,9 +16,9 @@ _SMALL = 1024
 
 # Relative change of the products that "compensated" allows a kernel, times its share of the model's numbers: the squares
 # add up, and a bit of a large kernel costs more than one of a small kernel. The posterior feels it more than images
-# do. Chosen with export.storages such that all metrics of a trained coded_10_300 stay within the standard error of their
-# measurement.
-_TOLERANCES = {"encoder": 3e-4, "decoder": 3e-3}
+# do. Chosen with export.storages such that all metrics of a trained coded_10_300 and uncoded_5 stay within the standard
+# error of their measurement: 3e-4 leaves three bits to the largest kernel of the encoder of uncoded_5, which are too few.
+_TOLERANCES = {"encoder": 2e-4, "decoder": 3e-3}
 
 
 class Weights(tf.Module):
