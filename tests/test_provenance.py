@@ -33,7 +33,10 @@ def test_what_is_added_replaces_nothing_unasked():
     added = provenance.merge(before, same)
     assert list(added["metrics"]) == ["psnr", "ber", "fid"]
     assert (added["images"], added["runs"], added["generated"]) == (10, 5, 7)
-    assert added["additions"][0]["images"] == 4
+    assert added["additions"][0]["images"] == 4 and "likelihood" not in added
+    likely = {name: before | {"metrics": {}, "likelihood": {name: {"samples": 300}}} for name in ("z", "pi")}
+    added = provenance.merge(added, likely["z"])
+    assert provenance.merge(added, likely["pi"])["likelihood"].keys() == likely.keys() > added["likelihood"].keys()
 
     other = provenance.record("mine", {"ber": (0.5, 0.1)}, {}, seed=1, images=10, runs=2)
     with pytest.raises(UserError, match="cannot add what is there already: ber;"):

@@ -109,12 +109,13 @@ def merge(before, after, *, replace=False):
     lost = after.get("likelihood", {}).keys() - after["metrics"].keys()
     kept = {name: value for name, value in before["metrics"].items() if name not in lost}
     how = {key: value for key, value in after.items() if key not in origin}  # such as runs and words of error rates
+    if "likelihood" in before and "likelihood" in after:
+        how["likelihood"] = before["likelihood"] | after["likelihood"]
     return {
         **before,
         **how,
         "metrics": kept | after["metrics"],
         "notes": list(dict.fromkeys([*before["notes"], *after["notes"]])),
-        "likelihood": before.get("likelihood", {}) | after.get("likelihood", {}),
         "additions": [*before.get("additions", []), origin],
     }
 
