@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tiny_networks
 
-from tfcoded import codes
+from tfcoded import codes, data
 from tfcoded.models import AdamL2, CodedDVAE, Elbo, ImportanceWeighted, LeaveOneOut
 
 
@@ -267,3 +267,20 @@ def test_two_replicas_draw_different_noise_and_train_like_one(tmp_path):
         assert two[kind]["apart"] == 0.0  # every weight is the same on both replicas
     assert two["tested"] == pytest.approx(one["tested"], rel=5e-3)
     assert two["tested"] != one["tested"]
+
+
+def test_ten_steps_on_fashion_mnist_improve_the_bound(fashion):
+    """Full-size coded_8_80, half the published batch.
+
+    Measured: from -499.3 to -480.3 nats with this seed, an improvement of 19.04, with oneDNN on and off; 14.8 and 26.2
+    with seeds 1 and 2 (at the start the bound depends on the seed through the bias of the last layer). Seeds are fixed,
+    so a false failure would need other arithmetic. Half the learning rate improves the bound by 5.3 nats only.
+    """
+    model = CodedDVAE(codes.Repetition(8, 80), (28, 28, 1), seed=0)
+    model.compile(AdamL2(learning_rate=1e-4, l2=1e-4), jit_compile=False)
+    test = data.test_pipeline(fashion.test_images[:100], 100)
+    before = model.evaluate(test, verbose=0, return_dict=True)["elbo"]
+    assert -501 < before < -497
+    model.fit(data.training_pipeline(fashion.train_images[:640], 64, seed=0, epochs=1), verbose=0, shuffle=False)
+    after = model.evaluate(test, verbose=0, return_dict=True)["elbo"]
+    assert 18 < after - before < 20
