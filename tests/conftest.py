@@ -5,6 +5,10 @@ import os
 
 import pytest
 
+# The processes of `pytest -n` share the cores. Each with threads for all of them spends a tenth more processor time.
+_SHARE = os.cpu_count() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, _SHARE)))
+
 
 @pytest.fixture(scope="session")
 def fashion_dir(tmp_path_factory):

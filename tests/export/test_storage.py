@@ -23,9 +23,9 @@ def close(a, b):
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
-# int6 and int5 are int4 with other numbers of bits; to fit "compensated" to the published networks takes a minute, and
-# test_storages, test_ship and test_shipped have it of others.
-SLOW = {"int6", "int5", "compensated"}
+# int6 and int5 are int4 with other numbers of bits, bfloat16 is a cast; to fit "compensated" to the published networks takes
+# a minute, and test_storages, test_ship and test_shipped have it of others.
+SLOW = {"bfloat16", "int6", "int5", "compensated"}
 SOME = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in STORAGES]
 
 
