@@ -1,3 +1,4 @@
+import builtins
 import json
 
 import pytest
@@ -91,3 +92,22 @@ def test_dtype_policy_follows_the_gpus(monkeypatch, capabilities, policy):
     )
     assert hardware.dtype_policy("auto") == policy
     assert hardware.dtype_policy("float32") == "float32"
+
+
+@pytest.mark.parametrize(
+    "vendor, flags, policy",
+    [
+        ("GenuineIntel", "avx2 avx512f", "float32"),
+        ("GenuineIntel", "avx2 avx512f avx512_bf16", "float32"),  # where bfloat16 takes twice as long
+        ("GenuineIntel", "avx2 avx512f avx512_bf16 amx_bf16 amx_tile", "mixed_bfloat16"),
+        ("AuthenticAMD", "avx2 avx512f avx512_bf16", "mixed_bfloat16"),
+        ("AuthenticAMD", "avx2", "float32"),
+    ],
+)
+def test_dtype_policy_follows_the_cpu(monkeypatch, tmp_path, vendor, flags, policy):
+    (tmp_path / "cpuinfo").write_text(f"vendor_id\t: {vendor}\nflags\t\t: fpu {flags}\n")
+    read = builtins.open
+    replaced = {"/proc/cpuinfo": tmp_path / "cpuinfo"}
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(builtins, "open", lambda path, *args, **more: read(replaced.get(path, path), *args, **more))
+    assert hardware.dtype_policy("auto") == policy

@@ -113,7 +113,7 @@ def dtype_policy(name="auto"):
 
     Args:
       name: `float32`, `mixed_bfloat16`, or `auto`: `mixed_bfloat16` where the hardware multiplies bfloat16 matrices
-        faster than float32 ones (GPUs of compute capability 8 and above, CPUs with AVX512-BF16 or AMX), else
+        faster than float32 ones (GPUs of compute capability 8 and above, CPUs with AMX, AMD's with AVX512-BF16), else
         `float32`.
 
     Returns:
@@ -138,7 +138,15 @@ def _fast_bfloat16():
         return all(detail.get("compute_capability", (0, 0))[0] >= 8 for detail in details)
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            features = file.read()
+            return _cpu_has_fast_bfloat16(file.read())
     except OSError:  # not Linux
         return False
-    return "avx512_bf16" in features or "amx_bf16" in features
+
+
+def _cpu_has_fast_bfloat16(cpuinfo):
+    """Whether the CPU of this content of /proc/cpuinfo multiplies bfloat16 matrices faster than float32 ones.
+
+    GFLOP/s of two cores in a product of 2048x2048 matrices, bfloat16 and float32: AMD EPYC with AVX512-BF16 405 and
+    about 200, Intel Xeon with AMX 1148 and 284, Intel Xeon with AVX512-BF16 alone 115 and 240.
+    """
+    return "amx_bf16" in cpuinfo or ("AuthenticAMD" in cpuinfo and "avx512_bf16" in cpuinfo)
