@@ -6,8 +6,8 @@ In float32 the root of the printed quadratic cancels, for probabilities near 1 t
 paper (https://github.com/mariamartinezgarcia/codedVAE) caps the probability at 0.999, without a change to the gradient,
 and puts 1e-6 where a difference is not positive, which leaves z = 0.967 and no gradient. This trains with such draws
 as `python -m tfcoded.train` does with accurate ones, and prints both histories, the latter that of the zoo's entry. The
-workdir is one of `tfcoded.train`: `tfcoded.evaluate --workdir` measures what was trained, with accurate draws. Only this
-command should go on with it.
+workdir is one of `tfcoded.train`: `tfcoded.evaluate --workdir` measures what was trained, with accurate draws. Only
+this command should go on with it.
 """
 
 import dataclasses
