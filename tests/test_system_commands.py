@@ -157,6 +157,7 @@ def test_a_separate_system_is_trained_in_two_parts(home, tmp_path):
     assert (tmp_path / "learning_curves.png").exists() and not (tmp_path / "samples.png").exists()
     # Twenty images fill two pairs of rows of eight: originals, and what arrived of them.
     assert Image.open(tmp_path / "reconstructions.png").size[1] == 2 * 16 + 4 * 96 + 3 * 6
+    assert "finished before" in run("tfcoded.train", *arguments)
     (tmp_path / "source_vae" / "history.json").unlink()  # as a message about a damaged one tells to
     assert "finished before" in run("tfcoded.train", *arguments)
     assert "saved_model/2" in run("export", f"--workdir={tmp_path}", "--storage=int4")
