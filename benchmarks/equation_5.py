@@ -15,7 +15,7 @@ from unittest import mock
 
 from absl import flags
 
-from tfcoded import cli, hardware, zoo
+from tfcoded import cli, hardware, kinds, zoo
 from tfcoded.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -53,11 +53,10 @@ def printed_quantile(logits, rho, beta):
 
 def main():
     from tfcoded import training, workdir
-    from tfcoded.config import Config
 
     config = zoo.config(FLAGS.model)
-    if not isinstance(config, Config):
-        raise UserError(f"{FLAGS.model} is a communication system; expected a Coded-DVAE")
+    if kinds.of(config).name != "coded_dvae":
+        raise UserError(f"--model={FLAGS.model} is {kinds.of(config).noun}; expected a Coded-DVAE")
     recorded = zoo.measured_path(FLAGS.model, "history.json")
     if recorded is None:
         raise UserError(f"{FLAGS.model} has no history in the zoo to compare with; choose an entry with weights")

@@ -18,6 +18,7 @@ from tfcoded.distributions import SmoothedBernoulli
         ("objectives", "--models=uncoded_8,bwlc_joint_snr1", "bwlc_joint_snr1 is a communication system"),
         ("objectives", "--models=uncoded_8,uncoded_9", "unknown model 'uncoded_9'"),
         ("objectives", "--one=bwlc_joint_snr1", "bwlc_joint_snr1 is a communication system"),
+        ("equation_5", "--model=bwlc_joint_snr1", "bwlc_joint_snr1 is a communication system; expected a Coded-DVAE"),
         ("equation_5", "--model=random_8_80", "random_8_80 has no history in the zoo to compare with"),
     ],
 )

@@ -146,7 +146,7 @@ def _fast_bfloat16():
 def _cpu_has_fast_bfloat16(cpuinfo):
     """Whether the CPU of this content of /proc/cpuinfo multiplies bfloat16 matrices faster than float32 ones.
 
-    GFLOP/s of two cores in a product of 2048x2048 matrices, bfloat16 and float32: AMD EPYC with AVX512-BF16 405 and
-    about 200, Intel Xeon with AMX 1148 and 284, Intel Xeon with AVX512-BF16 alone 115 and 240.
+    GFLOP/s of two cores in a product of 2048x2048 matrices, bfloat16 and float32: AMD EPYC with AVX512-BF16 about 400 and
+    150 to 210, Intel Xeon with AMX 1148 and 284, the same without AMX (hidden from oneDNN) 194 and 321.
     """
     return "amx_bf16" in cpuinfo or ("AuthenticAMD" in cpuinfo and "avx512_bf16" in cpuinfo)
