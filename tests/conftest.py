@@ -5,12 +5,6 @@ import os
 
 import pytest
 
-# The processes of `pytest -n` share the cores: each with threads for all of them spends a tenth more processor time. Not
-# set in the process that starts them, which hands down its environment.
-if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
-    share = os.cpu_count() // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, share)))
-
 
 @pytest.fixture(scope="session")
 def fashion_dir(tmp_path_factory):
