@@ -127,6 +127,9 @@ class ImageFiles:
       archives: folder of the idx archives, or `None` for the ones that come with the repository.
       images_mb: `int`, write images in parts of so many megabytes; 0 writes none.
 
+    Attributes:
+      left_out: names of the data sets described so far of which neither places nor images were written.
+
     Raises:
       UserError: if `archives` are given and are not there.
     """
@@ -137,6 +140,7 @@ class ImageFiles:
         self._folder = out / "images"
         self._data_dir, self._archives, self._images_mb = data_dir, archives, images_mb
         self._datasets = {}
+        self.left_out = []
 
     def described(self, config, train_images=None):
         """The images of `config`, as `dict`; `train_images` takes the first so many only.
@@ -174,6 +178,8 @@ class ImageFiles:
             return {"order": f"../images/{file.name}"}
         if self._images_mb:
             _write_images(dataset, self._folder / dataset.name, self._images_mb * 1_000_000)
+        else:
+            self.left_out.append(dataset.name)
         return {"order": None}
 
 

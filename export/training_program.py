@@ -80,6 +80,11 @@ def main():
         )
         size = sum(file.stat().st_size for file in folder.iterdir())
         print(f"{folder}  {size / 1e6:.2f} MB, {FLAGS.dtype_policy}", flush=True)
+    for dataset in images.left_out:
+        print(
+            f"{dataset}: the programs take the images from .npz files, which --images_mb writes; where idx archives "
+            "will be read instead, name these with --archives"
+        )
 
 
 if __name__ == "__main__":

@@ -36,6 +36,11 @@ def load(facts, part, root, programs):
     folder = pathlib.Path(root) / facts["dataset"]
     if 0 in facts["shape"]:  # draws, which carry nothing: only their number counts
         return np.zeros([facts[part]["count"], *facts["shape"]], np.uint8)
+    if facts["order"] is None and has_archives(folder) and not any(folder.glob("*.npz")):
+        raise UserError(
+            f"the programs in {programs} do not know the places of their images in the archives in {folder}; write "
+            "them again with --archives=FOLDER --overwrite of python -m export.training_program"
+        )
     try:
         if facts["order"] is not None and has_archives(folder):
             with np.load(pathlib.Path(programs) / facts["order"]) as places:

@@ -144,7 +144,8 @@ def tiny(tmp_path_factory):
     yield from tiny_training(tmp_path_factory.mktemp("tiny"))
 
 
-# XLA compiles systems with bands and with erasures for a minute each; TensorFlow alone traces the former for half of one.
+# XLA compiles systems with bands and with erasures for a minute each; TensorFlow alone traces the former for half
+# of one.
 SOME = [pytest.param(name, marks=pytest.mark.slow) if name == "bands" else name for name in TRAININGS]
 COMPILED = [pytest.param(name, marks=pytest.mark.slow) if name in ("bands", "erasing") else name for name in TRAININGS]
 
@@ -475,6 +476,11 @@ def test_archives_are_read_in_the_order_of_the_training(tmp_path):
         np.testing.assert_array_equal(
             image_files.load(facts, part, tmp_path / "data", tmp_path / "images"), images[:-1]
         )
+    assert not writer.left_out
+    without = program_writer.ImageFiles(tmp_path)
+    assert without._write(dataset) == {"order": None} and without.left_out == ["mine"]
+    with pytest.raises(UserError, match="do not know the places of their images in the archives.*--archives=FOLDER"):
+        image_files.load(facts | {"order": None}, "test", tmp_path / "data", tmp_path / "images")
 
 
 def test_the_runner_needs_no_tensorflow():
