@@ -58,6 +58,10 @@ def inference_copy(model, config, storage="float32", images=None):
             finite_value(variable)  # or it may be refused, which is better done before all is computed
         moments = layer_inputs.moments(model, images)
     copy.stored = Weights(model, storage, moments)
+    if moments is not None:
+        head = model.encoder.head
+        kernel, bias = layer_inputs.refitted_head(model, copy.stored, images)
+        copy.stored.exchange([(head.kernel, kernel), (head.bias, bias)], moments)
     return copy
 
 

@@ -1,8 +1,9 @@
-"""What the kernels of a Coded-DVAE are multiplied with, measured on images: which rounding errors would be seen."""
+"""What the layers of a Coded-DVAE are given, measured on images: which rounding errors would be seen, and made good."""
 
 import contextlib
 import functools
 
+import numpy as np
 import tensorflow as tf
 
 from export.rounding import Moments
@@ -12,6 +13,7 @@ from tfcoded.networks.layers import Conv2D, Conv2DTranspose, Dense, PatchConv2D
 
 IMAGES = 2048
 _BATCH = 256
+_RIDGE = 0.001  # of the mean square of an input
 _SAMPLE, _WORDS, _SMOOTHING = range(3)  # purposes of the seed
 
 
@@ -43,13 +45,54 @@ def moments(model, images, seed=0):
     ]
     found = {layer: Moments() for layer in layers}
     with _observed(layers, lambda layer, x: found[layer].add(_rows(layer, x))):
-        for start in range(0, min(len(images), IMAGES), _BATCH):
-            batch = images[start : min(start + _BATCH, IMAGES)]
-            model.outputs(model.sample(batch, _seed(seed, _SAMPLE, start)))
-            shape = [len(batch), model.code.information_bits]
-            bits = tf.random.stateless_uniform(shape, _seed(seed, _WORDS, start), 0, 2, tf.int32)
-            model.code_logits(model.decode(model.modulate(bits, _seed(seed, _SMOOTHING, start))))
+        _use(model, images, seed)
     return {key(layer.kernel): found[layer] for layer in layers}
+
+
+def refitted_head(model, weights, images, seed=0):
+    """Kernel and bias of the encoder's last layer with which the rounded model says what the exact one said.
+
+    Rounding blurs what the layers compute, most of all the images of random words that are encoded again, and their
+    logits shrink a little on the average, which the errors of bits feel. The last layer is fitted by least squares
+    to what the exact model says of the same images and words.
+
+    Args:
+      model: a built `tfcoded.models.CodedDVAE`.
+      weights: `export.weights.Weights` of it.
+      images, seed: as for `moments`.
+
+    Returns:
+      np.float32 `[n, D]` and `[D]`.
+    """
+    head = model.encoder.head
+    kernel, bias = (np.asarray(variable, np.float64) for variable in (head.kernel, head.bias))
+    exact = _head_inputs(model, images, seed)
+    with weights.used_by(model.encoder, model.decoder):
+        rounded = _head_inputs(model, images, seed)
+    inputs = np.concatenate([rounded, np.ones([len(rounded), 1])], axis=1)
+    squares = inputs.T @ inputs
+    missing = exact @ kernel - rounded @ kernel
+    # Towards no change where the inputs say little.
+    ridge = _RIDGE * np.trace(squares) / len(squares) * np.eye(len(squares))
+    change = np.linalg.solve(squares + ridge, inputs.T @ missing)
+    return (kernel + change[:-1]).astype(np.float32), (bias + change[-1]).astype(np.float32)
+
+
+def _head_inputs(model, images, seed):
+    found = []
+    with _observed([model.encoder.head], lambda layer, x: found.append(x.numpy().astype(np.float64))):
+        _use(model, images, seed)
+    return np.concatenate(found)
+
+
+def _use(model, images, seed):
+    """Reconstructs the first images; decodes as many random words and encodes what comes out."""
+    for start in range(0, min(len(images), IMAGES), _BATCH):
+        batch = images[start : min(start + _BATCH, IMAGES)]
+        model.outputs(model.sample(batch, _seed(seed, _SAMPLE, start)))
+        shape = [len(batch), model.code.information_bits]
+        bits = tf.random.stateless_uniform(shape, _seed(seed, _WORDS, start), 0, 2, tf.int32)
+        model.code_logits(model.decode(model.modulate(bits, _seed(seed, _SMOOTHING, start))))
 
 
 def _rows(layer, x):

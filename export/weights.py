@@ -52,21 +52,32 @@ class Weights(tf.Module):
             raise UserError(f"unknown storage {storage!r}; {hint}choose one of {', '.join(STORAGES)}")
         if storage == "compensated" and moments is None:
             raise UserError("storage 'compensated' is fitted to what the layers see: pass training images")
-        numbers = sum(variable.shape.num_elements() for variable in model.weights)
-        self._stored = {}
-        for variable in model.weights:
-            value = finite_value(variable)
-            if storage == "float32" or value.ndim < 2 or value.size < _SMALL:
-                stored = tf.Variable(value, trainable=False, dtype=tf.float32, name=variable.path)
-            elif storage == "compensated":
-                path = key(variable)
-                tolerance = _TOLERANCES[path.partition(".")[0]] * value.size / numbers
-                stored = Derived(fewest_bits(value, moments[path], tolerance))
-            else:
-                stored = Derived(_compact(value, storage))
-            self._stored[key(variable)] = stored
+        self._storage = storage
+        self._numbers = sum(variable.shape.num_elements() for variable in model.weights)
+        self._stored = {
+            key(variable): self._kept(variable, finite_value(variable), moments) for variable in model.weights
+        }
         if len(self._stored) != len(model.weights):
             raise ValueError("two weights share a path; give the layers different names")
+
+    def exchange(self, values, moments=None):
+        """Stores other values of some weights, in the same storage.
+
+        Args:
+          values: pairs of a `keras.Variable`, a weight of the model, and its new value, np.float32 of the same shape.
+          moments: as at the beginning.
+        """
+        changed = {key(variable): self._kept(variable, value, moments) for variable, value in values}
+        self._stored = self._stored | changed  # another one: TensorFlow saves no dictionary in which values changed
+
+    def _kept(self, variable, value, moments):
+        if self._storage == "float32" or value.ndim < 2 or value.size < _SMALL:
+            return tf.Variable(value, trainable=False, dtype=tf.float32, name=variable.path)
+        if self._storage == "compensated":
+            path = key(variable)
+            tolerance = _TOLERANCES[path.partition(".")[0]] * value.size / self._numbers
+            return Derived(fewest_bits(value, moments[path], tolerance))
+        return Derived(_compact(value, self._storage))
 
     def used_by(self, *layers):
         """A context in which the given layers compute with these weights instead of their own variables.
