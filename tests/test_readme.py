@@ -106,60 +106,59 @@ def test_a_model_is_stored_in_the_smallest_form_that_passed(name):
     assert record["bytes"] < 16e6
 
 
-_COLUMNS = {
+_METRICS = {
     "PSNR, dB": "psnr",
     "SSIM": "ssim",
     "accuracy": "accuracy",
-    "confident accuracy": "confident_accuracy",
     "entropy, bits": "entropy",
     "BER": "ber",
     "WER": "wer",
-    "words used": "words_used",
 }
 
 
 def tables_of_trained_models():
-    """The cells of the tables in that section, without their rules."""
+    """The tables in that section: heading and {name: cells}."""
     section = README.split("\n## Trained models\n")[1].split("\n## ")[0]
     for paragraph in section.split("\n\n"):
         if paragraph.startswith("| "):
             heading, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in paragraph.splitlines())
-            yield heading, rows
-
-
-def trained_models():
-    """Name -> two lists of cells, ours and the published ones, of the table of trained models; and its metrics."""
-    heading, rows = next(tables_of_trained_models())
-    found = {}
-    for ours, published in zip(rows[::2], rows[1::2], strict=True):
-        found[re.match(r"`(\w+)`", ours[0])[1]] = ours, published
-    return found, [_COLUMNS[name] for name in heading[1:]]
+            yield heading[1:], {row[0].strip("`"): row[1:] for row in rows}
 
 
 def test_the_tables_of_trained_models_have_all_of_them():
-    assert set(trained_models()[0]) == set(TRAINED)
-    _, (heading, _) = tables_of_trained_models()
-    assert {name.strip("`") for name in heading[1:]} == set(TRAINED)
+    assert [sorted(rows) for _, rows in tables_of_trained_models()] == [sorted(TRAINED)] * 2
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_numbers_of_trained_models_are_those_of_their_files(name):
+    (*columns, last), rows = next(tables_of_trained_models())
+    assert set(columns[1::2]) == {"published"} and last == "words used"
+    config, measured = zoo.config(name), zoo.measured(name)
+    expected = []
+    for metric in (_METRICS[column] for column in columns[::2]):
+        for value in (measured[metric].value, config.published.get(metric)):
+            expected.append("-" if value is None else tables.formatted(zoo.Measurement(value, None)))
+    assert rows[name] == [*expected, f"{measured['words_used'].value:.0f} of {2**config.information_bits}"]
+
+
+def test_the_numbers_of_trained_models_are_as_certain_as_is_said():
+    said = re.search(r"standard errors of\s+these five numbers are at most ([\d., and]+\d)", README)[1]
+    bounds = zip(("psnr", "accuracy", "entropy", "ber", "wer"), re.split(", | and ", said), strict=True)
+    for metric, bound in bounds:
+        largest = max(zoo.measured(name)[metric].standard_error for name in TRAINED)
+        assert 0.8 * float(bound) < largest <= float(bound), metric
+
+
+def test_the_trained_models_were_trained_for_as_long_as_is_said():
+    said = "were trained for 120 of the published 200 epochs, the one of MNIST for 120 where 100 are published"
+    assert said in README.replace("\n", " ")
+    for name in TRAINED:
+        assert zoo.read_record(zoo.measured_path(name))["epochs"] == 120
+        assert zoo.config(name).training.epochs == (100 if name.endswith("_mnist") else 200)
 
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_what_words_alone_give_is_in_their_files(name):
     _, (heading, rows) = tables_of_trained_models()
-    found = {_COLUMNS[row[0]]: row[heading.index(f"`{name}`")] for row in rows}
     measured = zoo.measured(name)
-    assert found == {key: tables.formatted(measured[f"{key}_words"]) for key in ("psnr", "ssim", "accuracy")}
-
-
-@pytest.mark.parametrize("name", TRAINED)
-def test_numbers_of_trained_models_are_those_of_their_files(name):
-    rows, metrics = trained_models()
-    config, record, measured = zoo.config(name), zoo.read_record(zoo.measured_path(name)), zoo.measured(name)
-    assert rows[name][0][0] == f"`{name}`, {record['epochs']} epochs"
-    assert rows[name][1][0] == f"published, {config.training.epochs} epochs"
-    for metric, ours, published in zip(metrics, *(cells[1:] for cells in rows[name]), strict=True):
-        if metric == "words_used":
-            assert ours == f"{measured[metric].value:.0f} of {2**config.information_bits}"
-        else:
-            assert ours == tables.formatted(measured[metric])
-        known = metric in config.published
-        assert published == (tables.formatted(zoo.Measurement(config.published[metric], None)) if known else "-")
+    assert rows[name] == [tables.formatted(measured[f"{_METRICS[column]}_words"]) for column in heading]
