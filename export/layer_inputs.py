@@ -14,6 +14,7 @@ from tfcoded.networks.layers import Conv2D, Conv2DTranspose, Dense, PatchConv2D
 IMAGES = 2048
 _BATCH = 256
 _RIDGE = 0.001  # of the mean square of an input
+_ROWS = 4  # times the unknowns: with fewer a fit follows the noise
 _SAMPLE, _WORDS, _SMOOTHING = range(3)  # purposes of the seed
 
 
@@ -62,7 +63,7 @@ def refitted_head(model, weights, images, seed=0):
       images, seed: as for `moments`.
 
     Returns:
-      np.float32 `[n, D]` and `[D]`.
+      np.float32 `[n, D]` and `[D]`; as they were if the images are too few to tell.
     """
     head = model.encoder.head
     kernel, bias = (np.asarray(variable, np.float64) for variable in (head.kernel, head.bias))
@@ -70,6 +71,8 @@ def refitted_head(model, weights, images, seed=0):
     with weights.used_by(model.encoder, model.decoder):
         rounded = _head_inputs(model, images, seed)
     inputs = np.concatenate([rounded, np.ones([len(rounded), 1])], axis=1)
+    if len(inputs) < _ROWS * inputs.shape[1]:
+        return kernel.astype(np.float32), bias.astype(np.float32)
     squares = inputs.T @ inputs
     missing = exact @ kernel - rounded @ kernel
     # Towards no change where the inputs say little.

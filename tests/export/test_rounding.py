@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from export import layer_inputs, rounding
 from export.compact import Grouped, fewest_bits
+from export.inference import inference_copy
 from export.rounding import Moments, compensated
 from export.weights import Weights, key
 from tfcoded.networks.layers import Conv2D, Conv2DTranspose, Dense, PatchConv2D
@@ -149,12 +150,27 @@ def test_the_last_layer_makes_good_what_the_others_lost():
     assert 0.04 < remaining < 0.3  # 0.070 to 0.159 for three seeds of weights and images
 
 
-def test_where_nothing_was_rounded_the_last_layer_stays():
-    settings = small_models.configuration("repetition")
+@pytest.mark.parametrize("storage, count", [("float32", 50), ("int4", 33)])
+def test_where_nothing_was_rounded_or_images_are_few_the_last_layer_stays(storage, count):
+    settings = small_models.configuration("repetition")  # 17 unknowns, two rows from every image
     model = small_models.build(settings, contrast=True)
-    kernel, bias = layer_inputs.refitted_head(model, Weights(model), small_models.images(settings, 8))
+    images = small_models.images(settings, 50)
+    kernel, bias = layer_inputs.refitted_head(model, Weights(model, storage), images[:count])
     np.testing.assert_array_equal(kernel, model.encoder.head.kernel)
     np.testing.assert_array_equal(bias, model.encoder.head.bias)
+    assert (layer_inputs.refitted_head(model, Weights(model, "int4"), images[:34])[1] != bias).all()
+
+
+def test_compensated_models_have_the_fitted_layer():
+    settings = small_models.configuration("repetition")
+    with small_models.networks("repetition"):
+        model = small_models.build(settings, contrast=True)
+        images = small_models.images(settings, 50)
+        weights = Weights(model, "compensated", layer_inputs.moments(model, images))
+        _, bias = layer_inputs.refitted_head(model, weights, images)
+        stored = inference_copy(model, settings, "compensated", images).stored._stored[key(model.encoder.head.bias)]
+    np.testing.assert_array_equal(stored, bias)
+    assert (bias != model.encoder.head.bias).all()
 
 
 LAYERS = {
