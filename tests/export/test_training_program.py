@@ -483,6 +483,18 @@ def test_archives_are_read_in_the_order_of_the_training(tmp_path):
         image_files.load(facts | {"order": None}, "test", tmp_path / "data", tmp_path / "images")
 
 
+def test_the_command_says_when_images_do_not_come_along(tmp_path):
+    np.savez(tmp_path / "mine.npz", train=np.zeros([64, 32, 32, 3], np.uint8), test=np.zeros([8, 32, 32, 3], np.uint8))
+    dataset = f"--override=dataset={tmp_path / 'mine.npz'}"
+    for option, told in ((), True), (["--images_mb=1"], False):
+        out = tmp_path / f"told_{told}"
+        done = commands.run(
+            "export.training_program", "--model=bwlc_bec_smoke", dataset, f"--out={out}", *option, check=True
+        )
+        assert ("mine: the programs take the images from .npz files, which --images_mb writes" in done.stdout) == told
+        assert (out / "images" / "mine").is_dir() != told
+
+
 def test_the_runner_needs_no_tensorflow():
     code = "import sys; import export.pjrt.__main__; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,0 +1,90 @@
+"""Error rates when the copies of a bit share their noise, as the published evaluation draws them.
+
+    python -m benchmarks.shared_noise --model=zoo/coded_8_240
+
+Equation 8 smooths every code bit independently, and so does training. The evaluation script published with the paper
+(https://github.com/mariamartinezgarcia/codedVAE) smooths the information bits and then repeats the result. This
+measures both: the same words, the same encoder, the same rates as `tfcoded.evaluate --metrics=errors`.
+"""
+
+from absl import flags
+
+from tfcoded import cli
+from tfcoded.errors import UserError
+
+FLAGS = flags.FLAGS
+_RATES = ("ber", "wer", "ber_map", "wer_map")
+
+
+def define_flags():
+    flags.DEFINE_string("model", "zoo/coded_8_240", "Folder of a SavedModel with a repetition code.")
+    flags.DEFINE_integer("runs", 50, "Runs of 1,000 words.", lower_bound=2)
+
+
+def shared_noise(code, bits, beta, seed):
+    """Smoothed code bits of given information bits, all copies of a bit alike.
+
+    Args:
+      code: `tfcoded.codes.Repetition`.
+      bits: `[..., M]`, 0 or 1, any integer or floating dtype.
+      beta: `float`, inverse temperature of the smoothing.
+      seed: `int32 [2]`.
+
+    Returns:
+      z `[..., D]`, tf.float32 in [0, 1].
+
+    Example:
+
+    ```python
+    shared_noise(codes.Repetition(2, 6), [[0, 1]], 15.0, [1, 2])  # [[.02, .02, .02, .93, .93, .93]], say
+    ```
+    """
+    from tfcoded import codes
+    from tfcoded.models import posteriors
+
+    z = posteriors.modulate(codes.Uncoded(code.information_bits), bits, beta, seed)
+    return code.soft_encode(z)  # which copies whatever it is given
+
+
+class SharedNoise:
+    """A codec whose words become images with such noise, `decoder : z -> images`; what it draws is `codec`'s."""
+
+    def __init__(self, codec, code, beta, decoder):
+        self.draw = codec.draw
+        self._code, self._beta, self._decoder = code, beta, decoder
+
+    def decode(self, bits, seed):
+        return {"images": self._decoder(shared_noise(self._code, bits, self._beta, seed))}
+
+
+def main():
+    from tfcoded import sources
+
+    folder = sources.find_saved_model(FLAGS.model)
+    if folder is None:
+        raise UserError(f"--model {FLAGS.model} holds no SavedModel")
+
+    import tensorflow as tf
+
+    from export import savedmodel
+    from tfcoded import kinds, models, provenance, zoo
+    from tfcoded.metrics import protocol
+
+    codec = zoo.load_saved_model(folder)
+    config = sources.configuration_of(codec, folder)
+    if kinds.of(config).name != "coded_dvae" or config.code.kind != "repetition":
+        raise UserError(f"--model {FLAGS.model} has no repetition code, whose copies could share their noise")
+    model = models.build(config)
+    savedmodel.restore_weights(model, folder)
+    sharing = SharedNoise(codec, model.code, model.beta, tf.function(model.decode, reduce_retracing=True))
+    print(f"{config.name}, {FLAGS.runs} runs of 1,000 words; {provenance.hardware()}")
+    print("| noise of the copies | BER | WER | BER, MAP | WER, MAP |\n| --- | --- | --- | --- | --- |")
+    for noise, sender in (("independent", codec), ("shared", sharing)):
+        rates = protocol.error_metrics(sender, model.code.branches, runs=FLAGS.runs)
+        cells = [f"{rates[name].value:.5f} ± {rates[name].standard_error:.5f}" for name in _RATES]
+        print(f"| {noise} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)
