@@ -12,6 +12,7 @@ along the mean gradient, taking all weights of a part together.
 
 from absl import flags
 
+from benchmarks import restored
 from tfcoded import cli
 from tfcoded.errors import UserError
 
@@ -77,25 +78,15 @@ def with_error(values):
 
 
 def main():
-    from tfcoded import sources
-
-    folder = sources.find_saved_model(FLAGS.model)
-    if folder is None:
-        raise UserError(f"--model {FLAGS.model} holds no SavedModel")
+    _, model, config = restored.coded_dvae(FLAGS.model)
+    if (config.objective.kind, config.objective.samples) != ("elbo", 1):
+        raise UserError(f"--model {FLAGS.model} was not trained with the ELBO from one sample")
 
     import numpy as np
     import tensorflow as tf
 
-    from export import savedmodel
-    from tfcoded import data, kinds, models, progress, provenance, zoo
+    from tfcoded import data, progress, provenance
 
-    config = sources.configuration_of(zoo.load_saved_model(folder), folder)
-    if kinds.of(config).name != "coded_dvae":
-        raise UserError(f"--model {FLAGS.model} is no Coded-DVAE")
-    if (config.objective.kind, config.objective.samples) != ("elbo", 1):
-        raise UserError(f"--model {FLAGS.model} was not trained with the ELBO from one sample")
-    model = models.build(config)
-    savedmodel.restore_weights(model, folder)
     size = config.training.batch_size
     images = data.load(config.dataset, FLAGS.data_dir).train_images
     if FLAGS.batches * size > len(images):

@@ -9,6 +9,7 @@ measures both: the same words, the same encoder, the same rates as `tfcoded.eval
 
 from absl import flags
 
+from benchmarks import restored
 from tfcoded import cli
 from tfcoded.errors import UserError
 
@@ -58,24 +59,15 @@ class SharedNoise:
 
 
 def main():
-    from tfcoded import sources
-
-    folder = sources.find_saved_model(FLAGS.model)
-    if folder is None:
-        raise UserError(f"--model {FLAGS.model} holds no SavedModel")
+    codec, model, config = restored.coded_dvae(FLAGS.model)
+    if config.code.kind != "repetition":
+        raise UserError(f"--model {FLAGS.model} has no repetition code, whose copies could share their noise")
 
     import tensorflow as tf
 
-    from export import savedmodel
-    from tfcoded import kinds, models, provenance, zoo
+    from tfcoded import provenance
     from tfcoded.metrics import protocol
 
-    codec = zoo.load_saved_model(folder)
-    config = sources.configuration_of(codec, folder)
-    if kinds.of(config).name != "coded_dvae" or config.code.kind != "repetition":
-        raise UserError(f"--model {FLAGS.model} has no repetition code, whose copies could share their noise")
-    model = models.build(config)
-    savedmodel.restore_weights(model, folder)
     sharing = SharedNoise(codec, model.code, model.beta, tf.function(model.decode, reduce_retracing=True))
     print(f"{config.name}, {FLAGS.runs} runs of 1,000 words; {provenance.hardware()}")
     print("| noise of the copies | BER | WER | BER, MAP | WER, MAP |\n| --- | --- | --- | --- | --- |")

@@ -1,11 +1,13 @@
 """Models with narrow dense layers, and their configurations."""
 
 import contextlib
+import dataclasses
 
 import numpy as np
 import pytest
 import tiny_networks
 
+from export.savedmodel import export_saved_model
 from tfcoded import config
 from tfcoded.checkpoints import Checkpoints
 from tfcoded.models import AdamL2, CodedDVAE
@@ -47,6 +49,13 @@ def networks(name):
         if name != "hierarchical":
             tiny_networks.replace_networks(patch)
         yield
+
+
+def save(name, folder, **settings):
+    """Writes a SavedModel of one of CODES, with random weights, to `folder / name`; `settings` replace its own."""
+    settings = dataclasses.replace(configuration(name), **settings)
+    with networks(name):
+        export_saved_model(build(settings, contrast=True), settings, folder / name)
 
 
 def build(settings, seed=0, contrast=False):

@@ -1,6 +1,5 @@
 """The benchmark that says where a gradient's noise comes from."""
 
-import dataclasses
 import re
 
 import commands
@@ -10,7 +9,6 @@ import small_models
 import tiny_networks
 
 from benchmarks.gradient_noise import moments, of_batch, with_error
-from export.savedmodel import export_saved_model
 
 
 def test_moments_of_gradients_whose_moments_are_known():
@@ -49,9 +47,7 @@ def models(tmp_path_factory):
     images = small_models.images(small_models.configuration("repetition"), 400)
     np.savez(folder / "images.npz", train=images, test=images[:10])
     for name in ("repetition", "random"):
-        settings = dataclasses.replace(small_models.configuration(name), dataset=str(folder / "images.npz"))
-        with small_models.networks(name):
-            export_saved_model(small_models.build(settings, contrast=True), settings, folder / name)
+        small_models.save(name, folder, dataset=str(folder / "images.npz"))
     return folder
 
 

@@ -9,7 +9,6 @@ import small_models
 import tiny_networks
 
 from benchmarks.shared_noise import SharedNoise, shared_noise
-from export.savedmodel import export_saved_model
 from tfcoded import codes
 
 
@@ -39,9 +38,7 @@ def folder(tmp_path_factory):
     """A folder of two SavedModels, `repetition` and `random`."""
     folder = tmp_path_factory.mktemp("models")
     for name in ("repetition", "random"):
-        settings = small_models.configuration(name)
-        with small_models.networks(name):
-            export_saved_model(small_models.build(settings, contrast=True), settings, folder / name)
+        small_models.save(name, folder)
     return folder
 
 
@@ -65,7 +62,7 @@ def test_the_command(folder):
     "model, error",
     [
         ("zoo", "--model zoo holds no SavedModel"),
-        ("zoo/bwlc_bec_cifar10", "has no repetition code, whose copies could share their noise"),
+        ("zoo/bwlc_bec_cifar10", "--model zoo/bwlc_bec_cifar10 is no Coded-DVAE"),
         ("{}/random", "has no repetition code, whose copies could share their noise"),
     ],
 )

@@ -1,0 +1,33 @@
+"""Coded-DVAEs that were saved, as models with weights again."""
+
+from tfcoded.errors import UserError
+
+
+def coded_dvae(path):
+    """The Coded-DVAE of a SavedModel.
+
+    Args:
+      path: `str`, the `--model` of a benchmark: a version folder, or one that holds them such as `zoo/coded_8_240`.
+
+    Returns:
+      The loaded SavedModel, a `tfcoded.models.CodedDVAE` with its weights, and its `tfcoded.config.Config`.
+
+    Raises:
+      UserError: if there is no SavedModel, or one of something else.
+    """
+    from tfcoded import sources
+
+    folder = sources.find_saved_model(path)
+    if folder is None:
+        raise UserError(f"--model {path} holds no SavedModel")
+
+    from export import savedmodel
+    from tfcoded import kinds, models, zoo
+
+    codec = zoo.load_saved_model(folder)
+    config = sources.configuration_of(codec, folder)
+    if kinds.of(config).name != "coded_dvae":
+        raise UserError(f"--model {path} is no Coded-DVAE")
+    model = models.build(config)
+    savedmodel.restore_weights(model, folder)
+    return codec, model, config
