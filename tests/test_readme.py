@@ -13,7 +13,10 @@ from export import storages
 from tfcoded import kinds, tables, zoo
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TEXTS = {name: (ROOT / name).read_text() for name in ("README.md", "export/pjrt/README.md", "export/serving/README.md")}
+TEXTS = {
+    name: (ROOT / name).read_text()
+    for name in ("README.md", "experiments/published.md", "export/pjrt/README.md", "export/serving/README.md")
+}
 README = TEXTS["README.md"]
 _MODULE = re.compile(r"python -m ((?:tfcoded|export|benchmarks)[\w.]*)([^\n`|]*)")
 
