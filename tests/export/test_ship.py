@@ -128,6 +128,19 @@ def test_a_note_stands_below_the_numbers_that_it_belongs_to():
     assert places == sorted(places)
 
 
+def test_error_rates_stand_in_the_table_of_the_test_images_alone_unless_measured_again():
+    config = zoo.config("coded_8_240")
+    record = {"metrics": {}, "images": 20, "storage": "float32", "bytes": 1, "epochs": 2, "command": "make"}
+    record |= {"hardware": "a machine", "date": "today"}
+    test, train = ({**record, "split": split} for split in ("test", "train"))
+    row = "| bit error rate, words drawn | {} | 0.037 |"
+    text = card.card(config, test, train)
+    assert text.count("bit error rate") == 1 and text.index(row.format("-")) < text.index("training images, of this")
+    assert "| PSNR, dB | - | 19.345 |" in text.partition("training images, of this")[2]
+    text = card.card(config, test, train | {"metrics": {"ber": zoo.Measurement(0.05, 0.001)}})
+    assert row.format("0.0500 ± 0.0010") in text.partition("training images, of this")[2]
+
+
 def test_the_card_says_what_the_files_say(home):
     text = (home / "zoo" / "tiny" / "README.md").read_text()
     assert "2 of 3 epochs, seed 3, float32, on a GPU, 1.0 hours" in text
