@@ -77,7 +77,7 @@ pictures = model.decode(bits, [1, 2])["images"]  # float32 in [0, 1]; [1, 2] is 
 def limits(config, record):
     """What must not be expected of it, `str`s."""
     measured = record["metrics"]
-    found = ["Trained once: how much the numbers vary from seed to seed is not known."]
+    found = ["The numbers are of one training. Another one, with another seed or another device, gives others."]
     if not any(name.startswith("ece_") for name in measured):
         found.append("Whether the probabilities of bits and words are calibrated was not measured.")
     else:

@@ -1,10 +1,15 @@
-"""What the benchmarks refuse, and the arithmetic that one of them compares with."""
+"""What the benchmarks refuse, and what some of them print or compare with."""
+
+import pathlib
+import re
 
 import commands
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny_networks
 
+from benchmarks import overfitting
 from benchmarks.equation_5 import printed_quantile
 from tfcoded.distributions import SmoothedBernoulli
 
@@ -59,3 +64,28 @@ def test_equation_5_cancels_in_float32():
     assert 0.7 < capped.mean() < 0.82 and np.abs(z[capped] - np.log(2e6) / 15).max() < 1e-6
     assert 1.9 < slope.mean() / expected_slope.mean() < 3.0
     assert abs(z.mean() - expected.mean()) < 0.004
+
+
+@pytest.mark.parametrize("storage, restored", [("float32", 0), ("int8", 2)])
+def test_calls_that_would_restore_the_kernels_are_slower(storage, restored):
+    """Two kernels of 784 x 512 and 1,024 x 784 numbers are large enough to be rounded."""
+    arguments = ("--model=coded_8_80", f"--storage={storage}", "--turns=3", "--batch_size=2")
+    done = commands.run("benchmarks.saved_model", *arguments, prepare=tiny_networks.PREPARE)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(re.findall(r"^(?:encode|decode): in memory", done.stdout, re.M)) == 2
+    found = re.findall(r"restoring its kernels (\S+) ms; at every call, (\S+) times as long", done.stdout)
+    assert len(found) == restored and all(float(time) > 0 and float(times) >= 1 for time, times in found)
+
+
+def test_the_table_of_overfitting_is_in_the_text():
+    root = pathlib.Path(__file__).resolve().parents[1]
+    assert overfitting.table() in (root / "experiments" / "published.md").read_text()
+
+
+def test_extrapolations_of_what_they_assume_are_exact():
+    line = [0.5 + 0.02 * epoch for epoch in range(1, 121)]
+    assert overfitting.around(line, 40) == pytest.approx(0.5 + 0.02 * 40)
+    epoch = overfitting.equal_epoch(line, 3.0)
+    assert 0.5 + 0.02 * epoch == pytest.approx(3 * (0.5 + 0.02 * 118))
+    falling = [9.0 if epoch < 40 else 5 - 0.2 * np.log(epoch) for epoch in range(1, 121)]
+    assert overfitting.by_logarithm(falling, 500) == pytest.approx(5 - 0.2 * np.log(500))

@@ -34,7 +34,8 @@ def test_every_file_is_listed_and_nothing_else():
 
 
 def test_the_zoo_stays_small():
-    assert sum(path.stat().st_size for path in zoo.directory().rglob("*")) < 600e6
+    """A clone holds every file twice, and is to stay below 700 MB with what the history has besides."""
+    assert sum(path.stat().st_size for path in zoo.directory().rglob("*")) < 262e6
 
 
 @pytest.mark.parametrize("name", MODELS)
