@@ -34,7 +34,7 @@ def test_where_the_first_branch_is_sure_nothing_is_lost_by_encoding_again():
 
 
 class Model:
-    """A model of four pixels, whose code logits are the image and whose image is z."""
+    """A model of ten pixels, whose code logits are the image and whose image is z."""
 
     code, beta = CODE, 15.0
 
