@@ -123,6 +123,20 @@ def test_compared_curves(monkeypatch):
         pictures.compared_curves({"a": {"elbo": [1.0]}}, "curves.png")
 
 
+def test_one_legend_beside_the_panels_names_every_model_once(monkeypatch):
+    figures = []
+    monkeypatch.setattr(pictures, "_save", lambda figure, path: figures.append(figure))
+    names = ["uncoded_8", "coded_8_80", "coded_8_240"]
+    histories = {name: {"val_elbo": [1.0, 2.0], "val_kl": [0.0, 9.0]} for name in names}
+    pictures.compared_curves(histories, "curves.png")
+    (figure,) = figures
+    assert not any(panel.get_legend() for panel in figure.axes)  # inside a panel it would cover lines
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == names
+    figure.canvas.draw()
+    assert all(legend.get_window_extent().y0 >= panel.get_window_extent().y1 for panel in figure.axes)
+
+
 def test_reliability_diagram(tmp_path):
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.3, 0.9, 500)  # the outer bins are empty

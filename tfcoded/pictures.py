@@ -206,9 +206,10 @@ def _over_epochs(lines, path):
         panel.ticklabel_format(axis="y", useOffset=False)
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
-        panel.legend(frameon=False, fontsize=9)
     for panel in panels[len(names) :]:
         panel.set_visible(False)
+    drawn = {line.get_label(): line for panel in panels for line in panel.get_lines()}
+    figure.legend(drawn.values(), drawn, frameon=False, fontsize=9, ncols=2 * columns, loc="outside upper left")
     _save(figure, path)
 
 
