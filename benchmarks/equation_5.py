@@ -1,21 +1,21 @@
 """What a training learns when z is drawn by the paper's equation 5 as it is printed, in float32.
 
     python -m benchmarks.equation_5 --model=coded_10_300 --epochs=15
+    python -m benchmarks.equation_5 --model=coded_8_240 --epochs=1 --initial_weights=zoo/coded_8_240
 
 In float32 the root of the printed quadratic cancels, for probabilities near 1 to exactly 0. The code published with the
 paper (https://github.com/mariamartinezgarcia/codedVAE) caps the probability at 0.999, without a change to the gradient,
 and puts 1e-6 where a difference is not positive, which leaves z = 0.967 and no gradient. This trains with such draws
-as `python -m tfcoded.train` does with accurate ones, and prints both histories, the latter that of the zoo's entry. The
-workdir is one of `tfcoded.train`: `tfcoded.evaluate --workdir` measures what was trained, with accurate draws. Only
-this command should go on with it.
+as `python -m tfcoded.train` does with accurate ones, and prints both histories, the latter that of the zoo's entry,
+unless the training begins with given weights. The workdir is one of `tfcoded.train`: `tfcoded.evaluate --workdir`
+measures what was trained, with accurate draws. Only this command should go on with it.
 """
 
-import dataclasses
 from unittest import mock
 
 from absl import flags
 
-from tfcoded import cli, hardware, kinds, zoo
+from tfcoded import cli, hardware, kinds, train, zoo
 from tfcoded.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -23,11 +23,11 @@ _COLUMNS = ("reconstruction", "kl", "val_reconstruction", "val_kl")
 
 
 def define_flags():
-    flags.DEFINE_string("model", "coded_10_300", "Name of a Coded-DVAE with weights in the zoo.")
-    flags.DEFINE_integer("epochs", 15, "Epochs to train.", lower_bound=1)
-    flags.DEFINE_integer("seed", 0, "Seed of weights, order of the images and noise.")
+    flags.DEFINE_string("model", None, "Name of a Coded-DVAE.")
+    train.define_configuration_flags()
     flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks.")
-    flags.DEFINE_string("workdir", None, "Folder of the training; by default runs/equation_5/<model>.")
+    flags.DEFINE_string("initial_weights", None, "Weights to begin with, as of tfcoded.train.")
+    flags.DEFINE_string("workdir", None, "Folder of the training; by default runs/equation_5/NAME.")
 
 
 def printed_quantile(logits, rho, beta):
@@ -54,18 +54,26 @@ def printed_quantile(logits, rho, beta):
 def main():
     from tfcoded import training, workdir
 
-    config = zoo.config(FLAGS.model)
+    config = train.chosen_config(FLAGS)
     if kinds.of(config).name != "coded_dvae":
-        raise UserError(f"--model={FLAGS.model} is {kinds.of(config).noun}; expected a Coded-DVAE")
-    recorded = zoo.measured_path(FLAGS.model, "history.json")
-    if recorded is None:
-        raise UserError(f"{FLAGS.model} has no history in the zoo to compare with; choose an entry with weights")
-    accurate = workdir.read_history(recorded.parent)
-    config = dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=FLAGS.epochs))
-    folder = FLAGS.workdir or f"runs/equation_5/{FLAGS.model}"
+        raise UserError(f"{config.name} is {kinds.of(config).noun}; expected a Coded-DVAE")
+    accurate = {"epoch": []}
+    if not FLAGS.initial_weights:
+        recorded = zoo.measured_path(config.name, "history.json", FLAGS.zoo_dir)
+        if recorded is None:
+            raise UserError(f"{config.name} has no history in the zoo to compare with; choose an entry with weights")
+        accurate = workdir.read_history(recorded.parent)
     with mock.patch("tfcoded.distributions.smoothed_bernoulli._quantile", printed_quantile):
-        printed = training.train(config, folder, seed=FLAGS.seed, dtype_policy=FLAGS.dtype_policy).history
-    print(f"{FLAGS.model}, test and training images, nats; equation 5 as printed | accurate (the zoo's)")
+        printed = training.train(
+            config,
+            FLAGS.workdir or f"runs/equation_5/{config.name}",
+            seed=FLAGS.seed,
+            data_dir=FLAGS.data_dir,
+            train_images=FLAGS.train_images,
+            dtype_policy=FLAGS.dtype_policy,
+            initial_weights=FLAGS.initial_weights,
+        ).history
+    print(f"{config.name}, test and training images, nats; equation 5 as printed | accurate (the zoo's)")
     print("epoch  " + "  ".join(f"{name:>23}" for name in _COLUMNS))
     for index, epoch in enumerate(printed["epoch"]):
         other = accurate["epoch"].index(epoch) if epoch in accurate["epoch"] else None

@@ -1,10 +1,11 @@
-"""Error rates when the copies of a bit share their noise, as the published evaluation draws them.
+"""Error rates when the copies of a bit share their noise, as the published evaluation draws them, or have none.
 
     python -m benchmarks.shared_noise --model=zoo/coded_8_240
 
 Equation 8 smooths every code bit independently, and so does training. The evaluation script published with the paper
 (https://github.com/mariamartinezgarcia/codedVAE) smooths the information bits and then repeats the result. This
-measures both: the same words, the same encoder, the same rates as `tfcoded.evaluate --metrics=errors`.
+measures both, and what is left without smoothing, when every code bit is 0 or 1: the same words, the same encoder, the
+same rates as `tfcoded.evaluate --metrics=errors`.
 """
 
 from absl import flags
@@ -47,15 +48,25 @@ def shared_noise(code, bits, beta, seed):
     return code.soft_encode(z)  # which copies whatever it is given
 
 
-class SharedNoise:
-    """A codec whose words become images with such noise, `decoder : z -> images`; what it draws is `codec`'s."""
+def no_noise(code, bits):
+    """The codewords of given information bits `[..., M]`, tf.float32 `[..., D]` of 0 and 1."""
+    import tensorflow as tf
 
-    def __init__(self, codec, code, beta, decoder):
+    return code.encode(tf.cast(bits, tf.float32))
+
+
+class OtherNoise:
+    """A codec whose words become images by `smooth : (bits, seed) -> z` and `decoder : z -> images`.
+
+    What it draws from images is `codec`'s.
+    """
+
+    def __init__(self, codec, smooth, decoder):
         self.draw = codec.draw
-        self._code, self._beta, self._decoder = code, beta, decoder
+        self._smooth, self._decoder = smooth, decoder
 
     def decode(self, bits, seed):
-        return {"images": self._decoder(shared_noise(self._code, bits, self._beta, seed))}
+        return {"images": self._decoder(self._smooth(bits, seed))}
 
 
 def main():
@@ -68,10 +79,15 @@ def main():
     from tfcoded import provenance
     from tfcoded.metrics import protocol
 
-    sharing = SharedNoise(codec, model.code, model.beta, tf.function(model.decode, reduce_retracing=True))
+    decoder = tf.function(model.decode, reduce_retracing=True)
+    senders = {
+        "independent": codec,
+        "shared": OtherNoise(codec, lambda bits, seed: shared_noise(model.code, bits, model.beta, seed), decoder),
+        "none": OtherNoise(codec, lambda bits, seed: no_noise(model.code, bits), decoder),
+    }
     print(f"{config.name}, {FLAGS.runs} runs of 1,000 words; {provenance.hardware()}")
     print("| noise of the copies | BER | WER | BER, MAP | WER, MAP |\n| --- | --- | --- | --- | --- |")
-    for noise, sender in (("independent", codec), ("shared", sharing)):
+    for noise, sender in senders.items():
         rates = protocol.error_metrics(sender, model.code.branches, runs=FLAGS.runs)
         cells = [f"{rates[name].value:.5f} ± {rates[name].standard_error:.5f}" for name in _RATES]
         print(f"| {noise} | {' | '.join(cells)} |", flush=True)

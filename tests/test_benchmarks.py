@@ -11,6 +11,7 @@ import tiny_networks
 
 from benchmarks import overfitting
 from benchmarks.equation_5 import printed_quantile
+from tfcoded import training, workdir
 from tfcoded.distributions import SmoothedBernoulli
 
 
@@ -23,6 +24,7 @@ from tfcoded.distributions import SmoothedBernoulli
         ("objectives", "--models=uncoded_8,bwlc_joint_snr1", "bwlc_joint_snr1 is a communication system"),
         ("objectives", "--models=uncoded_8,uncoded_9", "unknown model 'uncoded_9'"),
         ("objectives", "--one=bwlc_joint_snr1", "bwlc_joint_snr1 is a communication system"),
+        ("equation_5", "--epochs=15", "expected --model=NAME (python -m tfcoded.zoo lists them) or --config=FILE"),
         ("equation_5", "--model=bwlc_joint_snr1", "bwlc_joint_snr1 is a communication system; expected a Coded-DVAE"),
         ("equation_5", "--model=random_8_80", "random_8_80 has no history in the zoo to compare with"),
     ],
@@ -64,6 +66,24 @@ def test_equation_5_cancels_in_float32():
     assert 0.7 < capped.mean() < 0.82 and np.abs(z[capped] - np.log(2e6) / 15).max() < 1e-6
     assert 1.9 < slope.mean() / expected_slope.mean() < 3.0
     assert abs(z.mean() - expected.mean()) < 0.004
+
+
+def test_a_training_with_equation_5_begins_with_given_weights_and_learns_otherwise(tmp_path, monkeypatch):
+    tiny_networks.replace_networks(monkeypatch)
+    config = tiny_networks.settings(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(tiny_networks.CONFIG.format(dataset=tmp_path / "images.npz"))
+    training.train(config, tmp_path / "first")
+    weights = str(tmp_path / "first" / "checkpoints" / "epoch-3")
+    accurate = training.train(config, tmp_path / "accurate", seed=1, initial_weights=weights).history
+    flags = ("--config", tmp_path / "tiny.yaml", "--workdir", tmp_path / "printed", "--seed=1")
+    initial = ("--initial_weights", weights)
+    done = commands.run("benchmarks.equation_5", *flags, *initial, prepare=tiny_networks.PREPARE)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "equation 5 as printed | accurate" in done.stdout and done.stdout.count("|          -") == 3 * 4
+    printed = workdir.read_history(tmp_path / "printed")
+    assert printed["epoch"] == accurate["epoch"] == [1, 2, 3]
+    assert printed["reconstruction"] != accurate["reconstruction"]
+    np.testing.assert_allclose(printed["reconstruction"], accurate["reconstruction"], rtol=0.01)
 
 
 @pytest.mark.parametrize("storage, restored", [("float32", 0), ("int8", 2)])

@@ -8,7 +8,7 @@ import pytest
 import small_models
 import tiny_networks
 
-from benchmarks.shared_noise import SharedNoise, shared_noise
+from benchmarks.shared_noise import OtherNoise, no_noise, shared_noise
 from tfcoded import codes
 
 
@@ -27,10 +27,15 @@ def test_everything_but_the_noise_is_the_codec_s():
         def draw(self, images, seed):
             return images, seed
 
-    sharing = SharedNoise(Codec(), codes.Repetition(2, 4), 15.0, lambda z: 2 * z)
-    assert sharing.draw("images", "seed") == ("images", "seed")
-    expected = 2 * shared_noise(codes.Repetition(2, 4), [[0, 1]], 15.0, [3, 4])
-    np.testing.assert_array_equal(sharing.decode([[0, 1]], [3, 4])["images"], expected)
+    other = OtherNoise(Codec(), lambda bits, seed: bits + seed, lambda z: 2 * z)
+    assert other.draw("images", "seed") == ("images", "seed")
+    assert other.decode(3, 4) == {"images": 14}
+
+
+def test_without_noise_the_codeword_is_sent():
+    z = no_noise(codes.Repetition(2, 6), np.array([[0, 1]], np.int32))
+    assert z.dtype == np.float32
+    np.testing.assert_array_equal(z, [[0, 0, 0, 1, 1, 1]])
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +55,12 @@ def test_the_command(folder):
     done = run(f"--model={folder}/repetition", "--runs=3")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "repetition, 3 runs of 1,000 words" in done.stdout
-    rows = re.findall(r"\| (independent|shared) \| (.*) \|", done.stdout)
-    assert [name for name, _ in rows] == ["independent", "shared"]
+    rows = re.findall(r"\| (independent|shared|none) \| (.*) \|", done.stdout)
+    assert [name for name, _ in rows] == ["independent", "shared", "none"]
     rates = {name: [float(cell.split(" ± ")[0]) for cell in cells.split(" | ")] for name, cells in rows}
     for ber, wer, ber_map, wer_map in rates.values():
         assert 0 < ber <= wer <= 1 and 0 <= ber_map <= wer_map <= 1
-    assert rates["independent"] != rates["shared"]
+    assert rates["independent"] != rates["shared"] != rates["none"] != rates["independent"]
 
 
 @pytest.mark.parametrize(
