@@ -11,7 +11,8 @@ import tiny_networks
 
 from benchmarks import overfitting
 from benchmarks.equation_5 import printed_quantile
-from tfcoded import training, workdir
+from benchmarks.published_code import differences, here
+from tfcoded import codes, models, training, workdir
 from tfcoded.distributions import SmoothedBernoulli
 
 
@@ -27,6 +28,7 @@ from tfcoded.distributions import SmoothedBernoulli
         ("equation_5", "--epochs=15", "expected --model=NAME (python -m tfcoded.zoo lists them) or --config=FILE"),
         ("equation_5", "--model=bwlc_joint_snr1", "bwlc_joint_snr1 is a communication system; expected a Coded-DVAE"),
         ("equation_5", "--model=random_8_80", "random_8_80 has no history in the zoo to compare with"),
+        ("published_code", "--code=nothing", "--code nothing does not hold src/train/loss.py; expected a clone of the"),
     ],
 )
 def test_bad_input_is_one_line(module, argument, message):
@@ -109,3 +111,34 @@ def test_extrapolations_of_what_they_assume_are_exact():
     assert 0.5 + 0.02 * epoch == pytest.approx(3 * (0.5 + 0.02 * 118))
     falling = [9.0 if epoch < 40 else 5 - 0.2 * np.log(epoch) for epoch in range(1, 121)]
     assert overfitting.by_logarithm(falling, 500) == pytest.approx(5 - 0.2 * np.log(500))
+
+
+def test_the_published_code_needs_pytorch_and_its_own_models(tmp_path):
+    (tmp_path / "src" / "train").mkdir(parents=True)
+    (tmp_path / "src" / "train" / "loss.py").write_text("")
+    for model, message in (("uncoded_8", "pip install torch"), ("bwlc_bec_cifar10", "no Coded-DVAE")):
+        done = commands.run(
+            "benchmarks.published_code",
+            f"--code={tmp_path}",
+            f"--model=zoo/{model}",
+            prepare="import sys\nsys.modules['torch'] = None",
+        )
+        assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_what_is_compared_with_the_published_code(monkeypatch):
+    """Loss and gradient are those of training, and the noise they come from is the one that is told."""
+    tiny_networks.replace_networks(monkeypatch)
+    model = models.CodedDVAE(codes.Repetition(2, 6), (28, 28, 1), encoder_width=4, decoder_width=4)
+    images = np.random.default_rng(0).integers(0, 256, [3, 28, 28, 1], np.uint8)
+    loss, gradient, rho = here(model, images)
+    logits = model.code.soft_encode(model.information_logits(images))
+    z = SmoothedBernoulli(logits, 15.0).quantile(tf.constant(rho))
+    terms = model.bound_terms(model.log_likelihood(images, z), model.posterior(images))
+    assert abs(loss + np.mean(terms["elbo"])) < 1e-3
+    other = [part.copy() for part in gradient]
+    variables = model.trainable_variables
+    assert differences(gradient, other, variables) == [0.0, 0.0]
+    for index, variable in enumerate(variables):
+        other[index] *= 1.25 if "encoder" in variable.path else 1.0
+    np.testing.assert_allclose(differences(gradient, other, variables), [0.2, 0.0], rtol=1e-6)

@@ -2,14 +2,13 @@
 
 import os
 import pathlib
-import pickle
 import subprocess
 import sys
-import types
 import zipfile
 
 import numpy as np
 import pytest
+import torch_archives
 
 from tfcoded import inception_weights
 from tfcoded.errors import UserError
@@ -29,53 +28,15 @@ def _archive(tmp_path, monkeypatch):
 
 
 def write_torchscript(path, arrays, monkeypatch, strides=None):
-    """As torch.jit.save writes it: a pickle of objects whose tensors name files beside it."""
-    torch = types.ModuleType("torch")
-    utils = types.ModuleType("torch._utils")
-    classes = types.ModuleType("__torch__")
+    def contents(module_class):
+        def module(**contents):
+            made = module_class()
+            vars(made).update(training=False, **contents)
+            return made
 
-    class FloatStorage:
-        pass
+        return module(net=module(layers=module(mixed_4=module(tower=module(conv_1=module(stride=1, **arrays))))))
 
-    def _rebuild_tensor_v2(*arguments):
-        raise AssertionError("only its name is pickled")
-
-    class Module:
-        pass
-
-    for module, thing in ((torch, FloatStorage), (utils, _rebuild_tensor_v2), (classes, Module)):
-        thing.__module__, thing.__qualname__ = module.__name__, thing.__name__
-        setattr(module, thing.__name__, thing)
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-
-    class Tensor:
-        def __init__(self, index, array):
-            self.storage, self.array = Storage(str(index), array.size), array
-
-        def __reduce__(self):
-            items = tuple(stride // 4 for stride in self.array.strides)
-            return _rebuild_tensor_v2, (self.storage, 0, self.array.shape, strides or items, False, {})
-
-    class Storage:
-        def __init__(self, key, size):
-            self.identity = ("storage", FloatStorage, key, "cpu", size)
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, obj):
-            return obj.identity if isinstance(obj, Storage) else None
-
-    def module(**contents):
-        made = Module()
-        vars(made).update(training=False, **contents)
-        return made
-
-    tensors = {name: Tensor(index, array) for index, (name, array) in enumerate(arrays.items())}
-    root = module(net=module(layers=module(mixed_4=module(tower=module(conv_1=module(stride=1, **tensors))))))
-    with zipfile.ZipFile(path, "w") as archive:
-        with archive.open("out/data.pkl", "w") as file:
-            Pickler(file, protocol=2).dump(root)
-        for index, array in enumerate(arrays.values()):
-            archive.writestr(f"out/data/{index}", array.astype("<f4").tobytes())
+    torch_archives.write(path, contents, monkeypatch, strides)
 
 
 def test_names_and_order_of_the_axes(archive):

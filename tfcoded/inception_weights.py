@@ -12,18 +12,15 @@ Every array is called `<layer>.<what>`, the layer as in `tfcoded.networks.incept
 (`[height, width, in, out]`), `offset`, `mean` or `variance` (`[out]`).
 """
 
-import collections
 import hashlib
 import io
-import math
 import os
 import pathlib
-import pickle
 import zipfile
 
 import numpy as np
 
-from tfcoded import cache, npz
+from tfcoded import cache, npz, torch_archive
 from tfcoded.errors import UserError
 from tfcoded.files import write_atomically
 
@@ -163,60 +160,19 @@ def load(path):
 
 
 def _arrays(archive):
-    (pickled,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-    root = _Unpickler(io.BytesIO(archive.read(pickled))).load()
-    folder = pickled.removesuffix("data.pkl") + "data/"
-    return {name.removeprefix(_ROOT): _array(tensor, archive, folder) for name, tensor in _tensors(root)}
+    root = torch_archive.read(archive)
+    return {name.removeprefix(_ROOT): _in_our_order(values) for name, values in _named(root)}
 
 
-def _tensors(module, prefix=""):
-    """Pairs of name and `_Tensor` of a module and all within it."""
+def _named(module, prefix=""):
+    """Pairs of name and array of a module and all within it."""
     for name, value in vars(module).items():
-        if isinstance(value, _Module):
-            yield from _tensors(value, f"{prefix}{name}.")
-        elif isinstance(value, _Tensor):
+        if isinstance(value, torch_archive.Module):
+            yield from _named(value, f"{prefix}{name}.")
+        elif isinstance(value, np.ndarray):
             yield prefix + _NAMES[name], value
 
 
-def _array(tensor, archive, folder):
-    strides = tuple(math.prod(tensor.shape[axis + 1 :]) for axis in range(len(tensor.shape)))
-    if tensor.offset or tensor.strides != strides:
-        raise ValueError("a tensor is not stored as one block")
-    values = np.frombuffer(archive.read(folder + tensor.storage), "<f4").reshape(tensor.shape)
+def _in_our_order(values):
     # PyTorch's kernels are [out, in, height, width].
     return np.ascontiguousarray(values.transpose(2, 3, 1, 0) if values.ndim == 4 else values)
-
-
-_Tensor = collections.namedtuple("_Tensor", "storage offset shape strides")
-
-
-class _Module:
-    """Stands for every class of the archive; only what its objects hold is wanted."""
-
-    def __setstate__(self, state):
-        vars(self).update(state)
-
-
-class _Unpickler(pickle.Unpickler):
-    """Knows the few names that the archive needs. Any other is refused: a pickle could run anything."""
-
-    def persistent_load(self, pid):
-        kind, scalar, key, *_ = pid
-        if (kind, scalar) != ("storage", "float32"):
-            raise pickle.UnpicklingError(f"unexpected storage {kind} of {scalar}")
-        return key
-
-    def find_class(self, module, name):
-        known = {
-            ("torch._utils", "_rebuild_tensor_v2"): lambda key, offset, shape, strides, *_: _Tensor(
-                key, offset, shape, strides
-            ),
-            ("torch", "FloatStorage"): "float32",
-            ("torch.jit._pickle", "build_intlist"): tuple,
-            ("collections", "OrderedDict"): collections.OrderedDict,
-        }
-        if module.startswith("__torch__"):
-            return _Module
-        if (module, name) not in known:
-            raise pickle.UnpicklingError(f"unexpected {module}.{name}")
-        return known[module, name]

@@ -1,0 +1,191 @@
+"""The loss and its gradient against the code published with the paper, on one batch.
+
+    git clone https://github.com/mariamartinezgarcia/codedVAE && pip install torch
+    python -m benchmarks.published_code --code=codedVAE --model=zoo/coded_8_240
+
+Both have the weights of the same model, the same images and the same uniform numbers in place of the noise. The
+published code, PyTorch, runs twice: in float64 with its cap of probabilities, 0.999, raised to 1 - 1e-6, which shows
+whether the networks and the loss are the same; and as it is, in float32, which shows what the cap and the rounding of
+equation 5 change. Only models of 28x28 images, for which they are the networks of the paper.
+"""
+
+import pathlib
+import sys
+from unittest import mock
+
+from absl import flags
+
+from benchmarks import restored
+from tfcoded import cli
+from tfcoded.errors import UserError
+
+FLAGS = flags.FLAGS
+_CAP = 1 - 1e-6
+
+
+def define_flags():
+    flags.DEFINE_string("code", None, "Folder of the published code.", required=True)
+    flags.DEFINE_string("model", "zoo/coded_8_240", "Folder of a SavedModel of a Coded-DVAE.")
+    flags.DEFINE_integer("images", 64, "Training images of the batch.", lower_bound=1)
+    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+
+
+def here(model, images):
+    """Terms and gradient of the training here, and the uniform numbers that z was made of.
+
+    Args:
+      model: `tfcoded.models.CodedDVAE`.
+      images: `[b, h, w, c]`, uint8.
+
+    Returns:
+      The mean loss, a list of arrays as `model.trainable_variables`, and `[b, D]`.
+    """
+    import tensorflow as tf
+
+    from tfcoded.distributions import smoothed_bernoulli
+
+    numbers = []
+    quantile = smoothed_bernoulli._quantile
+
+    def remembered(logits, rho, beta):
+        numbers.append(rho.numpy())
+        return quantile(logits, rho, beta)
+
+    with mock.patch.object(smoothed_bernoulli, "_quantile", remembered), tf.GradientTape() as tape:
+        loss = tf.reduce_mean(model.training_terms(images, tf.constant([1, 2]))["loss"])
+    gradient = tape.gradient(loss, model.trainable_variables)
+    (rho,) = numbers
+    return float(loss), [part.numpy() for part in gradient], rho
+
+
+def published(model, config, images, rho, dtype, cap):
+    """As `here`, by the published code, which must be importable as `src`.
+
+    Args:
+      model, images: as for `here`.
+      config: `tfcoded.config.Config` of the model.
+      rho: `[b, D]`, the uniform numbers.
+      dtype: `"float32"` or `"float64"`.
+      cap: `float`, the largest probability of a bit, or `None` for that of the code.
+
+    Returns:
+      The mean loss and a list of arrays as `model.trainable_variables`.
+    """
+    import numpy as np
+    import torch
+    from src.nn import encoder as encoders
+    from src.nn import modules
+    from src.train import loss as losses
+    from src.utils import sampling
+
+    from export import published_weights
+
+    torch.set_default_dtype(getattr(torch, dtype))
+    encoder = encoders.Encoder(modules.get_encoder("dcgan", config.code_bits, "FMNIST"))
+    decoder = modules.get_decoder("cnnskip", config.code_bits, "FMNIST")
+    pairs = []
+    for theirs, ours in ((encoder, model.encoder), (decoder, model.decoder)):
+        pairs += zip(theirs.parameters(), published_weights.arrangement(ours), strict=True)
+    for parameter, (variable, arranged) in pairs:
+        places = arranged(np.arange(parameter.numel()).reshape(parameter.shape))
+        values = np.empty(parameter.numel(), dtype)
+        values[places.ravel()] = variable.numpy().ravel()
+        parameter.data.copy_(torch.tensor(values.reshape(parameter.shape)))
+
+    def capped(clamp):
+        return clamp if cap is None else lambda probability, min, max: clamp(probability, min, cap)
+
+    pixels = torch.tensor(np.transpose(images, [0, 3, 1, 2]).astype(dtype) / 255)
+    numbers = torch.tensor(rho.astype(dtype))
+    with (
+        mock.patch.object(torch, "rand", lambda shape: numbers.reshape(shape)),
+        mock.patch.object(losses, "dclamp", capped(losses.dclamp)),
+        mock.patch.object(sampling, "dclamp", capped(sampling.dclamp)),
+    ):
+        elbo = _elbo(losses, config, pixels, encoder, decoder)
+        (-elbo).backward()
+    gradient = {variable.path: arranged(parameter.grad.numpy()) for parameter, (variable, arranged) in pairs}
+    return -elbo.item(), [gradient[variable.path] for variable in model.trainable_variables]
+
+
+def _elbo(losses, config, pixels, encoder, decoder):
+    import torch
+
+    from tfcoded import codes
+
+    code = config.code
+    settings = {"beta": torch.tensor(config.beta), "likelihood": "ber", "n_samples": 1}
+    if code.kind == "uncoded":
+        return losses.get_elbo_uncoded(pixels, encoder, decoder, **settings)[0]
+    branches = [codes.Repetition(*bits) for bits in zip(code.information_bits, code.code_bits, strict=True)]
+    g = [torch.tensor(branch.generator_matrix, dtype=pixels.dtype) for branch in branches]
+    if code.kind == "repetition":
+        return losses.get_elbo_rep(pixels, encoder, decoder, g[0], g[0].T, **settings)[0]
+    return losses.get_elbo_hier(
+        pixels,
+        encoder,
+        decoder,
+        g,
+        [part.T for part in g],
+        list(code.information_bits),
+        sum(code.information_bits),
+        _chained(code.information_bits),
+        polar=code.polar,
+        **settings,
+    )[0]
+
+
+def _chained(sizes):
+    """The published script's matrices from the bits of each branch to those of the next: bit k mod rows goes to k."""
+    import torch
+
+    return [torch.eye(rows)[torch.arange(columns) % rows].T for rows, columns in zip(sizes[:-1], sizes[1:])]
+
+
+def differences(gradient, other, variables):
+    """By how much two gradients differ, of the encoder's weights and of the decoder's, relative to the second."""
+    import numpy as np
+
+    found = []
+    for part in ("encoder", "decoder"):
+        chosen = [index for index, variable in enumerate(variables) if part in variable.path]
+        squares = [
+            (np.sum((gradient[index] - other[index]) ** 2.0), np.sum(np.square(other[index], dtype=np.float64)))
+            for index in chosen
+        ]
+        difference, whole = np.sum(squares, axis=0)
+        found.append(float(np.sqrt(difference / whole)))
+    return found
+
+
+def main():
+    folder = pathlib.Path(FLAGS.code).expanduser()
+    if not (folder / "src" / "train" / "loss.py").is_file():
+        raise UserError(f"--code {folder} does not hold src/train/loss.py; expected a clone of the published code")
+    _, model, config = restored.coded_dvae(FLAGS.model)
+    if config.network.image_shape != (28, 28, 1) or (config.objective.kind, config.objective.samples) != ("elbo", 1):
+        raise UserError(f"--model {FLAGS.model}: expected 28x28 images and the ELBO from one sample")
+    if config.code.kind not in ("uncoded", "repetition", "hierarchical"):
+        raise UserError(f"--model {FLAGS.model} has a {config.code.kind} code, which the published code does not train")
+    sys.path.insert(0, str(folder))
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError("the published code needs PyTorch: pip install torch") from error
+
+    from tfcoded import data, provenance
+
+    images = data.load(config.dataset, FLAGS.data_dir).train_images[: FLAGS.images]
+    loss, gradient, rho = here(model, images)
+    print(f"{config.name}, {len(images)} training images, PyTorch {torch.__version__}; {provenance.hardware()}")
+    print(f"loss here, float32: {loss:.4f} nats")
+    print("| published code | loss, nats | encoder's gradient differs by | decoder's |\n| --- | --- | --- | --- |")
+    for name, dtype, cap in (("float64, cap at 1 - 1e-6", "float64", _CAP), ("as it is, float32", "float32", None)):
+        theirs, other = published(model, config, images, rho, dtype, cap)
+        encoders, decoders = differences(gradient, other, model.trainable_variables)
+        print(f"| {name} | {theirs:.4f} | {encoders:.1e} | {decoders:.1e} |", flush=True)
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

@@ -1,0 +1,52 @@
+"""Makes a SavedModel of a model that the code published with the Coded-DVAE's paper trained.
+
+    git clone https://github.com/mariamartinezgarcia/codedVAE
+    python -m export.published --model=coded_8_240 --out=published/coded_8_240 \
+        --checkpoint=codedVAE/checkpoints/CODED_rep_fmnist_8_240_equal_enc_dcgan_dec_cnnskip_beta15.pt
+
+PyTorch is not needed. `--model` is the zoo's name of the configuration that was trained. Everything here takes the
+result as it takes the zoo's: `python -m tfcoded.evaluate --saved_model=published/coded_8_240` measures it, `python -m
+benchmarks.shared_noise --model=published/coded_8_240` draws words as the published evaluation does, and `python -m
+tfcoded.train --model=coded_8_240 --initial_weights=published/coded_8_240` trains it further.
+"""
+
+import pathlib
+
+from absl import flags
+
+from tfcoded import cli, kinds, zoo
+from tfcoded.errors import UserError
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    flags.DEFINE_string("model", None, "The zoo's name of what was trained.", required=True)
+    flags.DEFINE_string("checkpoint", None, "The *.pt file of its state_dict.", required=True)
+    flags.DEFINE_string("out", None, "Folder of the version folders; by default published/NAME.")
+
+
+def main():
+    config = zoo.config(FLAGS.model)
+    if kinds.of(config).name != "coded_dvae":
+        raise UserError(f"{config.name} is {kinds.of(config).noun}; expected a Coded-DVAE")
+    checkpoint = pathlib.Path(FLAGS.checkpoint).expanduser()
+    if not checkpoint.is_file():
+        raise UserError(f"--checkpoint {checkpoint} is not a file; expected a *.pt of the published code")
+
+    from export import published_weights
+    from export.savedmodel import export_saved_model
+    from tfcoded import models
+
+    state = published_weights.read(checkpoint)
+    model = models.build(config)
+    published_weights.assign(model, state)
+    out = pathlib.Path(FLAGS.out or f"published/{config.name}")
+    folder = export_saved_model(model, config, out)
+    print(f"{folder}  {sum(array.size for array in state.values()):,} weights, float32")
+    print(f"measure it:  python -m tfcoded.evaluate --saved_model={out}")
+
+
+if __name__ == "__main__":
+    define_flags()
+    cli.run(main)

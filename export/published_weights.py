@@ -1,0 +1,130 @@
+"""The weights of a model that the code published with the Coded-DVAE's paper trained, in a model of this package.
+
+That code (https://github.com/mariamartinezgarcia/codedVAE) saves a PyTorch `state_dict`. Its networks are the ones
+here, layer by layer and in the same order, with other layouts: channels come before rows and columns.
+"""
+
+import io
+import pathlib
+import zipfile
+
+import numpy as np
+
+from tfcoded import torch_archive
+from tfcoded.errors import UserError
+from tfcoded.networks import Encoder
+
+
+def read(path):
+    """The arrays of a checkpoint.
+
+    Args:
+      path: `str` or `os.PathLike`, what `torch.save(model.state_dict(), path)` wrote.
+
+    Returns:
+      `dict` from name to float32 array, in the order of the file.
+
+    Raises:
+      UserError: if it is no such file.
+
+    Example:
+
+    ```python
+    read("CODED_rep_fmnist_8_240_equal_enc_dcgan_dec_cnnskip_beta15.pt")["encoder.enc.0.weight"].shape  # (64, 1, 3, 3)
+    ```
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(pathlib.Path(path).read_bytes())) as archive:
+            state = torch_archive.read(archive)
+        if not all(isinstance(array, np.ndarray) for array in state.values()):
+            raise ValueError("it holds more than arrays")
+        return dict(state)
+    except MemoryError:
+        raise
+    except Exception as error:  # zipfile and pickle show damage in a dozen ways
+        raise UserError(f"{path} is not the state_dict of a model, as torch.save writes it ({error})") from error
+
+
+def assign(model, state):
+    """Gives a Coded-DVAE the weights of a checkpoint.
+
+    Args:
+      model: a built `tfcoded.models.CodedDVAE`.
+      state: `dict` from name to array, as `read` returns it.
+
+    Raises:
+      UserError: if the checkpoint is that of other networks; the model is as it was then.
+    """
+    values = []
+    for name, network in (("encoder", model.encoder), ("decoder", model.decoder)):
+        parameters = arrangement(network)
+        arrays = {key: array for key, array in state.items() if key.startswith(f"{name}.")}
+        if len(arrays) != len(parameters):
+            raise UserError(f"the checkpoint's {name} has {len(arrays)} arrays; expected {len(parameters)}")
+        for (variable, arranged), (key, array) in zip(parameters, arrays.items(), strict=True):
+            try:
+                value = arranged(array)
+            except ValueError as error:  # from reshape and transpose
+                raise UserError(f"{key} of the checkpoint has the shape {array.shape}; {error}") from error
+            if value.shape != variable.shape:
+                raise UserError(
+                    f"{key} of the checkpoint has the shape {array.shape}, as a {variable.path} {value.shape}; "
+                    f"expected {tuple(variable.shape)}: choose the --model that was trained"
+                )
+            values.append((variable, value))
+    for variable, value in values:
+        variable.assign(value)
+
+
+def arrangement(network):
+    """How PyTorch arranges the weights of an encoder or a decoder.
+
+    Args:
+      network: a built `tfcoded.networks.Encoder` or `Decoder`.
+
+    Returns:
+      list, in PyTorch's order, of pairs of a variable and the function from an array of PyTorch's to its value.
+    """
+    return _encoder(network) if isinstance(network, Encoder) else _decoder(network)
+
+
+def _encoder(encoder):
+    pairs = []
+    for convolution in encoder.convolutions:  # PyTorch's kernel: [out, in, row, column]
+        pairs += [(convolution.kernel, lambda a: a.transpose(1, 2, 3, 0)), (convolution.bias, np.asarray)]
+    channels = encoder.convolutions[-1].filters
+    side = int(round((encoder.hidden.kernel.shape[0] / channels) ** 0.5))
+
+    def of_features(a):
+        return a.reshape(-1, channels, side, side).transpose(2, 3, 1, 0).reshape(-1, len(a))
+
+    pairs += [(encoder.hidden.kernel, of_features), (encoder.hidden.bias, np.asarray)]
+    return pairs + [(encoder.head.kernel, np.transpose), (encoder.head.bias, np.asarray)]
+
+
+def _decoder(decoder):
+    channels = decoder.block_1.convolution.in_channels
+
+    def to_image(a):  # [channel, row, column, ...] to [row, column, channel, ...]
+        spread = a.reshape(channels, 3, 3, *a.shape[1:])
+        return np.moveaxis(spread, 0, 2).reshape(a.shape)
+
+    pairs = [(decoder.hidden.kernel, np.transpose), (decoder.hidden.bias, np.asarray)]
+    pairs += [(decoder.spread.kernel, lambda a: to_image(a).T), (decoder.spread.bias, to_image)]
+    for up in (
+        decoder.block_1,
+        decoder.block_2,
+        decoder.block_3,
+        decoder.block_4,
+        decoder.skip_1,
+        decoder.skip_2,
+    ):
+        pairs += _transposed(up.convolution)
+        pairs += [(dense.kernel, np.transpose) for dense in (up.gate.squeeze, up.gate.excite)]
+    for convolution in decoder.head:
+        pairs += _transposed(convolution)
+    return pairs
+
+
+def _transposed(convolution):  # PyTorch's kernel: [in, out, row, column]
+    return [(convolution.kernel, lambda a: a.transpose(0, 2, 3, 1)), (convolution.bias, np.asarray)]

@@ -1,0 +1,64 @@
+"""What PyTorch saved, read without PyTorch: the pickle in a zip archive and the arrays beside it."""
+
+import collections
+import io
+import math
+import pickle
+
+import numpy as np
+
+
+class Module:
+    """Stands for every class of a TorchScript archive; only what its objects hold is wanted."""
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+
+
+def read(archive):
+    """The object that `torch.save` or `torch.jit.save` wrote, since PyTorch 1.6.
+
+    A pickle can run anything. This knows the few names that weights need and refuses any other.
+
+    Args:
+      archive: an open `zipfile.ZipFile`.
+
+    Returns:
+      The object, with float32 arrays in place of tensors and `Module`s in place of objects of TorchScript's classes.
+
+    Raises:
+      Exception: of many kinds, if the archive is damaged or holds anything but float32 weights.
+    """
+    (pickled,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+    folder = pickled.removesuffix("data.pkl") + "data/"
+
+    def tensor(storage, offset, shape, strides, *_):
+        if offset or strides != tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape))):
+            raise ValueError("a tensor is not stored as one block")
+        return np.frombuffer(archive.read(folder + storage), "<f4").reshape(shape)
+
+    return _Unpickler(io.BytesIO(archive.read(pickled)), tensor).load()
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file, tensor):
+        super().__init__(file)
+        self._known = {
+            ("torch._utils", "_rebuild_tensor_v2"): tensor,
+            ("torch", "FloatStorage"): "float32",
+            ("torch.jit._pickle", "build_intlist"): tuple,
+            ("collections", "OrderedDict"): collections.OrderedDict,
+        }
+
+    def persistent_load(self, pid):
+        kind, scalar, key, *_ = pid
+        if (kind, scalar) != ("storage", "float32"):
+            raise pickle.UnpicklingError(f"unexpected storage {kind} of {scalar}")
+        return key
+
+    def find_class(self, module, name):
+        if module.startswith("__torch__"):
+            return Module
+        if (module, name) not in self._known:
+            raise pickle.UnpicklingError(f"unexpected {module}.{name}")
+        return self._known[module, name]
