@@ -7,7 +7,11 @@
 PyTorch is not needed. `--model` is the zoo's name of the configuration that was trained. Everything here takes the
 result as it takes the zoo's: `python -m tfcoded.evaluate --saved_model=published/coded_8_240` measures it, `python -m
 benchmarks.shared_noise --model=published/coded_8_240` draws words as the published evaluation does, and `python -m
-tfcoded.train --model=coded_8_240 --initial_weights=published/coded_8_240` trains it further.
+tfcoded.train --model=coded_8_240 --initial_weights=published/coded_8_240` trains it further. The classifier that the
+published accuracies were measured with is converted too, and with `--zoo_dir=published` measures those of any model:
+
+    python -m export.published --model=classifier_fashion_mnist --checkpoint=codedVAE/classifier_network_fmnist.pt
+    python -m tfcoded.evaluate --saved_model=published/coded_8_240 --zoo_dir=published
 """
 
 import pathlib
@@ -18,6 +22,7 @@ from tfcoded import cli, kinds, zoo
 from tfcoded.errors import UserError
 
 FLAGS = flags.FLAGS
+_CLASSIFIERS = (f"{zoo.CLASSIFIER}fashion_mnist", f"{zoo.CLASSIFIER}mnist")
 
 
 def define_flags():
@@ -27,23 +32,26 @@ def define_flags():
 
 
 def main():
-    config = zoo.config(FLAGS.model)
-    if kinds.of(config).name != "coded_dvae":
-        raise UserError(f"{config.name} is {kinds.of(config).noun}; expected a Coded-DVAE")
     checkpoint = pathlib.Path(FLAGS.checkpoint).expanduser()
+    is_classifier = FLAGS.model in _CLASSIFIERS
+    config = None if is_classifier else zoo.config(FLAGS.model)
+    if config and kinds.of(config).name != "coded_dvae":
+        raise UserError(f"{config.name} is {kinds.of(config).noun}; expected a Coded-DVAE")
     if not checkpoint.is_file():
         raise UserError(f"--checkpoint {checkpoint} is not a file; expected a *.pt of the published code")
 
-    from export import published_weights
-    from export.savedmodel import export_saved_model
+    from export import published_weights, savedmodel
     from tfcoded import models
 
     state = published_weights.read(checkpoint)
+    out = pathlib.Path(FLAGS.out or f"published/{FLAGS.model}")
+    if is_classifier:
+        print(savedmodel.save(published_weights.classifier(state), out))
+        print(f"measure accuracies with it:  python -m tfcoded.evaluate --zoo_dir={out.parent}")
+        return
     model = models.build(config)
     published_weights.assign(model, state)
-    out = pathlib.Path(FLAGS.out or f"published/{config.name}")
-    folder = export_saved_model(model, config, out)
-    print(f"{folder}  {sum(array.size for array in state.values()):,} weights, float32")
+    print(savedmodel.export_saved_model(model, config, out))
     print(f"measure it:  python -m tfcoded.evaluate --saved_model={out}")
 
 

@@ -1,7 +1,8 @@
-"""The weights of a model that the code published with the Coded-DVAE's paper trained, in a model of this package.
+"""The weights of what the code published with the Coded-DVAE's paper trained, in models of this package.
 
-That code (https://github.com/mariamartinezgarcia/codedVAE) saves a PyTorch `state_dict`. Its networks are the ones
-here, layer by layer and in the same order, with other layouts: channels come before rows and columns.
+That code (https://github.com/mariamartinezgarcia/codedVAE) saves a PyTorch `state_dict`, of its classifiers as the
+"model_state_dict" of a larger dict. Its networks are the ones here, layer by layer and in the same order, with other
+layouts: channels come before rows and columns.
 """
 
 import io
@@ -13,16 +14,17 @@ import numpy as np
 from tfcoded import torch_archive
 from tfcoded.errors import UserError
 from tfcoded.networks import Encoder
+from tfcoded.networks.folded_classifier import FoldedClassifier
 
 
 def read(path):
     """The arrays of a checkpoint.
 
     Args:
-      path: `str` or `os.PathLike`, what `torch.save(model.state_dict(), path)` wrote.
+      path: `str` or `os.PathLike`, what `torch.save` wrote.
 
     Returns:
-      `dict` from name to float32 array, in the order of the file.
+      `dict` from name to array, in the order of the file.
 
     Raises:
       UserError: if it is no such file.
@@ -36,6 +38,7 @@ def read(path):
     try:
         with zipfile.ZipFile(io.BytesIO(pathlib.Path(path).read_bytes())) as archive:
             state = torch_archive.read(archive)
+        state = state.get("model_state_dict", state)
         if not all(isinstance(array, np.ndarray) for array in state.values()):
             raise ValueError("it holds more than arrays")
         return dict(state)
@@ -74,6 +77,50 @@ def assign(model, state):
             values.append((variable, value))
     for variable, value in values:
         variable.assign(value)
+
+
+def classifier(state):
+    """The classifier of 28x28 images.
+
+    Args:
+      state: `dict` from name to array, as `read` returns it.
+
+    Returns:
+      `tfcoded.networks.FoldedClassifier`.
+
+    Raises:
+      UserError: if the checkpoint is that of another network.
+    """
+    try:
+        kernels, biases = [], []
+        for layer, shape in (("layer1", (32, 1, 3, 3)), ("layer2", (64, 32, 3, 3))):
+            kernel, bias = _linear(state, f"{layer}.0", shape)
+            gamma, beta, mean, variance = (
+                _array(state, f"{layer}.1.{name}", shape[:1])
+                for name in ("weight", "bias", "running_mean", "running_var")
+            )
+            scale = gamma / np.sqrt(variance + 1e-5)  # PyTorch's epsilon
+            kernels.append(kernel.transpose(2, 3, 1, 0) * scale)
+            biases.append((bias - mean) * scale + beta)
+        dense, offset = _linear(state, "fc1", (1024, 64 * 6 * 6))
+        dense = dense.reshape(-1, 64, 6, 6).transpose(2, 3, 1, 0).reshape(-1, len(dense))
+        for name, shape in (("fc2", (128, 1024)), ("fc3", (10, 128))):
+            kernel, bias = _linear(state, name, shape)
+            dense, offset = dense @ kernel.T, kernel @ offset + bias
+    except KeyError as error:
+        raise UserError(f"the checkpoint has no {error.args[0]}; expected that of a published classifier") from error
+    return FoldedClassifier([*kernels, dense], [*biases, offset], (28, 28, 1))
+
+
+def _linear(state, name, shape):
+    return _array(state, f"{name}.weight", shape), _array(state, f"{name}.bias", shape[:1])
+
+
+def _array(state, key, shape):
+    array = state[key]
+    if array.shape != shape:
+        raise UserError(f"{key} of the checkpoint has the shape {array.shape}; expected {shape}")
+    return np.asarray(array, np.float64)
 
 
 def arrangement(network):

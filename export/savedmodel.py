@@ -25,6 +25,7 @@ __all__ = [
     "module",
     "restore_weights",
     "restored_model",
+    "save",
 ]
 
 _MODULES = {"coded_dvae": CodedDVAEModule, "communication_system": SystemModule}  # by kind
@@ -69,7 +70,11 @@ def export_saved_model(model, config, out, storage="float32", images=None):
     loaded.signatures["encode_float"](images=images_float)
     ```
     """
-    saved = module(model, config, storage, images)
+    return save(module(model, config, storage, images), out)
+
+
+def save(saved, out):
+    """As `export_saved_model`, of a `tf.Module` with a method `signatures`."""
     out = pathlib.Path(out)
     try:
         with _temporary_folder(out) as temporary:

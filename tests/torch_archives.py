@@ -22,13 +22,16 @@ def write(path, contents, monkeypatch, strides=None):
     class FloatStorage:
         pass
 
+    class LongStorage:
+        pass
+
     def _rebuild_tensor_v2(*arguments):
         raise AssertionError("only its name is pickled")
 
     class Module:
         pass
 
-    for module, thing in ((torch, FloatStorage), (utils, _rebuild_tensor_v2), (classes, Module)):
+    for module, thing in ((torch, FloatStorage), (torch, LongStorage), (utils, _rebuild_tensor_v2), (classes, Module)):
         thing.__module__, thing.__qualname__ = module.__name__, thing.__name__
         setattr(module, thing.__name__, thing)
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -38,7 +41,8 @@ def write(path, contents, monkeypatch, strides=None):
     class Storage:
         def __init__(self, array):
             arrays.append(array)
-            self.identity = ("storage", FloatStorage, str(len(arrays) - 1), "cpu", array.size)
+            kind = {"f": FloatStorage, "i": LongStorage}[array.dtype.kind]
+            self.identity = ("storage", kind, str(len(arrays) - 1), "cpu", array.size)
 
     class Pickler(pickle.Pickler):
         def persistent_id(self, obj):
@@ -47,11 +51,11 @@ def write(path, contents, monkeypatch, strides=None):
         def reducer_override(self, obj):
             if not isinstance(obj, np.ndarray):
                 return NotImplemented
-            items = tuple(stride // 4 for stride in obj.strides)
+            items = tuple(stride // obj.itemsize for stride in obj.strides)
             return _rebuild_tensor_v2, (Storage(obj), 0, obj.shape, strides or items, False, {})
 
     with zipfile.ZipFile(path, "w") as archive:
         with archive.open("out/data.pkl", "w") as file:
             Pickler(file, protocol=2).dump(contents(Module))
         for index, array in enumerate(arrays):
-            archive.writestr(f"out/data/{index}", array.astype("<f4").tobytes())
+            archive.writestr(f"out/data/{index}", array.tobytes())

@@ -24,18 +24,19 @@ def read(archive):
       archive: an open `zipfile.ZipFile`.
 
     Returns:
-      The object, with float32 arrays in place of tensors and `Module`s in place of objects of TorchScript's classes.
+      The object, with arrays in place of tensors and `Module`s in place of objects of TorchScript's classes.
 
     Raises:
-      Exception: of many kinds, if the archive is damaged or holds anything but float32 weights.
+      Exception: of many kinds, if the archive is damaged or holds anything but such weights: float32, counters int64.
     """
     (pickled,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     folder = pickled.removesuffix("data.pkl") + "data/"
 
     def tensor(storage, offset, shape, strides, *_):
+        dtype, key = storage
         if offset or strides != tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape))):
             raise ValueError("a tensor is not stored as one block")
-        return np.frombuffer(archive.read(folder + storage), "<f4").reshape(shape)
+        return np.frombuffer(archive.read(folder + key), dtype).reshape(shape)
 
     return _Unpickler(io.BytesIO(archive.read(pickled)), tensor).load()
 
@@ -45,16 +46,17 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._known = {
             ("torch._utils", "_rebuild_tensor_v2"): tensor,
-            ("torch", "FloatStorage"): "float32",
+            ("torch", "FloatStorage"): "<f4",
+            ("torch", "LongStorage"): "<i8",
             ("torch.jit._pickle", "build_intlist"): tuple,
             ("collections", "OrderedDict"): collections.OrderedDict,
         }
 
     def persistent_load(self, pid):
-        kind, scalar, key, *_ = pid
-        if (kind, scalar) != ("storage", "float32"):
-            raise pickle.UnpicklingError(f"unexpected storage {kind} of {scalar}")
-        return key
+        kind, dtype, key, *_ = pid
+        if kind != "storage":
+            raise pickle.UnpicklingError(f"unexpected {kind}")
+        return dtype, key
 
     def find_class(self, module, name):
         if module.startswith("__torch__"):

@@ -10,7 +10,7 @@ import tensorflow as tf
 import torch_archives
 
 from export import published_weights
-from tfcoded import models, zoo
+from tfcoded import models, sources, zoo
 from tfcoded.errors import UserError
 
 FILE = "checkpoint.pt"
@@ -53,6 +53,42 @@ def state_of(config, seed=0):
     for index, (before, after, size) in enumerate(head):
         layer(f"decoder.dec.{3 + 2 * index}", before, after, size, size, inputs=before * size**2, bias=after)
     return state
+
+
+def state_of_classifier():
+    """A checkpoint of the published classifier, in a larger dict as its training saves it."""
+    state, rng = collections.OrderedDict(), np.random.default_rng(5)
+
+    def layer(name, *shape):
+        state[f"{name}.weight"] = (rng.normal(size=shape) / np.prod(shape[1:]) ** 0.5).astype(np.float32)
+        state[f"{name}.bias"] = rng.normal(size=shape[:1]).astype(np.float32)
+
+    for name, before, after in (("layer1", 1, 32), ("layer2", 32, 64)):
+        layer(f"{name}.0", after, before, 3, 3)
+        for kind in ("weight", "bias", "running_mean", "running_var"):
+            state[f"{name}.1.{kind}"] = rng.uniform(0.5, 2.0, after).astype(np.float32)
+        state[f"{name}.1.num_batches_tracked"] = np.array(7)
+    for name, before, after in (("fc1", 2304, 1024), ("fc2", 1024, 128), ("fc3", 128, 10)):
+        layer(name, after, before)
+    return {"epoch": 3, "model_state_dict": state, "optimizer_state_dict": {"param_groups": [{"lr": 1e-3}]}}
+
+
+def classified(x, state):
+    """Logits of one image `[1, row, column]`."""
+    for name, padding in (("layer1", 1), ("layer2", 0)):
+        x = convolved(x, state, f"{name}.0", 1, padding)
+        norm = {
+            kind: state[f"{name}.1.{kind}"][:, None, None]
+            for kind in ("weight", "bias", "running_mean", "running_var")
+        }
+        x = (x - norm["running_mean"]) / np.sqrt(norm["running_var"] + 1e-5) * norm["weight"] + norm["bias"]
+        x = np.maximum(x, 0)
+        x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
+        x = x.reshape(len(x), x.shape[1] // 2, 2, x.shape[2] // 2, 2).max(axis=(2, 4))
+    x = x.reshape(-1)
+    for name in ("fc1", "fc2", "fc3"):
+        x = state[f"{name}.weight"] @ x + state[f"{name}.bias"]
+    return x
 
 
 def leaky(x):
@@ -170,13 +206,39 @@ def test_the_command(checkpoint, tmp_path):
     path, state = checkpoint
     done = commands.run("export.published", "--model=uncoded_8", f"--checkpoint={path}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    weights = sum(array.size for array in state.values())
-    assert f"published/uncoded_8/1  {weights:,} weights, float32" in done.stdout
+    assert "published/uncoded_8/1\n" in done.stdout
     assert "python -m tfcoded.evaluate --saved_model=published/uncoded_8" in done.stdout
     codec = zoo.load_saved_model(tmp_path / "published" / "uncoded_8" / "1")
     image = np.random.default_rng(2).integers(0, 256, [1, 28, 28, 1], np.uint8)
     claims = encoded(np.transpose(image[0] / 255, [2, 0, 1]), state)  # without a code they are the posterior
     np.testing.assert_allclose(codec.encode(image)["bit_probabilities"][0], np.clip(claims, 0.001, 0.999), atol=2e-5)
+
+
+def test_the_classifier_is_the_published_one_and_evaluation_takes_it(tmp_path):
+    checkpoint = state_of_classifier()
+    with pytest.MonkeyPatch.context() as patch:
+        torch_archives.write(tmp_path / FILE, lambda _: checkpoint, patch)
+    flags = ("--model=classifier_fashion_mnist", f"--checkpoint={FILE}")
+    done = commands.run("export.published", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "python -m tfcoded.evaluate --zoo_dir=published" in done.stdout
+    classify = sources.load_classifier("fashion_mnist", tmp_path / "published")
+    image = np.random.default_rng(3).integers(0, 256, [28, 28], np.uint8)
+    logits = classified(image[None] / 255, checkpoint["model_state_dict"])
+    np.testing.assert_allclose(classify(image[None, ..., None])[0], logits, rtol=0, atol=logits.std() / 1000)
+
+
+@pytest.mark.parametrize("change", ["missing", "shape"])
+def test_another_classifier_is_refused(change):
+    state = state_of_classifier()["model_state_dict"]
+    if change == "missing":
+        del state["fc2.bias"]
+        message = "has no fc2.bias"
+    else:
+        state["fc3.weight"] = state["fc3.weight"][:5]
+        message = r"fc3\.weight of the checkpoint has the shape \(5, 128\); expected \(10, 128\)"
+    with pytest.raises(UserError, match=message):
+        published_weights.classifier(state)
 
 
 @pytest.mark.parametrize(
