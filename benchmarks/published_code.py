@@ -58,71 +58,62 @@ def here(model, images):
     return float(loss), [part.numpy() for part in gradient], rho
 
 
-def published(model, config, images, rho, dtype, cap):
-    """As `here`, by the published code, which must be importable as `src`.
+def networks(model, config):
+    """The published networks with a model's weights, in PyTorch's default dtype.
 
     Args:
-      model, images: as for `here`.
-      config: `tfcoded.config.Config` of the model.
-      rho: `[b, D]`, the uniform numbers.
-      dtype: `"float32"` or `"float64"`.
-      cap: `float`, the largest probability of a bit, or `None` for that of the code.
+      model: `tfcoded.models.CodedDVAE`.
+      config: its `tfcoded.config.Config`.
 
     Returns:
-      The mean loss and a list of arrays as `model.trainable_variables`.
+      The encoder, the decoder, and for each of their parameters a tuple with the variable of the model and the function
+      from an array of the parameter's shape to one of the variable's.
     """
     import numpy as np
     import torch
-    from src.nn import encoder as encoders
-    from src.nn import modules
-    from src.train import loss as losses
-    from src.utils import sampling
+    from src.nn.encoder import Encoder
+    from src.nn.modules import get_decoder, get_encoder
 
     from export import published_weights
 
-    torch.set_default_dtype(getattr(torch, dtype))
-    encoder = encoders.Encoder(modules.get_encoder("dcgan", config.code_bits, "FMNIST"))
-    decoder = modules.get_decoder("cnnskip", config.code_bits, "FMNIST")
-    pairs = []
+    encoder = Encoder(get_encoder("dcgan", config.code_bits, "FMNIST"))
+    decoder = get_decoder("cnnskip", config.code_bits, "FMNIST")
+    triples = []
     for theirs, ours in ((encoder, model.encoder), (decoder, model.decoder)):
-        pairs += zip(theirs.parameters(), published_weights.arrangement(ours), strict=True)
-    for parameter, (variable, arranged) in pairs:
+        arranged = published_weights.arrangement(ours)
+        triples += [(parameter, *pair) for parameter, pair in zip(theirs.parameters(), arranged, strict=True)]
+    for parameter, variable, arranged in triples:
         places = arranged(np.arange(parameter.numel()).reshape(parameter.shape))
-        values = np.empty(parameter.numel(), dtype)
+        values = np.empty(parameter.numel(), np.float32)
         values[places.ravel()] = variable.numpy().ravel()
         parameter.data.copy_(torch.tensor(values.reshape(parameter.shape)))
-
-    def capped(clamp):
-        return clamp if cap is None else lambda probability, min, max: clamp(probability, min, cap)
-
-    pixels = torch.tensor(np.transpose(images, [0, 3, 1, 2]).astype(dtype) / 255)
-    numbers = torch.tensor(rho.astype(dtype))
-    with (
-        mock.patch.object(torch, "rand", lambda shape: numbers.reshape(shape)),
-        mock.patch.object(losses, "dclamp", capped(losses.dclamp)),
-        mock.patch.object(sampling, "dclamp", capped(sampling.dclamp)),
-    ):
-        elbo = _elbo(losses, config, pixels, encoder, decoder)
-        (-elbo).backward()
-    gradient = {variable.path: arranged(parameter.grad.numpy()) for parameter, (variable, arranged) in pairs}
-    return -elbo.item(), [gradient[variable.path] for variable in model.trainable_variables]
+    return encoder, decoder, triples
 
 
-def _elbo(losses, config, pixels, encoder, decoder):
+def pixels(images):
+    """Images `[b, h, w, 1]`, uint8, as a tensor for the published networks."""
     import torch
+
+    return torch.tensor(images.transpose(0, 3, 1, 2)).to(torch.get_default_dtype()) / 255
+
+
+def elbo(config, images, encoder, decoder):
+    """The published code's ELBO from one sample, averaged over `images`, what `pixels` returns."""
+    import torch
+    from src.train import loss
 
     from tfcoded import codes
 
     code = config.code
     settings = {"beta": torch.tensor(config.beta), "likelihood": "ber", "n_samples": 1}
     if code.kind == "uncoded":
-        return losses.get_elbo_uncoded(pixels, encoder, decoder, **settings)[0]
+        return loss.get_elbo_uncoded(images, encoder, decoder, **settings)[0]
     branches = [codes.Repetition(*bits) for bits in zip(code.information_bits, code.code_bits, strict=True)]
-    g = [torch.tensor(branch.generator_matrix, dtype=pixels.dtype) for branch in branches]
+    g = [torch.tensor(branch.generator_matrix, dtype=images.dtype) for branch in branches]
     if code.kind == "repetition":
-        return losses.get_elbo_rep(pixels, encoder, decoder, g[0], g[0].T, **settings)[0]
-    return losses.get_elbo_hier(
-        pixels,
+        return loss.get_elbo_rep(images, encoder, decoder, g[0], g[0].T, **settings)[0]
+    return loss.get_elbo_hier(
+        images,
         encoder,
         decoder,
         g,
@@ -142,6 +133,40 @@ def _chained(sizes):
     return [torch.eye(rows)[torch.arange(columns) % rows].T for rows, columns in zip(sizes[:-1], sizes[1:])]
 
 
+def there(model, config, images, rho, dtype, cap):
+    """As `here`, by the published code.
+
+    Args:
+      model, images: as for `here`.
+      config: `tfcoded.config.Config` of the model.
+      rho: `[b, D]`, the uniform numbers.
+      dtype: `"float32"` or `"float64"`.
+      cap: `float`, the largest probability of a bit, or `None` for that of the code.
+
+    Returns:
+      The mean loss and a list of arrays as `model.trainable_variables`.
+    """
+    import torch
+    from src.train import loss
+    from src.utils import sampling
+
+    def capped(clamp):
+        return clamp if cap is None else lambda probability, min, max: clamp(probability, min, cap)
+
+    torch.set_default_dtype(getattr(torch, dtype))
+    encoder, decoder, triples = networks(model, config)
+    numbers = torch.tensor(rho.astype(dtype))
+    with (
+        mock.patch.object(torch, "rand", lambda shape: numbers.reshape(shape)),
+        mock.patch.object(loss, "dclamp", capped(loss.dclamp)),
+        mock.patch.object(sampling, "dclamp", capped(sampling.dclamp)),
+    ):
+        negative = -elbo(config, pixels(images), encoder, decoder)
+        negative.backward()
+    gradient = {variable.path: arranged(parameter.grad.numpy()) for parameter, variable, arranged in triples}
+    return negative.item(), [gradient[variable.path] for variable in model.trainable_variables]
+
+
 def differences(gradient, other, variables):
     """By how much two gradients differ, of the encoder's weights and of the decoder's, relative to the second."""
     import numpy as np
@@ -158,20 +183,36 @@ def differences(gradient, other, variables):
     return found
 
 
-def main():
-    folder = pathlib.Path(FLAGS.code).expanduser()
+def prepared(code, path):
+    """The model of a SavedModel and its configuration, after making the published code importable as `src`.
+
+    Args:
+      code: `str`, the folder of the published code.
+      path: `str`, the folder of the SavedModel.
+
+    Raises:
+      UserError: if there is no code, no PyTorch, or a model which that code does not train.
+    """
+    folder = pathlib.Path(code).expanduser()
     if not (folder / "src" / "train" / "loss.py").is_file():
         raise UserError(f"--code {folder} does not hold src/train/loss.py; expected a clone of the published code")
-    _, model, config = restored.coded_dvae(FLAGS.model)
+    _, model, config = restored.coded_dvae(path)
     if config.network.image_shape != (28, 28, 1) or (config.objective.kind, config.objective.samples) != ("elbo", 1):
-        raise UserError(f"--model {FLAGS.model}: expected 28x28 images and the ELBO from one sample")
+        raise UserError(f"--model {path}: expected 28x28 images and the ELBO from one sample")
     if config.code.kind not in ("uncoded", "repetition", "hierarchical"):
-        raise UserError(f"--model {FLAGS.model} has a {config.code.kind} code, which the published code does not train")
-    sys.path.insert(0, str(folder))
+        raise UserError(f"--model {path} has a {config.code.kind} code, which the published code does not train")
     try:
-        import torch
+        import torch  # noqa: F401
     except ImportError as error:
         raise UserError("the published code needs PyTorch: pip install torch") from error
+    sys.path.insert(0, str(folder))
+    return model, config
+
+
+def main():
+    model, config = prepared(FLAGS.code, FLAGS.model)
+
+    import torch
 
     from tfcoded import data, provenance
 
@@ -181,7 +222,7 @@ def main():
     print(f"loss here, float32: {loss:.4f} nats")
     print("| published code | loss, nats | encoder's gradient differs by | decoder's |\n| --- | --- | --- | --- |")
     for name, dtype, cap in (("float64, cap at 1 - 1e-6", "float64", _CAP), ("as it is, float32", "float32", None)):
-        theirs, other = published(model, config, images, rho, dtype, cap)
+        theirs, other = there(model, config, images, rho, dtype, cap)
         encoders, decoders = differences(gradient, other, model.trainable_variables)
         print(f"| {name} | {theirs:.4f} | {encoders:.1e} | {decoders:.1e} |", flush=True)
 
