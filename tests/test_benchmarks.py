@@ -28,7 +28,6 @@ from tfcoded.distributions import SmoothedBernoulli
         ("equation_5", "--epochs=15", "expected --model=NAME (python -m tfcoded.zoo lists them) or --config=FILE"),
         ("equation_5", "--model=bwlc_joint_snr1", "bwlc_joint_snr1 is a communication system; expected a Coded-DVAE"),
         ("equation_5", "--model=random_8_80", "random_8_80 has no history in the zoo to compare with"),
-        ("published_code", "--code=nothing", "--code nothing does not hold src/train/loss.py; expected a clone of the"),
     ],
 )
 def test_bad_input_is_one_line(module, argument, message):
@@ -113,17 +112,25 @@ def test_extrapolations_of_what_they_assume_are_exact():
     assert overfitting.by_logarithm(falling, 500) == pytest.approx(5 - 0.2 * np.log(500))
 
 
-def test_the_published_code_needs_pytorch_and_its_own_models(tmp_path):
+@pytest.mark.parametrize("module", ["published_code", "published_training"])
+def test_the_published_code_needs_pytorch_and_its_own_models(tmp_path, module):
     (tmp_path / "src" / "train").mkdir(parents=True)
     (tmp_path / "src" / "train" / "loss.py").write_text("")
-    for model, message in (("uncoded_8", "pip install torch"), ("bwlc_bec_cifar10", "no Coded-DVAE")):
-        done = commands.run(
-            "benchmarks.published_code",
-            f"--code={tmp_path}",
-            f"--model=zoo/{model}",
-            prepare="import sys\nsys.modules['torch'] = None",
-        )
+    more = [f"--out={tmp_path / 'out'}"] if module == "published_training" else []
+    for code, model, message in (
+        (tmp_path, "uncoded_8", "pip install torch"),
+        (tmp_path, "bwlc_bec_cifar10", "no Coded-DVAE"),
+        (tmp_path / "src", "uncoded_8", "does not hold src/train/loss.py; expected a clone of the published code"),
+    ):
+        flags = (f"--code={code}", f"--model=zoo/{model}", *more)
+        done = commands.run(f"benchmarks.{module}", *flags, prepare="import sys\nsys.modules['torch'] = None")
         assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+
+
+def test_training_with_the_published_code_keeps_what_is_there(tmp_path):
+    done = commands.run("benchmarks.published_training", "--code=nothing", f"--out={tmp_path}")
+    assert done.returncode == 2 and f"--out {tmp_path} exists; choose another folder" in done.stderr
 
 
 def test_what_is_compared_with_the_published_code(monkeypatch):
