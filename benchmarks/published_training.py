@@ -5,7 +5,7 @@
 
 That code's networks and loss, as they are, and PyTorch's Adam, whose moments begin with zero, with the settings of the
 model's configuration. After each epoch a SavedModel is written, OUT/1, OUT/2, ..., which `python -m tfcoded.evaluate
---saved_model=OUT/1` measures. An interrupted training begins anew.
+--saved_model=OUT/1` measures. An interrupted training cannot go on; choose another OUT.
 """
 
 import pathlib

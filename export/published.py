@@ -4,11 +4,12 @@
     python -m export.published --model=coded_8_240 --out=published/coded_8_240 \
         --checkpoint=codedVAE/checkpoints/CODED_rep_fmnist_8_240_equal_enc_dcgan_dec_cnnskip_beta15.pt
 
-PyTorch is not needed. `--model` is the zoo's name of the configuration that was trained. Everything here takes the
-result as it takes the zoo's: `python -m tfcoded.evaluate --saved_model=published/coded_8_240` measures it, `python -m
-benchmarks.shared_noise --model=published/coded_8_240` draws words as the published evaluation does, and `python -m
-tfcoded.train --model=coded_8_240 --initial_weights=published/coded_8_240` trains it further. The classifier that the
-published accuracies were measured with is converted too, and with `--zoo_dir=published` measures those of any model:
+PyTorch is not needed. `--model` is the zoo's name of the configuration that was trained; a wrong name with the same
+networks, such as another beta, cannot be noticed. Everything here takes the result as it takes the zoo's: `python -m
+tfcoded.evaluate --saved_model=published/coded_8_240` measures it, `python -m benchmarks.shared_noise
+--model=published/coded_8_240` draws words as the published evaluation does, and `python -m tfcoded.train
+--model=coded_8_240 --initial_weights=published/coded_8_240` trains it further. The classifiers of that code are
+converted too, and with `--zoo_dir=published` measure the accuracy of any model:
 
     python -m export.published --model=classifier_fashion_mnist --checkpoint=codedVAE/classifier_network_fmnist.pt
     python -m tfcoded.evaluate --saved_model=published/coded_8_240 --zoo_dir=published
@@ -32,11 +33,14 @@ def define_flags():
 
 
 def main():
-    checkpoint = pathlib.Path(FLAGS.checkpoint).expanduser()
+    checkpoint = pathlib.Path(FLAGS.checkpoint)
+    out = pathlib.Path(FLAGS.out or f"published/{FLAGS.model}")
     is_classifier = FLAGS.model in _CLASSIFIERS
     config = None if is_classifier else zoo.config(FLAGS.model)
     if config and kinds.of(config).name != "coded_dvae":
         raise UserError(f"{config.name} is {kinds.of(config).noun}; expected a Coded-DVAE")
+    if is_classifier and (out.name != FLAGS.model or out.exists()):
+        raise UserError(f"--out {out}: expected a new folder named {FLAGS.model}, by which evaluation finds it")
     if not checkpoint.is_file():
         raise UserError(f"--checkpoint {checkpoint} is not a file; expected a *.pt of the published code")
 
@@ -44,10 +48,9 @@ def main():
     from tfcoded import models
 
     state = published_weights.read(checkpoint)
-    out = pathlib.Path(FLAGS.out or f"published/{FLAGS.model}")
     if is_classifier:
         print(savedmodel.save(published_weights.classifier(state), out))
-        print(f"measure accuracies with it:  python -m tfcoded.evaluate --zoo_dir={out.parent}")
+        print(f"--zoo_dir={out.parent} makes python -m tfcoded.evaluate measure accuracies with it")
         return
     model = models.build(config)
     published_weights.assign(model, state)

@@ -39,8 +39,8 @@ def read(path):
         with zipfile.ZipFile(io.BytesIO(pathlib.Path(path).read_bytes())) as archive:
             state = torch_archive.read(archive)
         state = state.get("model_state_dict", state)
-        if not all(isinstance(array, np.ndarray) for array in state.values()):
-            raise ValueError("it holds more than arrays")
+        if not all(isinstance(key, str) and isinstance(array, np.ndarray) for key, array in state.items()):
+            raise ValueError("it holds more than named arrays")
         return dict(state)
     except MemoryError:
         raise
@@ -50,6 +50,8 @@ def read(path):
 
 def assign(model, state):
     """Gives a Coded-DVAE the weights of a checkpoint.
+
+    A checkpoint tells its networks, not its code, beta or data set: two models of equal networks are not told apart.
 
     Args:
       model: a built `tfcoded.models.CodedDVAE`.
@@ -71,7 +73,7 @@ def assign(model, state):
                 raise UserError(f"{key} of the checkpoint has the shape {array.shape}; {error}") from error
             if value.shape != variable.shape:
                 raise UserError(
-                    f"{key} of the checkpoint has the shape {array.shape}, as a {variable.path} {value.shape}; "
+                    f"{key} of the checkpoint has the shape {array.shape}, as {variable.path} {value.shape}; "
                     f"expected {tuple(variable.shape)}: choose the --model that was trained"
                 )
             values.append((variable, value))
@@ -89,7 +91,7 @@ def classifier(state):
       `tfcoded.networks.FoldedClassifier`.
 
     Raises:
-      UserError: if the checkpoint is that of another network.
+      UserError: if the checkpoint is that of another network, or its weights are not finite.
     """
     try:
         kernels, biases = [], []
@@ -120,6 +122,8 @@ def _array(state, key, shape):
     array = state[key]
     if array.shape != shape:
         raise UserError(f"{key} of the checkpoint has the shape {array.shape}; expected {shape}")
+    if not np.isfinite(array).all():
+        raise UserError(f"{key} of the checkpoint has numbers that are not finite")
     return np.asarray(array, np.float64)
 
 

@@ -74,7 +74,18 @@ def export_saved_model(model, config, out, storage="float32", images=None):
 
 
 def save(saved, out):
-    """As `export_saved_model`, of a `tf.Module` with a method `signatures`."""
+    """Writes a SavedModel into the next free version folder, as `export_saved_model` does.
+
+    Args:
+      saved: `tf.Module` with a method `signatures`.
+      out: `str` or path: the folder of the version folders; created if missing.
+
+    Returns:
+      `pathlib.Path` of the version folder.
+
+    Raises:
+      UserError: if the folder cannot be written.
+    """
     out = pathlib.Path(out)
     try:
         with _temporary_folder(out) as temporary:

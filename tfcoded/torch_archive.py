@@ -8,6 +8,9 @@ import pickle
 import numpy as np
 
 
+_STORAGES = {("torch", "FloatStorage"): "<f4", ("torch", "LongStorage"): "<i8"}
+
+
 class Module:
     """Stands for every class of a TorchScript archive; only what its objects hold is wanted."""
 
@@ -46,16 +49,15 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._known = {
             ("torch._utils", "_rebuild_tensor_v2"): tensor,
-            ("torch", "FloatStorage"): "<f4",
-            ("torch", "LongStorage"): "<i8",
+            **_STORAGES,
             ("torch.jit._pickle", "build_intlist"): tuple,
             ("collections", "OrderedDict"): collections.OrderedDict,
         }
 
     def persistent_load(self, pid):
         kind, dtype, key, *_ = pid
-        if kind != "storage":
-            raise pickle.UnpicklingError(f"unexpected {kind}")
+        if kind != "storage" or dtype not in _STORAGES.values():
+            raise pickle.UnpicklingError(f"unexpected {kind} of {dtype}")
         return dtype, key
 
     def find_class(self, module, name):

@@ -2,6 +2,7 @@
 
 import collections
 import re
+import zipfile
 
 import commands
 import numpy as np
@@ -221,19 +222,26 @@ def test_the_classifier_is_the_published_one_and_evaluation_takes_it(tmp_path):
     flags = ("--model=classifier_fashion_mnist", f"--checkpoint={FILE}")
     done = commands.run("export.published", *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "python -m tfcoded.evaluate --zoo_dir=published" in done.stdout
+    assert "--zoo_dir=published makes python -m tfcoded.evaluate measure accuracies with it" in done.stdout
     classify = sources.load_classifier("fashion_mnist", tmp_path / "published")
     image = np.random.default_rng(3).integers(0, 256, [28, 28], np.uint8)
     logits = classified(image[None] / 255, checkpoint["model_state_dict"])
     np.testing.assert_allclose(classify(image[None, ..., None])[0], logits, rtol=0, atol=logits.std() / 1000)
+    for more in ((), ("--out=other",)):  # evaluation would go on with the first one, or not find it
+        done = commands.run("export.published", *flags, *more, cwd=tmp_path)
+        assert done.returncode == 2 and "expected a new folder named classifier_fashion_mnist" in done.stderr
+    assert [path.name for path in (tmp_path / "published" / "classifier_fashion_mnist").iterdir()] == ["1"]
 
 
-@pytest.mark.parametrize("change", ["missing", "shape"])
+@pytest.mark.parametrize("change", ["missing", "shape", "infinite"])
 def test_another_classifier_is_refused(change):
     state = state_of_classifier()["model_state_dict"]
     if change == "missing":
         del state["fc2.bias"]
         message = "has no fc2.bias"
+    elif change == "infinite":
+        state["layer2.1.running_var"][3] = np.inf
+        message = r"layer2\.1\.running_var of the checkpoint has numbers that are not finite"
     else:
         state["fc3.weight"] = state["fc3.weight"][:5]
         message = r"fc3\.weight of the checkpoint has the shape \(5, 128\); expected \(10, 128\)"
@@ -259,13 +267,18 @@ def test_what_does_not_fit_is_named(checkpoint, tmp_path, arguments, message):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("content", ["text", "module", "evil"])
+@pytest.mark.parametrize("content", ["text", "module", "evil", "unnamed", "storage"])
 def test_other_files_are_refused(tmp_path, monkeypatch, content):
     path = tmp_path / FILE
     if content == "text":
         path.write_text("weights")
     elif content == "module":
         torch_archives.write(path, lambda module: {"encoder": module()}, monkeypatch)
+    elif content == "unnamed":
+        torch_archives.write(path, lambda _: {1: np.zeros(2, np.float32)}, monkeypatch)
+    elif content == "storage":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("out/data.pkl", b"(Vstorage\nVS4\nV0\ntQ.")
     else:
         torch_archives.write(path, lambda _: {"encoder": commands.run}, monkeypatch)
     with pytest.raises(UserError, match=f"{FILE} is not the state_dict of a model"):
