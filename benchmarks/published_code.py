@@ -31,7 +31,7 @@ def define_flags():
 
 
 def here(model, images):
-    """Terms and gradient of the training here, and the uniform numbers that z was made of.
+    """Loss and gradient of the training here, and the uniform numbers that z was made of.
 
     Args:
       model: `tfcoded.models.CodedDVAE`.
@@ -209,6 +209,9 @@ def prepared(code, path):
     Args:
       code: `str`, the folder of the published code.
       path: `str`, the folder of the SavedModel.
+
+    Returns:
+      `tfcoded.models.CodedDVAE` and `tfcoded.config.Config`.
 
     Raises:
       UserError: if there is no code, no PyTorch, or a model which that code does not train.

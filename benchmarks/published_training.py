@@ -15,6 +15,7 @@ from absl import flags
 from benchmarks import published_code
 from tfcoded import cli
 from tfcoded.errors import UserError
+from tfcoded.files import writable_folder
 
 FLAGS = flags.FLAGS
 
@@ -34,6 +35,7 @@ def main():
     if out.exists():
         raise UserError(f"--out {out} exists; choose another folder")
     model, config = published_code.prepared(FLAGS.code, FLAGS.model)
+    writable_folder(out)  # what cannot be written is told before an epoch is trained
 
     import torch
 

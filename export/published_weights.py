@@ -6,6 +6,7 @@ layouts: channels come before rows and columns.
 """
 
 import io
+import math
 import pathlib
 import zipfile
 
@@ -14,7 +15,7 @@ import numpy as np
 from tfcoded import torch_archive
 from tfcoded.errors import UserError
 from tfcoded.networks import Encoder
-from tfcoded.networks.folded_classifier import FoldedClassifier
+from tfcoded.networks.classifier import Classifier
 
 
 def read(path):
@@ -58,25 +59,12 @@ def assign(model, state):
       state: `dict` from name to array, as `read` returns it.
 
     Raises:
-      UserError: if the checkpoint is that of other networks; the model is as it was then.
+      UserError: if the checkpoint is that of other networks, or not finite; the model is as it was then.
     """
     values = []
     for name, network in (("encoder", model.encoder), ("decoder", model.decoder)):
-        parameters = arrangement(network)
         arrays = {key: array for key, array in state.items() if key.startswith(f"{name}.")}
-        if len(arrays) != len(parameters):
-            raise UserError(f"the checkpoint's {name} has {len(arrays)} arrays; expected {len(parameters)}")
-        for (variable, arranged), (key, array) in zip(parameters, arrays.items(), strict=True):
-            try:
-                value = arranged(array)
-            except ValueError as error:  # from reshape and transpose
-                raise UserError(f"{key} of the checkpoint has the shape {array.shape}; {error}") from error
-            if value.shape != variable.shape:
-                raise UserError(
-                    f"{key} of the checkpoint has the shape {array.shape}, as {variable.path} {value.shape}; "
-                    f"expected {tuple(variable.shape)}: choose the --model that was trained"
-                )
-            values.append((variable, value))
+        values += _values(name, arrangement(network), arrays)
     for variable, value in values:
         variable.assign(value)
 
@@ -88,43 +76,40 @@ def classifier(state):
       state: `dict` from name to array, as `read` returns it.
 
     Returns:
-      `tfcoded.networks.FoldedClassifier`.
+      `tfcoded.networks.folded_classifier.FoldedClassifier`.
 
     Raises:
-      UserError: if the checkpoint is that of another network, or its weights are not finite.
+      UserError: if the checkpoint is that of another network, or not finite.
     """
-    try:
-        kernels, biases = [], []
-        for layer, shape in (("layer1", (32, 1, 3, 3)), ("layer2", (64, 32, 3, 3))):
-            kernel, bias = _linear(state, f"{layer}.0", shape)
-            gamma, beta, mean, variance = (
-                _array(state, f"{layer}.1.{name}", shape[:1])
-                for name in ("weight", "bias", "running_mean", "running_var")
+    network = Classifier()
+    network(np.zeros([1, 28, 28, 1], np.float32))  # makes the variables
+    for normalization in network.normalizations:
+        normalization.epsilon = 1e-5  # PyTorch's
+    arrays = {key: array for key, array in state.items() if not key.endswith(".num_batches_tracked")}
+    for variable, value in _values("classifier", _classifier(network), arrays):
+        variable.assign(value)
+    return network.folded((28, 28, 1))
+
+
+def _values(name, parameters, arrays):
+    """Pairs of a variable and its value, of `parameters` as from `arrangement` and a checkpoint's arrays, checked."""
+    if len(arrays) != len(parameters):
+        raise UserError(f"the checkpoint's {name} has {len(arrays)} arrays; expected {len(parameters)}")
+    values = []
+    for (variable, arranged), (key, array) in zip(parameters, arrays.items(), strict=True):
+        try:
+            value = arranged(array)
+        except ValueError as error:  # from reshape and transpose
+            raise UserError(f"{key} of the checkpoint has the shape {array.shape}; {error}") from error
+        if value.shape != tuple(variable.shape):
+            raise UserError(
+                f"{key} of the checkpoint has the shape {array.shape}, as {variable.path} {value.shape}; "
+                f"expected {tuple(variable.shape)}: choose the --model that was trained"
             )
-            scale = gamma / np.sqrt(variance + 1e-5)  # PyTorch's epsilon
-            kernels.append(kernel.transpose(2, 3, 1, 0) * scale)
-            biases.append((bias - mean) * scale + beta)
-        dense, offset = _linear(state, "fc1", (1024, 64 * 6 * 6))
-        dense = dense.reshape(-1, 64, 6, 6).transpose(2, 3, 1, 0).reshape(-1, len(dense))
-        for name, shape in (("fc2", (128, 1024)), ("fc3", (10, 128))):
-            kernel, bias = _linear(state, name, shape)
-            dense, offset = dense @ kernel.T, kernel @ offset + bias
-    except KeyError as error:
-        raise UserError(f"the checkpoint has no {error.args[0]}; expected that of a published classifier") from error
-    return FoldedClassifier([*kernels, dense], [*biases, offset], (28, 28, 1))
-
-
-def _linear(state, name, shape):
-    return _array(state, f"{name}.weight", shape), _array(state, f"{name}.bias", shape[:1])
-
-
-def _array(state, key, shape):
-    array = state[key]
-    if array.shape != shape:
-        raise UserError(f"{key} of the checkpoint has the shape {array.shape}; expected {shape}")
-    if not np.isfinite(array).all():
-        raise UserError(f"{key} of the checkpoint has numbers that are not finite")
-    return np.asarray(array, np.float64)
+        if not np.isfinite(value).all():
+            raise UserError(f"{key} of the checkpoint has numbers that are not finite")
+        values.append((variable, value))
+    return values
 
 
 def arrangement(network):
@@ -143,12 +128,7 @@ def _encoder(encoder):
     pairs = []
     for convolution in encoder.convolutions:  # PyTorch's kernel: [out, in, row, column]
         pairs += [(convolution.kernel, lambda a: a.transpose(1, 2, 3, 0)), (convolution.bias, np.asarray)]
-    channels = encoder.convolutions[-1].filters
-    side = int(round((encoder.hidden.kernel.shape[0] / channels) ** 0.5))
-
-    def of_features(a):
-        return a.reshape(-1, channels, side, side).transpose(2, 3, 1, 0).reshape(-1, len(a))
-
+    of_features = _of_features(encoder.convolutions[-1].filters)
     pairs += [(encoder.hidden.kernel, of_features), (encoder.hidden.bias, np.asarray)]
     return pairs + [(encoder.head.kernel, np.transpose), (encoder.head.bias, np.asarray)]
 
@@ -175,6 +155,28 @@ def _decoder(decoder):
     for convolution in decoder.head:
         pairs += _transposed(convolution)
     return pairs
+
+
+def _classifier(network):
+    pairs = []
+    for convolution, normalization in zip(network.convolutions, network.normalizations, strict=True):
+        pairs += [(convolution.kernel, lambda a: a.transpose(2, 3, 1, 0)), (convolution.bias, np.asarray)]
+        statistics = (normalization.moving_mean, normalization.moving_variance)
+        pairs += [(variable, np.asarray) for variable in (normalization.gamma, normalization.beta, *statistics)]
+    pairs += [(network.dense_1.kernel, _of_features(network.filters[-1])), (network.dense_1.bias, np.asarray)]
+    for dense in (network.dense_2, network.dense_3):
+        pairs += [(dense.kernel, np.transpose), (dense.bias, np.asarray)]
+    return pairs
+
+
+def _of_features(channels):
+    """The kernel that takes a flattened square image `[row, column, channel]` from one of `[channel, row, column]`."""
+
+    def arranged(a):
+        side = math.isqrt(a.shape[1] // channels)
+        return a.reshape(-1, channels, side, side).transpose(2, 3, 1, 0).reshape(-1, len(a))
+
+    return arranged
 
 
 def _transposed(convolution):  # PyTorch's kernel: [in, out, row, column]

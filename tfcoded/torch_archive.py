@@ -7,7 +7,6 @@ import pickle
 
 import numpy as np
 
-
 _STORAGES = {("torch", "FloatStorage"): "<f4", ("torch", "LongStorage"): "<i8"}
 
 
