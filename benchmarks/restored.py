@@ -15,7 +15,7 @@ def coded_dvae(path):
     Raises:
       UserError: if there is no SavedModel, or one of something else.
     """
-    from tfcoded import sources
+    from tfcoded import identity, sources
 
     folder = sources.find_saved_model(path)
     if folder is None:
@@ -25,7 +25,7 @@ def coded_dvae(path):
     from tfcoded import kinds, models, zoo
 
     codec = zoo.load_saved_model(folder)
-    config = sources.configuration_of(codec, folder)
+    config = identity.configuration_of(codec, folder)
     if kinds.of(config).name != "coded_dvae":
         raise UserError(f"--model {path} is no Coded-DVAE")
     model = models.build(config)

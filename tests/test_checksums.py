@@ -87,7 +87,13 @@ def test_each_kind_of_damage_is_named(root):
 
 
 @pytest.mark.parametrize(
-    "text", ["zz  a/2/x\n", f"{'0' * 64}  a/2/x\n{'1' * 64}  a/2/x\n", f"{'0' * 64} a/2/x\n"]
+    "text",
+    [
+        "zz  a/2/x\n",
+        f"{'0' * 64}  a/2/x\n{'1' * 64}  a/2/x\n",
+        f"{'0' * 64} a/2/x\n",
+        *(f"{'0' * 64}  {name}\n" for name in ("/etc/passwd", "../a/1/x", "a/../../b/1/x", "./a/1/x", "a//1/x", "..")),
+    ],
 )
 def test_a_damaged_index_is_refused(root, text):
     (root / "SHA256SUMS").write_text(text)
@@ -114,3 +120,50 @@ def test_the_files_of_a_folder_are_compared_if_they_are_listed(root, monkeypatch
     for folder in (root / "b/1", "1", root / "a/../b/1"):
         with pytest.raises(UserError, match="b/1/variables/v is damaged"):
             checksums.verify_listed(folder)
+
+
+def test_an_index_that_cannot_be_read_is_refused(root):
+    """Nobody knows then whether it lists the files."""
+    path = root / "SHA256SUMS"
+    path.write_bytes(b"\xff\xfe")
+    for call in (lambda: checksums.verify(root, "b"), lambda: checksums.verify_listed(root / "b/1")):
+        with pytest.raises(UserError, match="cannot read .*SHA256SUMS: it is no text in UTF-8"):
+            call()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UserError, match="cannot read .*SHA256SUMS: Is a directory"):
+        checksums.verify_listed(root / "b/1")
+
+
+@pytest.mark.parametrize("link", ["b", "b/1", "b/1/variables"])
+def test_no_link_leads_out_of_a_folder_with_an_index(root, tmp_path_factory, link):
+    checksums.update(root, "b")
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "there"
+    (root / link).rename(elsewhere)
+    (root / link).symlink_to(elsewhere)
+    for call in (
+        lambda: checksums.verify(root, "b"),
+        lambda: checksums.verify(root, "b/1"),
+        lambda: checksums.verify_listed(root / "b/1"),
+    ):
+        with pytest.raises(UserError, match=f"{link} is a symbolic link; expected a folder"):
+            call()
+    assert checksums.verify(root, "a") == 1
+
+
+def test_a_link_to_a_listed_folder_is_compared_too(root, tmp_path_factory):
+    checksums.update(root, "b")
+    link = tmp_path_factory.mktemp("mine") / "latest"
+    link.symlink_to(root / "b/1")
+    checksums.verify_listed(link)
+    (root / "b/1/variables/v").write_text("damaged")
+    with pytest.raises(UserError, match="b/1/variables/v is damaged"):
+        checksums.verify_listed(link)
+
+
+def test_an_entry_is_not_taken_for_one_whose_name_ends_alike(root):
+    checksums.update(root, "b")
+    index = root / "SHA256SUMS"
+    index.write_text("".join(line for line in index.read_text().splitlines(True) if "  ab/" in line))
+    (root / "b/1/variables/v").write_text("a model of one's own, unlisted")
+    checksums.verify_listed(root / "b/1")

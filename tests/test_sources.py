@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from export import savedmodel
-from tfcoded import checksums, sources, zoo
+from tfcoded import checksums, identity, sources, zoo
 from tfcoded.errors import UserError
 from tfcoded.networks.folded_classifier import FoldedClassifier
 
@@ -28,6 +28,17 @@ def test_folders_without_a_model(tmp_path):
         sources.saved_model_folder(tmp_path / "absent")
 
 
+@pytest.mark.parametrize("path", [None, "", 3])
+@pytest.mark.parametrize(
+    "call", [sources.saved_model_folder, sources.find_saved_model, sources.load_run, sources.checkpoint_epochs]
+)
+def test_what_is_no_path(call, path, tmp_path, monkeypatch):
+    touch(tmp_path / "1" / "saved_model.pb")
+    monkeypatch.chdir(tmp_path)  # which an empty path would stand for
+    with pytest.raises(UserError, match=f"is {path!r}; expected the path of a folder"):
+        call(path)
+
+
 def test_epochs_are_told_where_they_are_recorded(tmp_path):
     version = tmp_path / "run" / "saved_model" / "1"
     touch(version / "saved_model.pb")
@@ -42,7 +53,7 @@ def test_the_epochs_of_a_run_are_those_of_its_weights(monkeypatch):
     """A training that goes on may finish an epoch while its checkpoint is read."""
     finished, loaded = iter([2, 3, 3, 3]), []
     monkeypatch.setattr(sources, "checkpoint_epochs", lambda workdir: next(finished))
-    monkeypatch.setattr(sources, "configuration_of", lambda codec, workdir: "config")
+    monkeypatch.setattr(identity, "configuration_of", lambda codec, workdir: "config")
     monkeypatch.setattr(savedmodel, "load_workdir", lambda workdir: loaded.append(workdir) or f"read {len(loaded)}")
     assert sources.load_run("run") == sources.Source("read 2", "config", 3)
 
@@ -57,6 +68,13 @@ def test_classifier_of_the_zoo(tmp_path):
     np.testing.assert_allclose(classify(x), [np.arange(10.0)] * 3)
     np.testing.assert_allclose(classify(tf.zeros([1, 28, 28, 1], tf.uint8)), [np.arange(10.0)])
     assert sources.load_classifier("another", tmp_path) is None
+    assert sources.load_classifier("../classifier_mine", tmp_path) is None
+    tf.saved_model.save(tf.Module(), str(tmp_path / "classifier_other" / "1"))
+    with pytest.raises(UserError, match="classifier_other/1 holds a SavedModel without classify"):
+        sources.load_classifier("other", tmp_path)
+    for call in (sources.load_classifier, sources.load_entry):
+        with pytest.raises(UserError, match="is None; expected"):
+            call(None)
 
 
 def test_a_saved_model_named_by_its_folder_is_compared_with_the_index_too(tmp_path):

@@ -270,6 +270,7 @@ def test_unknown_names(call):
     with pytest.raises(UserError, match="unknown model 'zzzzzzzz'; python -m tfcoded.zoo lists all"):
         call("zzzzzzzz")
     for name, near in (
+        ("CODED_5_50", "coded_5_50"),
         ("bwlc_joint_snr1_smok", "bwlc_joint_snr1"),
         ("bwlc_joint_snr_smoke", "bwlc_joint_snr1_smoke"),
         ("coded_10_300_smoke", "coded_10_300"),
@@ -277,6 +278,53 @@ def test_unknown_names(call):
     ):
         with pytest.raises(UserError, match=f"unknown model '{name}'; did you mean '{near}'"):
             call(name)
+
+
+@pytest.mark.parametrize("call", [zoo.config, zoo.saved_model_path, zoo.load])
+def test_what_is_no_name_of_a_model(call):
+    with pytest.raises(UserError, match="unknown model 'classifier_mnist'; classifiers are no models"):
+        call("classifier_mnist")
+    for path in ("../zoo/coded_8_240", "/etc", "runs/mine", "..", ""):
+        with pytest.raises(UserError, match=f"unknown model '{path}'; a path is given by --saved_model or --workdir"):
+            call(path)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [zoo.config, zoo.saved_model_path, zoo.trained_path, zoo.load, zoo.load_trained, zoo.measured, zoo.has_weights],
+)
+@pytest.mark.parametrize("name", [None, 3, b"coded_8_240", pathlib.Path("coded_8_240")])
+def test_what_is_no_text_is_no_name(call, name):
+    with pytest.raises(UserError, match="expected a str such as 'coded_10_300'"):
+        call(name)
+
+
+def test_no_name_leads_out_of_the_folders(tmp_path):
+    inside = tmp_path / "zoo"
+    inside.mkdir()
+    add_weights(tmp_path, "outside")
+    (tmp_path / "outside" / "metrics.json").write_text('{"metrics": {"psnr": 18.1}}')
+    for name in ("../outside", str(tmp_path / "outside")):
+        assert not zoo.has_weights(name, inside) and not zoo.measured(name, inside)
+        assert zoo.find(name, inside) is None and zoo.find(f"{name}/1", inside) is None
+        with pytest.raises(UserError, match=f"the zoo has no weights for '{name}'"):
+            zoo.load_trained(name, inside)
+    (inside / "SHA256SUMS").write_text(f"{'0' * 64}  ../outside/1/saved_model.pb\n")
+    with pytest.raises(UserError, match="names ../outside/1/saved_model.pb, which is no path such as"):
+        zoo.trained(inside)
+
+
+def test_numbers_without_weights_lead_to_a_clone(tmp_path):
+    """As in an installed wheel, which carries the configurations and what was measured."""
+    packaged = tmp_path / "_zoo" / "mine"
+    packaged.mkdir(parents=True)
+    shutil.copy(ROOT / "zoo/coded_8_240/config.yaml", packaged)
+    (packaged / "metrics.json").write_text('{"metrics": {"psnr": 18.1}}')
+    with pytest.raises(UserError, match="for 'mine' .*; a clone of tfcoded's repository has them in zoo/mine; name a"):
+        zoo.load("mine", tmp_path / "_zoo")
+    with pytest.raises(UserError) as error:
+        zoo.load_trained("classifier_absent")
+    assert "a clone" not in str(error.value) and str(error.value).endswith("python -m tfcoded.train_classifier")
 
 
 def test_directory_order(tmp_path, monkeypatch):
@@ -289,6 +337,8 @@ def test_directory_order(tmp_path, monkeypatch):
     assert zoo.directory(second) == second
     with pytest.raises(UserError, match="zoo_dir is .*nowhere', which is no folder"):
         zoo.directory(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="zoo_dir is '', which is no folder"):
+        zoo.directory("")  # and not the current one
     monkeypatch.setenv(zoo.ENVIRONMENT, str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="TFCODED_ZOO is"):
         zoo.list()
@@ -399,7 +449,9 @@ def test_load(tmp_path):
     module = tf.Module()
     module.double = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec([None], tf.float32)])
     tf.saved_model.save(module, str(tmp_path / "coded_10_300" / "1"))
-    assert zoo.load("coded_10_300", tmp_path).double([1.5]).numpy().tolist() == [3.0]
+    with pytest.raises(UserError, match="coded_10_300/1 holds a SavedModel without configuration"):
+        zoo.load("coded_10_300", tmp_path)
+    assert zoo.load_saved_model(tmp_path / "coded_10_300" / "1").double([1.5]).numpy().tolist() == [3.0]
 
 
 def test_table():

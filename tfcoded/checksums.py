@@ -6,11 +6,12 @@ every `<entry>/golden.npz`, so that
     cd zoo && sha256sum -c SHA256SUMS
 
 checks the folder without this package. A folder without an index, such as one of a user's own models, is not
-checked.
+checked. The hashes show damage and mistakes; they are no signature: who can change a model can change its hashes.
 """
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import os
 import pathlib
@@ -22,6 +23,10 @@ from tfcoded.files import write_atomically
 INDEX = "SHA256SUMS"
 
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_ADVICE = (
+    "Restore the files from where they come; models of your own belong into another folder (--zoo_dir), or are added by"
+    " python -m export.ship"
+)
 
 
 def read(root):
@@ -37,20 +42,22 @@ def read(root):
     Raises:
       UserError: if the index is damaged.
     """
-    path = pathlib.Path(root) / INDEX
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    path, text = pathlib.Path(root) / INDEX, _text(root)
+    if text is None:
         return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
     index = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         match = _LINE.fullmatch(line)
-        if match is None or match[2] in index:
-            reason = "is no line of sha256sum" if match is None else f"names {match[2]} again"
-            raise UserError(f"{path}: line {number} {reason}; restore the file")
-        index[match[2]] = match[1]
+        if match is None:
+            problem = "is no line of sha256sum"
+        elif not {"", ".", ".."}.isdisjoint(match[2].split("/")):  # absolute, or out of the folder
+            problem = f"names {match[2]}, which is no path such as coded_10_300/1/saved_model.pb"
+        elif match[2] in index:
+            problem = f"names {match[2]} again"
+        else:
+            index[match[2]] = match[1]
+            continue
+        raise UserError(f"{path}: line {number} {problem}; restore the file")
     return index
 
 
@@ -65,7 +72,8 @@ def verify(root, part):
       `int`, the number of files that were checked; 0 without an index.
 
     Raises:
-      UserError: if a file is missing, differs, or is there without being listed; the message names each.
+      UserError: if a file is missing, differs, or is there without being listed, or a folder is a symbolic link, which
+        may lead to files that are not compared; the message names each.
 
     Example:
 
@@ -77,6 +85,9 @@ def verify(root, part):
     index = read(root)
     if index is None:
         return 0
+    links = [f"{name} is a symbolic link; expected a folder" for name in _linked_folders(root, part)]
+    if links:
+        raise UserError(f"{root}: {'; '.join(links)}. {_ADVICE}")
     listed = {name for name in index if name.startswith(f"{part}/")}
     present = {name for name in _files(root, part.partition("/")[0]) if name.startswith(f"{part}/")}
     problems = [f"{name} is missing" for name in sorted(listed - present)]
@@ -86,10 +97,7 @@ def verify(root, part):
         if found != index[name]:
             problems.append(f"{name} is damaged: its SHA-256 is {found[:12]}..., not {index[name][:12]}...")
     if problems:
-        raise UserError(
-            f"{root}: {'; '.join(problems)}. Restore the files from where they come; models of your own belong"
-            " into another folder (--zoo_dir), or are added by python -m export.ship"
-        )
+        raise UserError(f"{root}: {'; '.join(problems)}. {_ADVICE}")
     return len(listed)
 
 
@@ -99,19 +107,16 @@ def verify_listed(folder):
     A model of one's own may lie beside listed ones, unlisted.
 
     Args:
-      folder: `str` or path, such as `zoo/coded_10_300/1`.
+      folder: `str` or path, such as `zoo/coded_10_300/1`. Where it is reached by symbolic links, the index beside what
+        they lead to counts too.
 
     Raises:
-      UserError: as `verify`.
+      UserError: as `verify`, and if there is an index that cannot be read.
     """
-    folder = pathlib.Path(folder).resolve()
-    root, part = folder.parent.parent, f"{folder.parent.name}/{folder.name}"
-    try:
-        listed = f"{part}/" in (root / INDEX).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return  # there is none, or it is something else
-    if listed:
-        verify(root, part)
+    for path in dict.fromkeys(map(pathlib.Path, (os.path.abspath(folder), os.path.realpath(folder)))):
+        root, part = path.parent.parent, f"{path.parent.name}/{path.name}"
+        if re.search(rf"(^|[ *]){re.escape(part)}/", _text(root) or "", re.MULTILINE):
+            verify(root, part)
 
 
 def update(root, entry):
@@ -161,6 +166,29 @@ def sha256(path):
     """The SHA-256 of a file, in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _text(root):
+    """The text of a folder's index, or `None` if there is none."""
+    path = pathlib.Path(root) / INDEX
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise UserError(f"cannot read {path}: {why}; restore it, or move it if it is none of a zoo") from error
+
+
+def _linked_folders(root, part):
+    """Paths below `root` of the folders of a part that are symbolic links, where files could leave the zoo."""
+    entry, _, version = part.partition("/")
+    folders = [root / entry]
+    versions = [root / part] if version else root.glob(f"{glob.escape(entry)}/*")
+    for folder in versions:
+        if folder.name.isdecimal() and folder.is_dir():
+            folders += [folder, *(pathlib.Path(at, name) for at, names, _ in os.walk(folder) for name in names)]
+    return sorted(folder.relative_to(root).as_posix() for folder in folders if folder.is_symlink())
 
 
 def _files(root, entry):

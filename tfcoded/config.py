@@ -16,7 +16,6 @@ models with an error-correcting code, a `Config`. This module imports neither Te
 """
 
 import dataclasses
-import difflib
 import pathlib
 
 from tfcoded import data_names
@@ -32,6 +31,7 @@ from tfcoded.sections import (
     plain,
     types_of,
 )
+from tfcoded.suggestions import nearest
 from tfcoded.system_config import SystemConfig
 
 CODES = ("uncoded", "repetition", "hierarchical", "random")
@@ -484,11 +484,8 @@ def _resolve(config, key, assignment):
     if key.partition(".")[0] in config.FACTS:
         raise ConfigError(f"override {assignment!r}: {key!r} is a fact about the model, not a setting")
     by_leaf = {full.rpartition(".")[2]: full for full in keys}
-    near = difflib.get_close_matches(key, keys + list(by_leaf), n=1, cutoff=0.5)
-    near = near or difflib.get_close_matches(key.rpartition(".")[2], by_leaf, n=1, cutoff=0.5)
-    hint = f"expected one of {', '.join(keys)}"
-    if near:
-        hint = f"did you mean {by_leaf.get(near[0], near[0])!r}?"
+    near = nearest(key, keys + list(by_leaf), 0.5) or nearest(key.rpartition(".")[2], by_leaf, 0.5)
+    hint = f"did you mean {by_leaf.get(near, near)!r}?" if near else f"expected one of {', '.join(keys)}"
     raise ConfigError(f"override {assignment!r}: unknown key {key!r}; {hint}")
 
 

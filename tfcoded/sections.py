@@ -4,7 +4,6 @@
 """
 
 import dataclasses
-import difflib
 import functools
 import math
 import re
@@ -15,6 +14,7 @@ import yaml
 
 from tfcoded import data_names
 from tfcoded.errors import UserError
+from tfcoded.suggestions import nearest
 
 
 class ConfigError(UserError):
@@ -112,8 +112,8 @@ def build(cls, values, place):
     kinds = types_of(cls)
     for key in values:
         if key not in kinds:
-            near = difflib.get_close_matches(str(key), kinds, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(kinds)}"
+            near = nearest(str(key), kinds, 0.5)
+            hint = f"did you mean {near!r}?" if near else f"expected one of {', '.join(kinds)}"
             raise ConfigError(f"unknown key {key!r} in {where}; {hint}")
     for field in dataclasses.fields(cls):
         required = field.default is field.default_factory is dataclasses.MISSING
@@ -203,8 +203,8 @@ def show(value, expected=False):
 
 def one_of(choices, given):
     """What was expected where one of `choices` was, with the nearest to `given`."""
-    near = difflib.get_close_matches(str(given).lower(), choices, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    near = nearest(str(given), choices)
+    hint = f" (did you mean {near!r}?)" if near else ""
     return f"one of {', '.join(map(repr, choices))}{hint}"
 
 

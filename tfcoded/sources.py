@@ -1,14 +1,16 @@
 """Where evaluation and generation get a model from: the zoo, a SavedModel or a training run's folder."""
 
 import json
+import os
 import pathlib
 from typing import NamedTuple
 
 from absl import flags
 
 from tfcoded import config as configuration
-from tfcoded import inception_weights, kinds, zoo
+from tfcoded import identity, inception_weights, kinds, zoo
 from tfcoded.errors import UserError
+
 
 class Source(NamedTuple):
     """A trained model.
@@ -83,7 +85,7 @@ def check(values):
         zoo.saved_model_path(values.model, values.zoo_dir)
     elif values.saved_model is not None:
         saved_model_folder(values.saved_model)
-    elif not pathlib.Path(values.workdir).is_dir():
+    elif not _path(values.workdir, "--workdir").is_dir():
         raise UserError(
             f"--workdir {values.workdir} is not a folder; expected the --workdir of python -m tfcoded.train"
         )
@@ -118,41 +120,15 @@ def load_run(workdir):
     """Loads the latest checkpoint of a training run, as a `Source`; see `export.savedmodel.load_workdir`."""
     from export.savedmodel import load_workdir
 
+    workdir = _path(workdir, "workdir")
     epochs, codec = checkpoint_epochs(workdir), load_workdir(workdir)
     if checkpoint_epochs(workdir) != epochs:  # the training goes on, and finished an epoch meanwhile
         return load_run(workdir)
-    return Source(codec, configuration_of(codec, workdir), epochs)
+    return Source(codec, identity.configuration_of(codec, workdir), epochs)
 
 
 def _saved(codec, folder):
-    return Source(codec, configuration_of(codec, folder), _recorded_epochs(folder))
-
-
-def configuration_of(codec, folder):
-    """The configuration inside a model.
-
-    Args:
-      codec: the model, a loaded SavedModel or the object that one is saved from.
-      folder: `str` or path where it comes from, for messages.
-
-    Returns:
-      A `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
-
-    Raises:
-      UserError: if it is a SavedModel of something else.
-    """
-    _require_methods(codec, ("configuration",), folder)
-    text = codec.configuration()
-    text = text if isinstance(text, str) else text.numpy().decode()
-    config = configuration.from_yaml(text, source=str(folder))
-    _require_methods(codec, kinds.of(config).methods, folder)
-    return config
-
-
-def _require_methods(codec, methods, folder):
-    missing = ", ".join(method for method in methods if not hasattr(codec, method))
-    if missing:
-        raise UserError(f"{folder} holds a SavedModel without {missing}; expected one that tfcoded exported")
+    return Source(codec, identity.configuration_of(codec, folder), _recorded_epochs(folder))
 
 
 def load_classifier(dataset, zoo_dir=None):
@@ -167,12 +143,15 @@ def load_classifier(dataset, zoo_dir=None):
       the zoo has no classifier of this data set.
 
     Raises:
-      UserError: if its files are damaged.
+      UserError: if its files are damaged, or hold no classifier.
     """
+    if not isinstance(dataset, str):
+        raise UserError(f"a data set is {dataset!r}; expected its name")
     name = f"{zoo.CLASSIFIER}{dataset}"
     if not zoo.has_weights(name, zoo_dir):
         return None
     model = zoo.load_trained(name, zoo_dir)
+    identity.require_methods(model, ("classify",), zoo.trained_path(name, zoo_dir))
     # The closure keeps `model` alive: `model.classify` alone would not keep its own variables.
     return lambda images: model.classify(images)
 
@@ -185,7 +164,7 @@ def saved_model_folder(path):
     """
     found = find_saved_model(path)
     if found is None:
-        if not pathlib.Path(path).is_dir():
+        if not _path(path, "--saved_model").is_dir():
             raise UserError(f"--saved_model {path} is not a folder; expected one that holds saved_model.pb")
         raise UserError(f"--saved_model {path} holds neither saved_model.pb nor a version folder such as 1/ with it")
     return found
@@ -193,7 +172,7 @@ def saved_model_folder(path):
 
 def find_saved_model(path):
     """As `saved_model_folder`, but `None` if there is none."""
-    path = pathlib.Path(path)
+    path = _path(path, "a SavedModel's folder")
     if (path / "saved_model.pb").is_file():
         return path
     numbered = (child for child in path.iterdir() if child.name.isdecimal()) if path.is_dir() else ()
@@ -211,7 +190,7 @@ def checkpoint_epochs(workdir):
     """
     from tfcoded.checkpoints import latest_epoch
 
-    workdir = pathlib.Path(workdir)
+    workdir = _path(workdir, "workdir")
     file = workdir / "config.yaml"
     parts = {}
     if file.is_file():
@@ -231,3 +210,10 @@ def _recorded_epochs(folder):
         except (OSError, ValueError, KeyError, TypeError):
             continue  # the number of epochs is told where it is known; nothing depends on it
     return None
+
+
+def _path(path, name):
+    """`pathlib.Path` of what a user gave under this name; an empty one would be the current folder."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise UserError(f"{name} is {path!r}; expected the path of a folder")
+    return pathlib.Path(path)

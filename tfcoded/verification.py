@@ -1,6 +1,6 @@
 """Whether the trained models of a zoo folder are complete and undamaged, and compute what they once did."""
 
-from tfcoded import checksums, golden, kinds, sources, zoo
+from tfcoded import checksums, golden, identity, kinds, zoo
 from tfcoded.errors import UserError
 
 
@@ -30,8 +30,7 @@ def verify(name, zoo_dir=None):
     if name.startswith(zoo.CLASSIFIER):
         expected = _classifier_signatures(loaded)
     else:
-        config = sources.configuration_of(loaded, folder)
-        _require_same(config, zoo.config(name, zoo_dir))
+        config = identity.require_entry(loaded, zoo.config(name, zoo_dir), folder)
         expected = kinds.of(config).signatures(config)
         outputs = folder.parent / "golden.npz"
         if files or outputs.is_file():
@@ -76,15 +75,6 @@ def verify_all(names=(), zoo_dir=None):
                 " --model=NAME && python -m export.ship --workdir=runs/NAME"
             )
     return failed
-
-
-def _require_same(inside, entry):
-    """Refuses a model of another configuration than its entry's; published numbers, epochs do not matter."""
-    from tfcoded.workdir import differences
-
-    changed = differences(inside, entry)
-    if changed:
-        raise UserError(f"the SavedModel is of another configuration than its entry: {'; '.join(changed)}")
 
 
 def _classifier_signatures(loaded):

@@ -36,10 +36,12 @@ model = zoo.load("coded_10_300")
 model.encode(images)["bits"]
 ```
 
+A SavedModel is a program: loading or calling one can read and write files as any program that is started by the same
+user. The hashes show damage and mistakes, not malice: load only what comes from where you would take a program from.
+
 TensorFlow is imported by the functions that load models only.
 """
 
-import difflib
 import json
 import math
 import os
@@ -48,9 +50,10 @@ import re
 import sys
 import typing
 
-from tfcoded import checksums
+from tfcoded import checksums, identity
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
+from tfcoded.suggestions import nearest
 from tfcoded.system_config import SystemConfig
 
 ENVIRONMENT = "TFCODED_ZOO"
@@ -161,6 +164,8 @@ def measured_path(name, file="metrics.json", zoo_dir=None):
     Returns:
       `pathlib.Path`, or `None` if there is no such file.
     """
+    if not _is_name(name):
+        return None
     # Numbers belong to weights: those of another folder's model would say nothing about the one in use.
     for folder in _directories(zoo_dir):
         path = folder / name / file
@@ -213,6 +218,8 @@ def find(relative, zoo_dir=None):
     Raises:
       UserError: if `zoo_dir` is no folder.
     """
+    if not all(map(_is_name, relative.split("/"))):  # it leads out of the folders
+        return None
     paths = (folder / relative for folder in _directories(zoo_dir))
     return next((path for path in paths if path.exists()), None)
 
@@ -268,10 +275,12 @@ def trained_path(name, zoo_dir=None):
     home = _home(name, zoo_dir)
     if home is None:
         folders = ", ".join(map(str, _directories(zoo_dir)))
+        command = "train_classifier" if name.startswith(CLASSIFIER) else f"train --model={name}"
+        # An installed wheel carries what was measured, and not the weights that it was measured of.
+        clone = f"a clone of tfcoded's repository has them in zoo/{name}; " if measured_path(name, zoo_dir=zoo_dir) else ""
         raise UserError(
-            f"the zoo has no weights for {name!r} (looked in {folders}); train it with "
-            f"python -m tfcoded.train --model={name}, or name a folder that holds {name}/1 with --zoo_dir or "
-            f"{ENVIRONMENT}"
+            f"the zoo has no weights for {name!r} (looked in {folders}); {clone}name a folder that holds {name}/1 with"
+            f" --zoo_dir or {ENVIRONMENT}, or train it with python -m tfcoded.{command}"
         )
     return home / name / "1"
 
@@ -288,8 +297,8 @@ def load(name, zoo_dir=None):
       `elbo`; of a communication system `transmit`, `corrupt`, `receive`, `communicate` and `rates`.
 
     Raises:
-      UserError: if there is no such entry, it has no weights, or the files are damaged: not those that the folder's
-        SHA256SUMS names, if it has one.
+      UserError: if there is no such entry, it has no weights, the files are damaged (not those that the folder's
+        SHA256SUMS names, if it has one), or they hold a model of another configuration than the entry's.
 
     Example:
 
@@ -298,14 +307,18 @@ def load(name, zoo_dir=None):
     model.generate(16, [0, 1])["images"]   # float32[16, 28, 28, 1]
     ```
     """
-    _configuration_path(name, zoo_dir)
-    return load_trained(name, zoo_dir)
+    entry = config(name, zoo_dir)
+    loaded = load_trained(name, zoo_dir)
+    identity.require_entry(loaded, entry, trained_path(name, zoo_dir))
+    return loaded
 
 
 def load_trained(name, zoo_dir=None):
-    """As `load`, for the classifiers too."""
+    """As `load`, for the classifiers too, and whatever the configuration inside."""
     folder = trained_path(name, zoo_dir)
-    checksums.verify(folder.parent.parent, f"{name}/{folder.name}")
+    root = folder.parent.parent
+    if not checksums.verify(root, f"{name}/{folder.name}"):
+        print(f"warning: {root} has no {checksums.INDEX}: the files of {name} are compared with nothing", file=sys.stderr)
     return _load(folder)
 
 
@@ -339,10 +352,10 @@ def _load(folder):
 def _directories(zoo_dir):
     """Existing folders of entries, in the order of the module's docstring."""
     folders = []
-    named, origin = (zoo_dir, "zoo_dir") if zoo_dir else (os.environ.get(ENVIRONMENT), ENVIRONMENT)
-    if named:
+    named, origin = (os.environ.get(ENVIRONMENT) or None, ENVIRONMENT) if zoo_dir is None else (zoo_dir, "zoo_dir")
+    if named is not None:
         folders.append(pathlib.Path(named).expanduser())
-        if not folders[0].is_dir():
+        if not str(named) or not folders[0].is_dir():
             raise UserError(f"{origin} is {str(named)!r}, which is no folder; expected one of zoo entries")
     # setup.py tells a clone from site-packages, where a folder `zoo` would be somebody else's.
     if (_PACKAGE.parent / "setup.py").is_file():
@@ -359,8 +372,17 @@ def _home(name, zoo_dir):
     return next((folder for folder in _directories(zoo_dir) if _has_model(folder, name)), None)
 
 
+def _is_name(name):
+    """Whether it can be a folder's name, and no path that leads elsewhere; refuses what is no text."""
+    if not isinstance(name, str):
+        raise UserError(f"a name is {name!r}; expected a str such as 'coded_10_300'")
+    return name not in ("", ".", "..") and not re.search(r"[/\0]", name)
+
+
 def _has_model(folder, name):
     """Whether a folder of entries has a SavedModel; one that it lists and lacks is damaged, and no other replaces it."""
+    if not _is_name(name):
+        return False
     if (folder / name / _SAVED_MODEL).is_file():
         return True
     return any(path.startswith(f"{name}/1/") for path in checksums.read(folder) or ())
@@ -378,16 +400,22 @@ def _configuration_paths(zoo_dir):
 
 def _configuration_path(name, zoo_dir):
     """The config.yaml of an entry, or of the entry that a smoke configuration is derived from."""
-    paths = _configuration_paths(zoo_dir)
+    plain, paths = _is_name(name), _configuration_paths(zoo_dir)
     if name in paths:
         return paths[name]
     stem = name.removesuffix(SMOKE)
     if stem in paths and _has_smoke(paths[stem]):
         return paths[stem]
     hint = ""
-    for near in difflib.get_close_matches(stem, paths, n=1, cutoff=0.5):
-        meant = near + SMOKE if stem != name and _has_smoke(paths[near]) else near
-        hint = f"did you mean {meant!r}? "
+    if not plain:
+        hint = "a path is given by --saved_model or --workdir; "
+    elif name.startswith(CLASSIFIER):
+        hint = "classifiers are no models: they label images for the semantic accuracy of models; "
+    else:
+        near = nearest(stem, paths)
+        if near:
+            meant = near + SMOKE if stem != name and _has_smoke(paths[near]) else near
+            hint = f"did you mean {meant!r}? "
     raise UserError(f"unknown model {name!r}; {hint}python -m tfcoded.zoo lists all")
 
 
@@ -453,8 +481,8 @@ def _main(*arguments):
         known = sorted({entry.dataset for entry in entries.values()})
         entries = {each: entry for each, entry in entries.items() if entry.dataset == dataset}
         if not entries:
-            near = difflib.get_close_matches(dataset, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+            near = nearest(dataset, known)
+            hint = f"did you mean {near!r}?" if near else f"expected one of {', '.join(known)}"
             raise UserError(f"no entry for data set {dataset!r}; {hint}")
     print(listing.render(entries, zoo_dir, flags.FLAGS.format))
     return 0

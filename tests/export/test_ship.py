@@ -270,8 +270,20 @@ def test_golden_outputs_have_a_hash(copy):
 def test_a_model_of_another_configuration_is_found(copy):
     path = copy / "tiny" / "config.yaml"
     path.write_text(path.read_text().replace("beta: 15.0", "beta: 7.0"))
-    with pytest.raises(UserError, match="another configuration than its entry: beta 15.0, not 7.0"):
-        verification.verify("tiny", copy)
+    (copy / "SHA256SUMS").unlink()  # nothing else tells then
+    for call in (zoo.load, verification.verify):
+        with pytest.raises(UserError, match="another configuration than the entry tiny: beta 15.0, not 7.0"):
+            call("tiny", copy)
+    done = shipped.run("tfcoded.generate", "--model=tiny", f"--zoo_dir={copy}", f"--out={copy}/out")
+    assert done.returncode == 2 and "another configuration than the entry tiny" in done.stderr
+    assert not list((copy / "out").iterdir())
+
+
+def test_a_folder_without_hashes_is_told(copy, capsys):
+    assert zoo.load("tiny", copy) and not capsys.readouterr().err
+    (copy / "SHA256SUMS").unlink()
+    assert zoo.load("tiny", copy)
+    assert capsys.readouterr().err == f"warning: {copy} has no SHA256SUMS: the files of tiny are compared with nothing\n"
 
 
 def test_the_command_that_verifies(copy, capsys):
