@@ -167,3 +167,27 @@ def test_what_words_alone_give_is_in_their_files(name):
     _, (heading, rows) = tables_of_trained_models()
     measured = zoo.measured(name)
     assert rows[name] == [tables.formatted(measured[f"{_METRICS[column]}_words"]) for column in heading]
+
+
+def test_the_ssim_against_the_paper_is_what_was_measured():
+    differences = {}  # (part of the data, whether there is a code, whether it is above the paper's) -> {name: difference}
+    for name in TRAINED:
+        config = zoo.config(name)
+        for file, suffix in (("metrics.json", ""), ("metrics_train.json", "_train")):
+            if f"ssim{suffix}" in config.published:
+                record = zoo.read_record(zoo.measured_path(name, file))
+                found = record["metrics"]["ssim"].value - config.published[f"ssim{suffix}"]
+                differences.setdefault((suffix, config.code.kind != "uncoded", found > 0), {})[name] = found
+
+    def spread(*key):
+        numbers = [abs(found) for found in differences[key].values()]
+        return f"{min(numbers):.3f} to {max(numbers):.3f}"
+
+    above = {"coded_10_200", "coded_10_300", "coded_8_240_mnist"}
+    assert set(differences["", True, True]) == above and len(differences) == 5
+    said = " ".join(README.split())
+    assert f"below the paper's by {spread('', True, False)} with a code and 5 or 8 bits or ten copies of ten" in said
+    assert f"and by {spread('', False, False)} without a code" in said
+    assert f"`coded_10_200`, `coded_10_300` and MNIST's model are above it by {spread('', True, True)}" in said
+    assert f"by {spread('_train', True, False)} with a code and by {spread('_train', False, False)} without" in said
+    assert max(zoo.measured(name)["ssim"].standard_error for name in TRAINED) <= 0.0020
