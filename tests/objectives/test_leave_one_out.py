@@ -39,5 +39,17 @@ def test_equal_values_teach_nothing():
 
 
 def test_one_sample_is_refused():
-    with pytest.raises(ValueError, match="at least 2 samples"):
+    with pytest.raises(ValueError, match="at least 2 samples, got 1"):
         objectives.leave_one_out(tf.zeros([1, 2]), tf.zeros([1, 2]))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_unknown_number_of_samples_that_turns_out_to_be_one_is_refused(compiled):
+    """It is divided by the number of the others: the surrogate and its gradient would be NaN."""
+    unknown = tf.TensorSpec([None, 2], tf.float32)
+    function = tf.function(objectives.leave_one_out, input_signature=[unknown, unknown], jit_compile=compiled)
+    values, log_q = tf.constant([[1.0, 2.0], [3.0, 5.0]]), tf.constant([[0.1, 0.2], [0.3, 0.4]])
+    np.testing.assert_allclose(function(values, log_q), objectives.leave_one_out(values, log_q), rtol=1e-6)
+    for count in (0, 1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="at.least.2.samples"):
+            function(values[:count], log_q[:count])

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfcoded.objectives.samples import at_least
+
 
 def leave_one_out(values, log_probabilities):
     """A surrogate whose gradient is the REINFORCE leave-one-out estimator of the gradient of E_q[f].
@@ -21,7 +23,7 @@ def leave_one_out(values, log_probabilities):
       `[...]`. Only its gradient means anything; its value does not.
 
     Raises:
-      ValueError: if there is a single sample.
+      ValueError: if there are fewer than 2 samples (`InvalidArgumentError` where their number is not static).
 
     Example:
 
@@ -37,9 +39,7 @@ def leave_one_out(values, log_probabilities):
     [2]: Martinez-Garcia et al. Improved Variational Inference in Discrete VAEs using Error Correcting Codes. UAI 2025,
          equations 27-29.
     """
-    samples = values.shape[0]
-    if samples is not None and samples < 2:
-        raise ValueError("leave-one-out needs at least 2 samples: the others are the baseline; got 1")
+    values = at_least(2, values, "leave-one-out, where the others are the baseline of each,")
     others = tf.cast(tf.shape(values)[0] - 1, values.dtype)
     advantage = (values - tf.reduce_mean(values, axis=0)) / others
     return tf.reduce_sum(tf.stop_gradient(advantage) * log_probabilities, axis=0)
