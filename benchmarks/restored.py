@@ -25,7 +25,7 @@ def coded_dvae(path):
     from tfcoded import kinds, models, zoo
 
     codec = zoo.load_saved_model(folder)
-    config = identity.configuration_of(codec, folder)
+    config = zoo.with_own_facts(identity.configuration_of(codec, folder))
     if kinds.of(config).name != "coded_dvae":
         raise UserError(f"--model {path} is no Coded-DVAE")
     model = models.build(config)

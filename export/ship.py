@@ -10,7 +10,8 @@ writes into `<zoo_dir>/<entry>/`
   history.json         metrics of every epoch of the training
   golden.npz           a few inputs and outputs, for python -m tfcoded.zoo verify
   *.png, README.md     pictures, and the card, which --cards writes again for every entry
-and its hashes into `<zoo_dir>/SHA256SUMS`. `<zoo_dir>/README.md`, the table of all entries, follows.
+and its hashes into `<zoo_dir>/SHA256SUMS`. `<zoo_dir>/README.md`, the table of all entries, follows. A training of
+one's own, whose name is that of no entry, becomes a new one.
 """
 
 import dataclasses

@@ -48,7 +48,7 @@ class Shipment:
 
 
 def check(workdir, zoo_dir, overwrite=False):
-    """Finds the entry that a training run belongs to, without importing TensorFlow.
+    """Finds or names the entry that a training run belongs to, without importing TensorFlow.
 
     Args:
       workdir: `str` or path of the run.
@@ -60,20 +60,27 @@ def check(workdir, zoo_dir, overwrite=False):
 
     Raises:
       UserError: if the run is of another configuration than the entry of its name (more or fewer epochs are
-        fine), or the entry has a SavedModel already.
+        fine), started from given weights where published numbers would stand beside, or the entry has a SavedModel
+        already. If there is no entry of its name, one with the run's configuration is made.
     """
     workdir = pathlib.Path(workdir)
     if not (workdir / "config.yaml").is_file():
         raise UserError(f"{workdir} has no config.yaml; expected the --workdir of python -m tfcoded.train")
     run = configuration.load(workdir / "config.yaml")
-    shipment = Shipment(workdir, zoo.config(run.name, zoo_dir), zoo_dir)
+    rename = f"to ship it as a model of its own, change the name in {workdir / 'config.yaml'}"
+    if run.name.startswith(zoo.CLASSIFIER):
+        raise UserError(f"{workdir} trained {run.name}, whose name is one of classifiers; {rename}")
+    known = run.name in zoo.list(zoo_dir)
+    shipment = Shipment(workdir, zoo.config(run.name, zoo_dir) if known else run.without_published(), zoo_dir)
     changed = differences(run, shipment.config)
     if changed:
+        raise UserError(f"{workdir} is no training of the entry {run.name}: {'; '.join(changed)}; {rename}")
+    start = read_run(workdir).get("initial_weights")
+    if start and shipment.config.published:
         raise UserError(
-            f"{workdir} is no training of the entry {run.name}: {'; '.join(changed)}; give the configuration a name of"
-            f" its own, and {zoo_dir}/NAME/config.yaml"
+            f"{workdir} started from the weights of {start}, and what is published of the entry {run.name} is of"
+            f" trainings from scratch; {rename}"
         )
-    read_run(workdir)
     if (shipment.folder / VERSION).exists() and not overwrite:
         raise UserError(
             f"{shipment.folder / VERSION} exists; give --overwrite to replace it and what was measured of it"
@@ -207,7 +214,10 @@ def write_table(zoo_dir):
 def _carry(shipment, new):
     """Copies the entry's configuration, from which the card is made, and which this folder may lack."""
     source = zoo.find(f"{shipment.config.name}/{_CARRIED}", shipment.zoo_dir)
-    shutil.copyfile(source, new / _CARRIED)
+    if source is None:  # a model of one's own
+        write_atomically(new / _CARRIED, configuration.to_yaml(shipment.config))
+    else:
+        shutil.copyfile(source, new / _CARRIED)
 
 
 def _draw(codec, config, images, history, new):

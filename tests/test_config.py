@@ -314,6 +314,9 @@ def test_override_keeps_only_facts_that_stay_true(settings):
         settings.tables,
         settings.parameters,
     )
+    other = config.override(settings, ["training.learning_rate=1e-3"])
+    assert (other.published, other.parameters) == ({}, settings.parameters)
+    assert settings.without_published() == dataclasses.replace(other, training=settings.training)
     warmer = config.override(settings, ["beta=10"])
     assert (warmer.published, warmer.conflicts, warmer.tables) == ({}, {}, ())
     assert warmer.parameters == settings.parameters

@@ -7,13 +7,15 @@ import commands
 import fake_codec
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfcoded import data, measurement, provenance, zoo
 from tfcoded.metrics import Estimate, log_likelihood
 
 
-def run(*arguments, cwd):
+def run(*arguments, cwd, zoo_dir=None):
     environment = {key: value for key, value in os.environ.items() if key != "TFCODED_ZOO"}
+    environment |= {"TFCODED_ZOO": str(zoo_dir)} if zoo_dir else {}
     return commands.run("tfcoded.evaluate", *arguments, cwd=cwd, env=environment)
 
 
@@ -29,13 +31,17 @@ def saved(tmp_path_factory):
     )
     fake_codec.save(folder / "model" / "10", str(folder / "images.npz"))
     fake_codec.save(folder / "repetition", str(folder / "images.npz"), branches=(4,))
+    (folder / "zoo" / "fake").mkdir(parents=True)  # the entry of whose name and settings the model is
+    text = tf.saved_model.load(str(folder / "model" / "10")).configuration().numpy()
+    (folder / "zoo" / "fake" / "config.yaml").write_bytes(text)
     (folder / "model" / "2").mkdir()
     (folder / "model" / "2" / "saved_model.pb").write_bytes(b"not a model")
     return folder
 
 
 def test_a_saved_model_is_measured_and_recorded(saved, tmp_path):
-    result = run("--saved_model", saved / "model", "--runs=2", "--words=50", "--images=12", cwd=tmp_path)
+    arguments = ("--saved_model", saved / "model", "--runs=2", "--words=50", "--images=12")
+    result = run(*arguments, cwd=tmp_path, zoo_dir=saved / "zoo")
     assert result.returncode == 0, result.stderr
     lines = {line.split()[0]: line.split() for line in result.stdout.splitlines()}
     assert lines["metric"] == ["metric", "measured", "s.e.", "published"]
@@ -67,7 +73,7 @@ def test_a_saved_model_is_measured_and_recorded(saved, tmp_path):
 def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
     model = saved / "model" / "10"
     arguments = ("--saved_model", model, "--split=train", "--metrics=reconstruction,errors", "--runs=1", "--words=5", "--out=m.json")
-    assert run(*arguments, cwd=tmp_path).returncode == 0
+    assert run(*arguments, cwd=tmp_path, zoo_dir=saved / "zoo").returncode == 0
     content = json.loads((tmp_path / "m.json").read_text())
     assert content["split"] == "train" and content["images"] == 30
     assert content["published"] == {"psnr": 19.2, "ber": 0.25}
@@ -78,7 +84,8 @@ def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
     assert refused.stderr == "error: m.json exists; give another --out or --overwrite\n"
     assert (tmp_path / "m.json").read_bytes() == before
     assert run(*arguments, "--overwrite", "--seed=1", cwd=tmp_path).returncode == 0
-    assert json.loads((tmp_path / "m.json").read_text())["seed"] == 1
+    content = json.loads((tmp_path / "m.json").read_text())
+    assert content["seed"] == 1 and content["published"] == {}  # there is no entry of its name now
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -51,11 +53,20 @@ def test_epochs_are_told_where_they_are_recorded(tmp_path):
 
 def test_the_epochs_of_a_run_are_those_of_its_weights(monkeypatch):
     """A training that goes on may finish an epoch while its checkpoint is read."""
-    finished, loaded = iter([2, 3, 3, 3]), []
+    finished, loaded, config = iter([2, 3, 3, 3]), [], zoo.config("uncoded_8")
     monkeypatch.setattr(sources, "checkpoint_epochs", lambda workdir: next(finished))
-    monkeypatch.setattr(identity, "configuration_of", lambda codec, workdir: "config")
+    monkeypatch.setattr(identity, "configuration_of", lambda codec, workdir: config)
     monkeypatch.setattr(savedmodel, "load_workdir", lambda workdir: loaded.append(workdir) or f"read {len(loaded)}")
-    assert sources.load_run("run") == sources.Source("read 2", "config", 3)
+    assert sources.load_run("run") == sources.Source("read 2", config, 3)
+
+
+def test_what_is_published_is_of_runs_from_scratch(tmp_path, monkeypatch):
+    config = zoo.config("uncoded_8")
+    monkeypatch.setattr(identity, "configuration_of", lambda codec, workdir: config)
+    monkeypatch.setattr(savedmodel, "load_workdir", lambda workdir: None)
+    for start, expected in ((None, config), ("zoo/uncoded_8", config.without_published())):
+        (tmp_path / "run.json").write_text(json.dumps({"initial_weights": start}))
+        assert sources.load_run(tmp_path).config == expected
 
 
 def test_classifier_of_the_zoo(tmp_path):

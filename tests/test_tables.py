@@ -165,6 +165,27 @@ def test_training_runs_instead_of_the_zoo(tmp_path):
     assert [note for note in notes if note] == [text.splitlines()[-1][4:]]
 
 
+@pytest.mark.parametrize("where", ["metrics.json", "run.json"])
+def test_a_run_from_given_weights_is_no_training_from_scratch(tmp_path, where):
+    facts = {"training": {"initial_weights": "zoo/uncoded_8"}} if where == "metrics.json" else {}
+    measure(tmp_path, "uncoded_8", epochs=1, metrics={"ber": 0.3}, **facts)
+    if where == "run.json":  # measured again, by evaluate
+        (tmp_path / "uncoded_8" / "run.json").write_text('{"initial_weights": "zoo/uncoded_8"}')
+    row, text = ours(16, "15", runs_dir=tmp_path)
+    assert (row["BER"], row["epochs"], row[""]) == ("0.300", "1 after other weights", "here [1]")
+    note = "[1] trained from the weights of zoo/uncoded_8, not from random ones as the paper's"
+    assert text.splitlines()[-1] == note
+
+
+def test_a_run_of_other_images_is_left_out(tmp_path):
+    measure(tmp_path, "uncoded_8", epochs=1, metrics={"ber": 0.3})
+    changed = configuration.override(zoo.config("uncoded_8"), ["dataset=/data/mine"])
+    (tmp_path / "uncoded_8/config.yaml").write_text(configuration.to_yaml(changed))
+    row, text = ours(16, "15", runs_dir=tmp_path)
+    assert (row["BER"], row["epochs"]) == ("-", "-")
+    assert text.splitlines()[-1] == f"[1] left out: {tmp_path}/uncoded_8 is a training on /data/mine"
+
+
 def test_how_a_likelihood_was_measured_has_a_footnote(tmp_path):
     facts = {"images": 5, "samples": 300, "space": "z", "omega": 0.5, "prior": "fitted", "a": [0.2, 0.4], "b": [0.5, 0.5]}
     metrics = {"log_likelihood": -250.0, "effective_sample_size": 41.7}

@@ -28,16 +28,16 @@ training: {{epochs: 3, batch_size: 16, learning_rate: 0.01}}
 """
 
 
-def train(*arguments, check=True, prepare=""):
-    done = commands.run("tfcoded.train", *arguments, prepare=tiny_networks.PREPARE + prepare)
+def train(*arguments, check=True, prepare="", cwd=ROOT):
+    done = commands.run("tfcoded.train", *arguments, prepare=tiny_networks.PREPARE + prepare, cwd=cwd)
     if check:
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done
 
 
-def refused(*arguments):
+def refused(*arguments, cwd=ROOT):
     """The error message of a command that must fail with one line and no traceback."""
-    done = train(*arguments, check=False)
+    done = train(*arguments, check=False, cwd=cwd)
     assert done.returncode == 2, done.stdout[-2000:] + done.stderr[-4000:]
     assert "Traceback" not in done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -146,13 +146,22 @@ def test_more_epochs_go_on_and_other_settings_are_refused(finished, tiny, tmp_pa
     assert not (workdir / "saved_model" / "2").exists()
 
 
-@pytest.mark.parametrize("given", ["checkpoints/epoch-3", "saved_model", "saved_model/1"])
-def test_a_training_starts_from_the_weights_of_another(finished, tiny, tmp_path, given):
+@pytest.mark.parametrize(
+    "given, exactly",
+    [
+        ("checkpoints/epoch-3", "checkpoints/epoch-3"),
+        ("", "checkpoints/epoch-3"),
+        ("checkpoints", "checkpoints/epoch-3"),
+        ("saved_model", "saved_model/1"),
+        ("saved_model/1", "saved_model/1"),
+    ],
+)
+def test_a_training_starts_from_the_weights_of_another(finished, tiny, tmp_path, given, exactly):
     other, _ = finished
     source = other / given
     flags = [*tiny, "--noexport", "--epochs=1", "--override=training.learning_rate=1e-12"]
     done = train(*flags, f"--initial_weights={source}", "--workdir", tmp_path / "run")
-    assert f"starting from the weights of {source}" in done.stdout
+    assert f"starting from the weights of {other / exactly}\n" in done.stdout
     assert json.loads((tmp_path / "run" / "run.json").read_text())["initial_weights"] == str(source)
     # Nothing was learnt, so what the other run had reached is what is measured; from random weights it is far away.
     before, after = (json.loads((folder / "metrics.json").read_text())["metrics"] for folder in (other, tmp_path / "run"))
@@ -163,6 +172,38 @@ def test_a_training_starts_from_the_weights_of_another(finished, tiny, tmp_path,
 
     error = refused(*flags, "--workdir", tmp_path / "run")  # would go on as something else
     assert f"initial_weights: {source} there, None here" in error
+
+
+def test_a_copy_of_an_entry_is_no_training_of_the_entry(finished, tiny, tmp_path):
+    """As a card says: copy config.yaml, change the data set, start from the shipped weights."""
+    entry = tmp_path / "zoo" / "tiny"
+    entry.mkdir(parents=True)
+    text = tiny[1].read_text() + "published: {psnr: 18.5}\n"
+    (entry / "config.yaml").write_text(text)
+    images = np.load(tiny[1].parent / "images.npz")
+    np.savez(tmp_path / "mine.npz", train=images["test"], test=images["train"])
+    (tmp_path / "mine.yaml").write_text(text.replace("images.npz", "mine.npz").replace(str(tiny[1].parent), str(tmp_path)))
+    here = {"cwd": tmp_path}
+    more = ("--noexport", "--epochs=1", "--runs=2", "--words=20", f"--zoo_dir={tmp_path / 'zoo'}")
+    copied = ("--config=mine.yaml", *more)
+    initial = f"--initial_weights={finished[0]}"
+    error = refused(*copied, initial, **here)
+    assert "runs/tiny is for trainings of the zoo's entry tiny, and this is another (it starts from" in error
+    assert "mine.npz, not" in error and "give it a name of its own, such as --override name=mine, or a --workdir" in error
+    assert "(dataset" in refused(*copied, **here)
+    assert "(it starts from" in refused("--model=tiny", *more, initial, **here)
+    assert not (tmp_path / "runs").exists()
+
+    def published(workdir):
+        content = json.loads((workdir / "metrics.json").read_text())
+        return content["published"], "published" in (workdir / "config.yaml").read_text()
+
+    done = train(*copied, initial, "--override", "name=mine", **here)
+    assert "published" not in done.stdout and published(tmp_path / "runs" / "mine") == ({}, False)
+    done = train("--model=tiny", *more, initial, "--workdir=further", **here)
+    assert "published" not in done.stdout and published(tmp_path / "further") == ({}, False)
+    done = train("--model=tiny", *more, **here)
+    assert "published" in done.stdout and published(tmp_path / "runs" / "tiny") == ({"psnr": 18.5}, True)
 
 
 def test_without_initial_weights_a_training_starts_from_random_ones(finished, tiny, tmp_path):
@@ -176,9 +217,11 @@ def test_without_initial_weights_a_training_starts_from_random_ones(finished, ti
 
 def test_initial_weights_that_do_not_fit(finished, tiny, tmp_path):
     other, _ = finished
-    for given in (other, other / "checkpoints", other / "checkpoints" / "epoch-9"):
-        error = refused(*tiny, f"--initial_weights={given}", "--workdir", tmp_path / "a")
-        assert f"no checkpoint {given}" in error and "epoch-2, epoch-3" in error
+    given = other / "checkpoints" / "epoch-9"
+    error = refused(*tiny, f"--initial_weights={given}", "--workdir", tmp_path / "a")
+    assert f"no checkpoint {given}" in error and "epoch-2, epoch-3" in error
+    error = refused(*tiny, f"--initial_weights={tmp_path}", "--workdir", tmp_path / "a")
+    assert f"no checkpoint {tmp_path}; expected one such as RUN/checkpoints/epoch-20" in error
     error = refused(*tiny, f"--initial_weights={tmp_path}/nothing", "--workdir", tmp_path / "b")
     assert "expected one such as RUN/checkpoints/epoch-20, or the folder of a SavedModel" in error
     narrow, wide = "--override=network.encoder_width=8", "--override=network.image_shape=[32, 32, 3]"

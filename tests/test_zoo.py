@@ -392,6 +392,19 @@ def test_find(tmp_path):
     assert zoo.find("coded_10_300/nothing", tmp_path) is None
 
 
+def test_facts_are_of_the_entry_with_its_settings():
+    entry = zoo.config("coded_8_240")
+    shorter = config.override(entry, ["epochs=3"])
+    assert zoo.with_own_facts(entry) == entry and zoo.with_own_facts(shorter) == shorter
+    for change in ({"dataset": "mnist"}, {"beta": 10.0}, {"training": config.Training(200, batch_size=64)}):
+        copied = dataclasses.replace(entry, **change)  # a copy of the file of which this was changed
+        assert zoo.with_own_facts(copied) == dataclasses.replace(entry.without_published(), **change)
+    assert zoo.with_own_facts(dataclasses.replace(entry, name="mine")) == entry.without_facts(name="mine")
+    assert zoo.with_own_facts(entry.without_facts()) == entry.without_facts()  # none is added
+    system = zoo.config("bwlc_bec")
+    assert zoo.with_own_facts(dataclasses.replace(system, name="coded_8_240")) == system.without_facts(name="coded_8_240")
+
+
 def test_measured_metrics(tmp_path):
     entry = tmp_path / "coded_5_50_mnist"
     entry.mkdir()

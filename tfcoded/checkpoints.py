@@ -110,11 +110,17 @@ def restore_weights(model, path):
 
     Args:
       model: a built `keras.Model`.
-      path: `str`, a checkpoint without its suffix, such as `runs/coded_10_300/checkpoints/epoch-200`.
+      path: `str` or path, a checkpoint without its suffix, such as `runs/coded_10_300/checkpoints/epoch-200`, or the
+        folder of a run or of its checkpoints: the newest one.
+
+    Returns:
+      `str`, the checkpoint without its suffix.
 
     Raises:
       UserError: if there is no such checkpoint, or it is damaged or belongs to another model.
     """
+    if pathlib.Path(path).is_dir():
+        path = _newest(pathlib.Path(path) / FOLDER) or _newest(pathlib.Path(path)) or path
     file = pathlib.Path(f"{path}.index")
     if not file.is_file():
         folder = next((at for at in (pathlib.Path(path), pathlib.Path(path, FOLDER), file.parent) if _names(at)), None)
@@ -122,6 +128,7 @@ def restore_weights(model, path):
         there = f"{folder} has {', '.join(_names(folder))}" if folder else expected
         raise UserError(f"no checkpoint {path}; {there}")
     _restore(tf.train.Checkpoint(**_by_path(model.weights)), str(path), False, lambda: "Choose another checkpoint")
+    return str(path)
 
 
 def _newest(folder):

@@ -55,7 +55,7 @@ def main():
     dataset = data.load(dataset_name, FLAGS.data_dir)
     codecs = {}
     for model in FLAGS.models:
-        source = sources.load_run(model) if _is_run(model) else sources.load_entry(model, FLAGS.zoo_dir)
+        source = sources.load_run(model, FLAGS.zoo_dir) if _is_run(model) else sources.load_entry(model, FLAGS.zoo_dir)
         dataset.require_shape(source.config.item_shape)
         codecs[_title(model, source)] = source.codec
     print(*sheets.compared_reconstructions(codecs, dataset.test_images, out, FLAGS.columns, FLAGS.seed), sep="\n")

@@ -239,7 +239,9 @@ class Config(Configuration):
       objective: an `Objective`.
       training: a `Training`.
       published: metric -> the value that the paper reports for this model; keys ending in `_train` are on the
-        training images, all others on the test images. Empty for a model that is not the paper's.
+        training images, all others on the test images. Empty for a model that is not the paper's: commands leave them
+        out of a file that is no entry of the zoo or has other settings (`tfcoded.zoo.with_own_facts`), and of a
+        training that starts from given weights.
       conflicts: metric -> {table: value}, where another table of the paper disagrees with `published`.
       tables: where in the paper the values stand.
       parameters: {'encoder': n, 'decoder': n}, exact numbers of trainable parameters; may be empty.
@@ -278,7 +280,9 @@ class Config(Configuration):
         kept = {}
         if (changed.code, changed.network) == (self.code, self.network):
             kept["parameters"] = self.parameters
-        if changed == self.without_facts(training=changed.training):
+        # More epochs merely follow, and how many samples share the memory changes nothing but the speed.
+        free = {name: getattr(changed.training, name) for name in ("epochs", "samples_at_once")}
+        if changed == self.without_facts(training=dataclasses.replace(self.training, **free)):
             kept |= {fact: getattr(self, fact) for fact in ("published", "conflicts", "tables")}
         return kept
 
@@ -414,9 +418,9 @@ def to_yaml(config):
 def override(config, assignments):
     """Returns a copy of a configuration with some settings changed.
 
-    What the paper reports (`published`, `conflicts`, `tables`, `figures`) is kept as long as only `training` changes,
-    `parameters` as long as nothing changes that they could depend on, such as `code` and `network`: neither would
-    be true of another model.
+    What the paper reports (`published`, `conflicts`, `tables`) is kept as long as nothing but the number of epochs
+    changes, `parameters` as long as nothing changes that they could depend on, such as `code` and `network`: neither
+    would be true of another model.
 
     Args:
       config: a `Config` or `SystemConfig`.

@@ -78,6 +78,10 @@ class Configuration(Section):
         """dict of those facts that remain true of `changed`, this configuration with other settings."""
         raise NotImplementedError
 
+    def without_published(self):
+        """A copy without what papers report of it, which is of a training from scratch with these very settings."""
+        return dataclasses.replace(self.without_facts(), parameters=self.parameters)
+
     def without_facts(self, **changes):
         """A copy with these settings changed and all facts empty."""
         blank = {fact: types_of(type(self))[fact]() for fact in self.FACTS}

@@ -10,6 +10,7 @@ from absl import flags
 from tfcoded import config as configuration
 from tfcoded import identity, inception_weights, kinds, zoo
 from tfcoded.errors import UserError
+from tfcoded.workdir import read_run
 
 
 class Source(NamedTuple):
@@ -17,7 +18,8 @@ class Source(NamedTuple):
 
     Attributes:
       codec: the object with the methods of its kind, see `tfcoded.kinds.Kind.methods`.
-      config: its configuration, `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
+      config: its configuration, `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`, with facts about this
+        very model only.
       epochs: `int`, how long it was trained, or `None` if that is not known.
     """
 
@@ -107,28 +109,33 @@ def load(values):
     if values.model is not None:
         return load_entry(values.model, values.zoo_dir)
     if values.workdir is not None:
-        return load_run(values.workdir)
-    return _saved(zoo.load_saved_model(saved_model_folder(values.saved_model)), saved_model_folder(values.saved_model))
+        return load_run(values.workdir, values.zoo_dir)
+    folder = saved_model_folder(values.saved_model)
+    return _saved(zoo.load_saved_model(folder), folder, values.zoo_dir)
 
 
 def load_entry(name, zoo_dir=None):
     """Loads an entry of the zoo, as a `Source`; see `tfcoded.zoo.load`."""
-    return _saved(zoo.load(name, zoo_dir), zoo.saved_model_path(name, zoo_dir))
+    return _saved(zoo.load(name, zoo_dir), zoo.saved_model_path(name, zoo_dir), zoo_dir)
 
 
-def load_run(workdir):
+def load_run(workdir, zoo_dir=None):
     """Loads the latest checkpoint of a training run, as a `Source`; see `export.savedmodel.load_workdir`."""
     from export.savedmodel import load_workdir
 
     workdir = _path(workdir, "workdir")
     epochs, codec = checkpoint_epochs(workdir), load_workdir(workdir)
     if checkpoint_epochs(workdir) != epochs:  # the training goes on, and finished an epoch meanwhile
-        return load_run(workdir)
-    return Source(codec, identity.configuration_of(codec, workdir), epochs)
+        return load_run(workdir, zoo_dir)
+    config = zoo.with_own_facts(identity.configuration_of(codec, workdir), zoo_dir)
+    if (workdir / "run.json").is_file() and read_run(workdir).get("initial_weights"):
+        config = config.without_published()
+    return Source(codec, config, epochs)
 
 
-def _saved(codec, folder):
-    return Source(codec, identity.configuration_of(codec, folder), _recorded_epochs(folder))
+def _saved(codec, folder, zoo_dir):
+    config = zoo.with_own_facts(identity.configuration_of(codec, folder), zoo_dir)
+    return Source(codec, config, _recorded_epochs(folder))
 
 
 def load_classifier(dataset, zoo_dir=None):

@@ -40,7 +40,7 @@ class _Row(NamedTuple):
       label: `str`, the paper's name of the model.
       entry: `str`, name in the zoo.
       source: `str`, `paper` or `here`.
-      trained: `str`, epochs; ours says of how many.
+      trained: `str`, epochs; ours says of how many, or that other weights were trained before.
       cells: dict from metric to `zoo.Measurement`.
       notes: dict from metric to `str`, what a reader of that number must know; under `None`, of the whole
         row.
@@ -61,7 +61,7 @@ def render(number, zoo_dir=None, runs_dir=None, format="markdown"):  # pylint: d
       number: `int`, 1 to 21.
       zoo_dir: folder of the zoo's entries, as in `tfcoded.zoo.directory`.
       runs_dir: `str` or path: take our numbers from the training runs `<runs_dir>/<entry>` instead of from
-        the zoo.
+        the zoo. What differs from the entry is said in a note; a run of other images is left out.
       format: `str`, `markdown`, where `-` stands for what was not measured, or `csv`, where it is empty.
 
     Returns:
@@ -124,6 +124,11 @@ def _shows(place, entry, metric):
 def _measured(label, config, columns, zoo_dir, runs_dir):
     """Our row: what was measured of one trained model."""
     records = list(_records(config.name, zoo_dir, runs_dir))
+    run = None if runs_dir is None else pathlib.Path(runs_dir) / config.name
+    trained_as = configuration.load(run / "config.yaml") if run and (run / "config.yaml").is_file() else config
+    if trained_as.dataset != config.dataset:  # a row of the paper has nothing to do with it
+        note = {None: f"left out: {run} is a training on {trained_as.dataset}"} if records else {}
+        return _Row(label, config.name, "here", "", {}, note)
     found, described = {}, {}
     for record in records:
         suffix = "_train" if record["split"] == "train" else ""
@@ -142,12 +147,14 @@ def _measured(label, config, columns, zoo_dir, runs_dir):
             cells[metric] = zoo.Measurement(config.parameters[part], None)
             notes[metric] = "the configuration's count; the tests count the networks that are built from it"
     remarks = list(dict.fromkeys(remark for record in records for remark in _remarks(record, config)))
-    if runs_dir is not None and (pathlib.Path(runs_dir) / config.name / "config.yaml").is_file():
-        remarks += _changed_settings(config, pathlib.Path(runs_dir) / config.name / "config.yaml")
+    remarks += [f"trained with {change}" for change in workdir.differences(trained_as, config)]
+    starts = _starts(records, run)
+    remarks += [f"trained from the weights of {start}, not from random ones as the paper's" for start in starts]
     if remarks:
         notes[None] = "; ".join(remarks)
-    trained = dict.fromkeys(str(record.get("epochs") or "?") for record in records)
-    trained = f"{' and '.join(trained)} of {config.training.epochs}" if trained else ""
+    trained = " and ".join(dict.fromkeys(str(record.get("epochs") or "?") for record in records))
+    if trained:
+        trained += " after other weights" if starts else f" of {config.training.epochs}"
     return _Row(label, config.name, "here", trained, cells, notes)
 
 
@@ -189,9 +196,12 @@ def _remarks(record, config):
         yield f"measured on {images} of {whole[split]} {split} images"
 
 
-def _changed_settings(config, path):
-    """How the run of this config.yaml differs from the entry whose name it has, as `str`s."""
-    return [f"trained with {change}" for change in workdir.differences(configuration.load(path), config)]
+def _starts(records, run):
+    """What the training of records, in the folder of a run or `None`, took its first weights from, as `str`s."""
+    facts = [record.get("training") or {} for record in records]
+    if run is not None and records and (run / "run.json").is_file():
+        facts.append(workdir.read_run(run))
+    return dict.fromkeys(fact["initial_weights"] for fact in facts if fact.get("initial_weights"))
 
 
 def _markdown(number, table, rows):

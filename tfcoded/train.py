@@ -18,6 +18,7 @@ import export
 from tfcoded import cli, data_names, hardware, kinds, measurement, zoo
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
+from tfcoded.workdir import differences
 
 FLAGS = flags.FLAGS
 
@@ -37,14 +38,14 @@ def define_configuration_flags():
 def define_flags():
     flags.DEFINE_string("model", None, "Name of a configuration; python -m tfcoded.zoo lists them.")
     define_configuration_flags()
-    flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/NAME.")
+    flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/NAME of the configuration.")
     flags.DEFINE_enum("strategy", "auto", hardware.STRATEGIES, "Devices to train on.")
     flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks.")
     flags.DEFINE_string(
         "initial_weights",
         None,
-        "Start from trained weights of the same networks: a checkpoint such as runs/NAME/checkpoints/epoch-200, or the"
-        " folder of a SavedModel such as zoo/NAME.",
+        "Start from trained weights of the same networks: a run such as runs/NAME (its newest checkpoint), a checkpoint"
+        " such as runs/NAME/checkpoints/epoch-200, or the folder of a SavedModel such as zoo/NAME.",
     )
     flags.DEFINE_integer("runs", 50, "Runs of the final bit and word error rates.", lower_bound=1)
     flags.DEFINE_integer("words", 1000, "Words in each of these runs.", lower_bound=1)
@@ -67,18 +68,33 @@ def chosen_config(values):
         changes.append(f"training.epochs={values.epochs}")
     if values.batch_size is not None:
         changes.append(f"training.batch_size={values.batch_size}")
-    config = configuration.override(config, changes)
+    config = zoo.with_own_facts(configuration.override(config, changes), values.zoo_dir)
     if config.dataset not in data_names.NAMES and pathlib.Path(config.dataset).exists():
         # A path is found again from any folder.
         config = dataclasses.replace(config, dataset=str(pathlib.Path(config.dataset).resolve()))
     return config
 
 
+def _default_workdir(config):
+    """The folder `runs/NAME`, which is not for others than the entry of this name."""
+    reasons = [f"it starts from {FLAGS.initial_weights}"] if FLAGS.initial_weights else []
+    if config.name in zoo.list(FLAGS.zoo_dir) and (reasons or FLAGS.config is not None):
+        reasons += differences(config, zoo.config(config.name, FLAGS.zoo_dir))
+    else:
+        reasons = []
+    if reasons:
+        raise UserError(
+            f"runs/{config.name} is for trainings of the zoo's entry {config.name}, and this is another"
+            f" ({'; '.join(reasons)}); give it a name of its own, such as --override name=mine, or a --workdir"
+        )
+    return f"runs/{config.name}"
+
+
 def main():
     config = chosen_config(FLAGS)
     kinds.refuse_flags(config, FLAGS)
     export.require(FLAGS.storage, config)
-    workdir = pathlib.Path(FLAGS.workdir or f"runs/{config.name}")
+    workdir = pathlib.Path(FLAGS.workdir or _default_workdir(config))
 
     from tfcoded import training
 

@@ -73,6 +73,7 @@ def run(
     distribution = hardware.strategy(strategy)  # before anything that starts TensorFlow's devices
     # Mistakes first: an hour of training must not end in one.
     plan = plan or measurement.Plan()
+    config = config.without_published() if initial_weights else config
     kinds.of(config).require(config, plan.metrics)
     classifier = sources.load_classifier(config.dataset, zoo_dir)
     policy = hardware.dtype_policy(dtype_policy)
@@ -115,8 +116,9 @@ def train(
       strategy: see `tfcoded.hardware.strategy`.
       dtype_policy: see `tfcoded.hardware.dtype_policy`.
       initial_weights: `str`, what has trained weights of the same networks to start from, or `None` for random ones:
-        a checkpoint such as `runs/coded_8_240/checkpoints/epoch-200`, or the folder of a SavedModel such as
-        `zoo/coded_8_240`, whose weights may be rounded. The optimizer starts afresh.
+        a run such as `runs/coded_8_240` (its newest checkpoint), a checkpoint such as
+        `runs/coded_8_240/checkpoints/epoch-200`, or the folder of a SavedModel such as `zoo/coded_8_240`, whose weights
+        may be rounded. The optimizer starts afresh. What is published is left out then.
       dataset: the configuration's `tfcoded.data.Dataset`, if it is loaded already; a separate system has two.
       validate: `bool`, whether the test images' metrics are computed after every epoch.
 
@@ -133,6 +135,7 @@ def train(
     codec = savedmodel.load_workdir("runs/joint")
     ```
     """
+    config = config.without_published() if initial_weights else config
     distribution = hardware.strategy(strategy)
     policy = hardware.dtype_policy(dtype_policy)
     return _train(
@@ -196,8 +199,9 @@ def _train(
 
     model = _build(config, seed, distribution, policy, len(images))
     checkpoints = Checkpoints(workdir, model, model.optimizer)
+    start = None
     if initial_weights and not checkpoints.latest():  # before the folder becomes a run: the name may be mistyped
-        _start_from(model, initial_weights)
+        start = _start_from(model, initial_weights)
     home = Workdir(workdir, config, facts, latest_epoch(workdir) or 0) if first else None
     if first:
         checkpoints.remove_unfinished()
@@ -205,7 +209,7 @@ def _train(
     done = checkpoints.restore()
     history = home.history(done) if first else {}
     if first:
-        _announce(config, home.path, model, distribution, policy, done, initial_weights)
+        _announce(config, home.path, model, distribution, policy, done, start)
     if done < epochs:
         advice = "A smaller training.learning_rate or --dtype_policy=float32 may help, in a new --workdir"
         callbacks = [StopUnlessFinite(checkpoints.latest, advice)]
@@ -260,12 +264,12 @@ def _build(config, seed, distribution, policy, images):
 
 
 def _start_from(model, path):
-    """Gives the model the weights of the SavedModel or checkpoint at `path`."""
+    """Gives the model the weights of the SavedModel, checkpoint or run at `path`; returns where exactly they are."""
     folder = sources.find_saved_model(path)
-    if folder is not None:
-        savedmodel.restore_weights(model, folder)
-    else:
-        restore_weights(model, path)
+    if folder is None:
+        return restore_weights(model, path)
+    savedmodel.restore_weights(model, folder)
+    return folder
 
 
 def _fit(model, config, images, test_images, seed, done, callbacks, checkpoints):
@@ -316,7 +320,7 @@ def _finish(config, trained, classifier, plan, storage):
     print(f"numbers and pictures: {workdir}/metrics.json, {workdir}/*.png")
 
 
-def _announce(config, workdir, model, distribution, policy, done, initial_weights):
+def _announce(config, workdir, model, distribution, policy, done, start):
     print(
         f"{config.name}: {kinds.of(config).describe(config)}, {model.count_params():,} weights, "
         f"{distribution.num_replicas_in_sync} device(s), {policy}, in {workdir}",
@@ -326,8 +330,8 @@ def _announce(config, workdir, model, distribution, policy, done, initial_weight
         print(f"trained for {done} epochs already", flush=True)
     elif done:
         print(f"going on after epoch {done} of {config.training.epochs}", flush=True)
-    elif initial_weights:
-        print(f"starting from the weights of {initial_weights}", flush=True)
+    elif start:
+        print(f"starting from the weights of {start}", flush=True)
 
 
 def _is_first_worker(distribution):

@@ -42,6 +42,7 @@ user. The hashes show damage and mistakes, not malice: load only what comes from
 TensorFlow is imported by the functions that load models only.
 """
 
+import dataclasses
 import json
 import math
 import os
@@ -131,6 +132,26 @@ def config(name, zoo_dir=None):
     if path.parent.name == name:
         return settings
     return configuration.override(settings, (f"name={name}", *_SMOKE_SETTINGS))
+
+
+def with_own_facts(settings, zoo_dir=None):
+    """A configuration without facts that are another's, such as published numbers in a changed copy of an entry's file.
+
+    Args:
+      settings: a `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      A copy: of its facts those remain that are true of the entry of this name with these settings; none if there is no
+      such entry.
+
+    Raises:
+      UserError: if the entry's configuration is wrong.
+    """
+    path = _configuration_paths(zoo_dir).get(settings.name)
+    entry, bare = None if path is None else configuration.load(path), settings.without_facts()
+    true = entry.facts_after(bare) if type(entry) is type(settings) else {}
+    return dataclasses.replace(bare, **{fact: value for fact, value in true.items() if getattr(settings, fact)})
 
 
 def measured(name, zoo_dir=None):

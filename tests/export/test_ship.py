@@ -332,6 +332,38 @@ def test_what_is_refused(home, tmp_path):
     )
 
 
+def test_published_numbers_are_of_trainings_from_scratch(home, tmp_path):
+    workdir = shutil.copytree(home / "run", tmp_path / "run")
+    facts = json.loads((workdir / "run.json").read_text())
+    (workdir / "run.json").write_text(json.dumps(facts | {"initial_weights": "zoo/other"}))
+    with pytest.raises(UserError, match="started from the weights of zoo/other, and what is published of the entry tiny"):
+        shipping.check(workdir, home / "zoo", overwrite=True)
+    text = (workdir / "config.yaml").read_text()
+    (workdir / "config.yaml").write_text(text.replace("name: tiny", "name: classifier_mine"))
+    with pytest.raises(UserError, match="whose name is one of classifiers; .* change the name in .*run/config.yaml"):
+        shipping.check(workdir, home / "zoo")
+    (workdir / "config.yaml").write_text(text.replace("name: tiny", "name: mine"))
+    assert shipping.check(workdir, home / "zoo").config.name == "mine"  # nothing is published of it
+
+
+def test_a_model_of_ones_own_becomes_a_new_entry(home, tmp_path):
+    zoo_dir = tmp_path / "mine"
+    zoo_dir.mkdir()
+    workdir = shutil.copytree(home / "run", tmp_path / "run")
+    with (workdir / "config.yaml").open("a") as file:
+        file.write("published: {psnr: 18.5}\n")  # copied from an entry that it is not
+    more = (f"--zoo_dir={zoo_dir}", "--metrics=reconstruction", "--images=4")
+    done = shipped.run_tiny("export.ship", f"--workdir={workdir}", *more)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "published" not in done.stdout
+    assert zoo.list(zoo_dir) == sorted({*zoo.list(), "tiny"}, key=zoo.natural)
+    assert zoo.config("tiny", zoo_dir) == config.load(home / "run" / "config.yaml")
+    model = zoo.load("tiny", zoo_dir)
+    assert model.generate(1, [1, 2])["images"].shape == [1, 28, 28, 1]
+    assert "there are no published numbers" in (zoo_dir / "tiny" / "README.md").read_text()
+    assert verification.verify("tiny", zoo_dir)
+
+
 def test_a_training_on_part_of_the_data_is_refused(home, tmp_path):
     from tfcoded import data, measurement
 
