@@ -79,7 +79,29 @@ def images(count, seed=0):
     return np.random.default_rng(seed).integers(0, 256, [count, 11, 11, 1]).astype(np.uint8)
 
 
-def save(directory, dataset, branches=(3, 2), shade=0.5):
+def settings(name, dataset, branches):
+    """The configuration of a codec; arguments as of `save`."""
+    bits = sum(branches)
+    several = len(branches) > 1
+    return config.from_dict(
+        {
+            "name": name,
+            "dataset": dataset,
+            "likelihood": "bernoulli",
+            "beta": 15,
+            "code": {
+                "kind": "hierarchical" if several else "repetition",
+                "information_bits": list(branches) if several else bits,
+                "code_bits": [10 * branch for branch in branches] if several else 10 * bits,
+            },
+            "network": {"image_shape": [28, 28, 1]},
+            "training": {"epochs": 1},
+            "published": {"psnr": 18.1, "psnr_train": 19.2, "ber": 0.25, "fid": 90.0},
+        }
+    )
+
+
+def save(directory, dataset, branches=(3, 2), shade=0.5, name="fake"):
     """Saves a codec of 28 x 28 grey images, its bits as stripes, with the interface of an exported model.
 
     Args:
@@ -87,27 +109,10 @@ def save(directory, dataset, branches=(3, 2), shade=0.5):
       dataset: `str` that its configuration names.
       branches: information bits of each branch.
       shade: `float`, brightness of reconstructed images.
+      name: `str` that its configuration has.
     """
     bits = sum(branches)
-    several = len(branches) > 1
-    text = config.to_yaml(
-        config.from_dict(
-            {
-                "name": "fake",
-                "dataset": dataset,
-                "likelihood": "bernoulli",
-                "beta": 15,
-                "code": {
-                    "kind": "hierarchical" if several else "repetition",
-                    "information_bits": list(branches) if several else bits,
-                    "code_bits": [10 * branch for branch in branches] if several else 10 * bits,
-                },
-                "network": {"image_shape": [28, 28, 1]},
-                "training": {"epochs": 1},
-                "published": {"psnr": 18.1, "psnr_train": 19.2, "ber": 0.25, "fid": 90.0},
-            }
-        )
-    )
+    text = config.to_yaml(settings(name, dataset, branches))
     image_batch = tf.TensorSpec([None, 28, 28, 1], tf.float32)
     bit_batch = tf.TensorSpec([None, bits], tf.int32)
     seed_pair = tf.TensorSpec([2], tf.int32)

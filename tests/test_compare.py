@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfcoded import compare, config, pictures
+from tfcoded import compare, pictures
 
 HISTORY = {"epoch": [1, 2], "elbo": [-9.0, -8.0], "val_elbo": [-9.5, -8.5], "seconds": [1.0, 1.0]}
 
@@ -28,19 +28,8 @@ def entry(folder, name, dataset, branches, history=None, weights=True, shade=0.5
     """A zoo entry."""
     (folder / name).mkdir()
     if weights:
-        fake_codec.save(folder / name / "1", dataset, branches, shade)
-    bits = sum(branches)
-    values = {
-        "name": name,
-        "dataset": dataset,
-        "likelihood": "bernoulli",
-        "beta": 15,
-        "code": {"kind": "repetition", "information_bits": bits, "code_bits": 10 * bits},
-        "network": {"image_shape": [28, 28, 1]},
-        "training": {"epochs": 3},
-        "published": {},
-    }
-    (folder / name / "config.yaml").write_text(config.to_yaml(config.from_dict(values)))
+        fake_codec.save(folder / name / "1", dataset, branches, shade, name)
+    (folder / name / "config.yaml").write_text(config.to_yaml(fake_codec.settings(name, dataset, branches)))
     (folder / name / "metrics.json").write_text(json.dumps({"epochs": 2}))
     if history is not None:
         (folder / name / "history.json").write_text(json.dumps(history))
