@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfcoded import compare, pictures
+from tfcoded import compare, config, pictures
 
 HISTORY = {"epoch": [1, 2], "elbo": [-9.0, -8.0], "val_elbo": [-9.5, -8.5], "seconds": [1.0, 1.0]}
 
