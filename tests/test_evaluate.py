@@ -209,6 +209,13 @@ def test_only_what_needs_the_fid_network_asks_for_it(saved, tmp_path, monkeypatc
     assert run(*model, "--metrics=errors", cwd=tmp_path).returncode == 0
 
 
+def test_a_record_of_nothing_is_not_written(saved, tmp_path):
+    refused = run("--saved_model", saved / "repetition", "--metrics=frechet", cwd=tmp_path)
+    reason = f"no Frechet distance: the zoo has no classifier for {saved / 'images.npz'}"
+    assert (refused.returncode, refused.stderr) == (2, f"error: --metrics=frechet: nothing can be measured; {reason}\n")
+    assert not list(tmp_path.iterdir())
+
+
 def test_published_numbers_of_each_split():
     published = {"psnr": 17.9, "psnr_train": 19.3, "ber": 0.037, "wer_m1": 0.2, "entropy": 4.0}
     test = {"psnr": 17.9, "ber": 0.037, "wer_m1": 0.2, "entropy": 4.0}

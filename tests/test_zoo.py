@@ -538,15 +538,15 @@ def test_one_smoke_configuration_in_full():
 
 def test_one_entry_in_full(tmp_path):
     version = add_weights(tmp_path, "coded_5_50_mnist")
-    metrics = {"psnr": {"value": 14.5, "standard_error": 0.012}, "elbo": -120.25}
+    metrics = {"psnr": {"value": 14.500312345678, "standard_error": 0.0123456}, "elbo": -120.251234567}
     (tmp_path / "coded_5_50_mnist/metrics.json").write_text(json.dumps({"metrics": metrics}))
     result = command("coded_5_50_mnist", f"--zoo_dir={tmp_path}")
     assert (result.returncode, result.stderr) == (0, "")
     assert (ROOT / "zoo/coded_5_50_mnist/config.yaml").read_text().strip() in result.stdout
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert ["psnr", "14.888", "14.5", "0.012"] in rows
+    assert ["psnr", "14.888", "14.500", "0.012"] in rows
     assert ["ber", "0.007", "-", "-"] in rows
-    assert ["elbo", "-", "-120.25", "-"] in rows
+    assert ["elbo", "-", "-120.251", "-"] in rows
     assert ["weights:", str(version)] in rows
 
 

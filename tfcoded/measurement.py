@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 from tfcoded import kinds, provenance
+from tfcoded.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,12 +71,14 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
       `tfcoded.pictures.reliability_diagram` draws, a `dict` that is empty without `calibration`.
 
     Raises:
-      UserError: if a metric cannot be measured, or not of this kind of model.
+      UserError: if a metric cannot be measured, or not of this kind of model, or if none of them can.
     """
     kind = kinds.of(config)
     plan = dataclasses.replace(plan, metrics=kind.require(config, plan.metrics))
     images, _ = plan.chosen(dataset)
     measured, more, notes, bins = kind.measure(codec, config, dataset, classifier, plan, scratch)
+    if not measured:
+        raise UserError(f"--metrics={','.join(plan.metrics)}: nothing can be measured; {'; '.join(notes)}")
     published = published_on(config.published, plan.split)
     content = provenance.record(
         config.name,

@@ -460,6 +460,8 @@ def natural(name):
 
 def _entry(name, zoo_dir):
     """One entry in full, as text: its file, its metrics and where its weights are."""
+    from tfcoded import tables
+
     path = _configuration_path(name, zoo_dir)
     text = path.read_text(encoding="utf-8").rstrip()
     if path.parent.name != name:
@@ -468,15 +470,9 @@ def _entry(name, zoo_dir):
     here = measured(name, zoo_dir)
     rows = [("metric", "paper", "here", "standard error")]
     for metric in dict.fromkeys((*published, *here)):
-        found = here.get(metric)
-        rows.append(
-            (
-                metric,
-                f"{published[metric]:.10g}" if metric in published else "-",
-                f"{found.value:.10g}" if found else "-",
-                f"{found.standard_error:.2g}" if found and found.standard_error is not None else "-",
-            )
-        )
+        paper = tables.formatted(Measurement(published[metric], None)) if metric in published else "-"
+        found, _, error = tables.formatted(here[metric]).partition(" ± ") if metric in here else ("-", "", "")
+        rows.append((metric, paper, found, error or "-"))
     width = max(len(row[0]) for row in rows)
     lines = [f"# {path}", text, ""]
     lines += [f"{row[0]:<{width}}  {row[1]:>12}  {row[2]:>12}  {row[3]:>14}" for row in rows]

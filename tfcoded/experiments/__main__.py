@@ -118,8 +118,10 @@ def _numbers(flag, kind):
             found.add(kind(text))
         except ValueError:
             raise UserError(f"--{flag}: {text!r} is no {'integer' if kind is int else 'number'}") from None
-    if found and not all(0 <= number < float("inf") for number in found):
-        raise UserError(f"--{flag}: expected numbers of at least 0, such as {FLAGS[flag].default_as_str}")
+    wrong = [number for number in found if not 0 <= number < float("inf")]
+    if wrong:
+        example = "0,1,2" if kind is int else "0.1,1"
+        raise UserError(f"--{flag}: {wrong[0]} is no number of at least 0; expected some such as {example}")
     if not found and flag != "betas":
         raise UserError(f"--{flag} is empty")
     return tuple(sorted(found))
