@@ -211,9 +211,9 @@ def _table(headings, rows):
 def _use(config, texts):
     name = config.name
     return f"""```python
-from tfcoded import zoo
+import tfcoded
 
-model = zoo.load("{name}")  # compares the files with zoo/SHA256SUMS
+model = tfcoded.load("{name}")  # compares the files with zoo/SHA256SUMS; takes any NumPy array of the right shape
 ```
 
 or, where there is TensorFlow and nothing else,
@@ -234,7 +234,7 @@ docker run -p 8501:8501 -v "$PWD/zoo/{name}:/models/{name}" -e MODEL_NAME={name}
 A training of your own starts from these weights with
 
 ```bash
-cp zoo/{name}/config.yaml mine.yaml  # and change the data set, the objective, ...
+cp zoo/{name}/config.yaml mine.yaml  # give it a name of its own; change the data set, the objective, ...
 python -m tfcoded.train --config=mine.yaml --initial_weights=zoo/{name}
 ```"""
 

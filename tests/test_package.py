@@ -47,6 +47,7 @@ def _source(tmp_path_factory):
     for name in CONFIGURATIONS:
         (source / name).parent.mkdir(parents=True)
         shutil.copy(ROOT / name, source / name)
+    shutil.copy(ROOT / "zoo/coded_10_300/metrics.json", source / "zoo/coded_10_300")
     for name in ("zoo/coded_10_300/1/saved_model.pb", "zoo/classifier_mnist/1/saved_model.pb"):
         (source / name).parent.mkdir(parents=True)
         (source / name).write_bytes(b"weights")
@@ -131,6 +132,12 @@ def test_weights_outside_the_clone(installed, tmp_path):
         rows = table_rows(result.stdout)
         assert len(rows) == len(CONFIGURATIONS)
         assert [name for name, row in rows.items() if row[-1] != "-"] == ["coded_10_300"]
+
+
+def test_weights_that_a_wheel_lacks_are_in_a_clone(installed, tmp_path):
+    result = run("-m", "tfcoded.evaluate", "--model=coded_10_300", cwd=tmp_path, PYTHONPATH=str(installed))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "a clone of tfcoded's repository has them in zoo/coded_10_300; name a folder that holds" in result.stderr
 
 
 def test_another_zoo_beside_the_installed_package_is_ignored(installed, tmp_path):
