@@ -1,5 +1,7 @@
 """From trained models to SavedModels that need nothing but TensorFlow: `python -m export --help`."""
 
+import tfcoded  # noqa: F401  # pylint: disable=unused-import  # prepares the process of a command
+
 # How kernels are stored. Here, so that a command line can name them without importing TensorFlow.
 STORAGES = ("float32", "bfloat16", "int8", "int6", "int5", "int4", "compensated")
 

@@ -1,6 +1,10 @@
 """tfcoded: discrete VAEs with error-correcting codes, and neural communication over noisy channels."""
 
+from tfcoded import process
+
 __version__ = "0.1.0"
+
+process.begin_command()  # before the imports of a command, which take longer than a first Ctrl-C
 
 
 def load(model, zoo_dir=None):

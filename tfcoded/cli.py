@@ -1,10 +1,12 @@
 """What every command line shares: flags parsed once, a user's mistake printed as one line."""
 
 import os
+import re
 import sys
 
 from absl import app, flags, logging
 
+from tfcoded import process
 from tfcoded.errors import UserError, reason
 from tfcoded.sections import TOO_LARGE
 
@@ -30,7 +32,7 @@ def run(main):
             _refuse_huge_numbers()
             return arguments
         except flags.Error as error:
-            sys.exit(_report(f"{'; '.join(str(error).splitlines())}; --help lists the flags"))
+            sys.exit(_report(f"{_flags_error(error)}; --help lists the flags"))
         except SystemExit:  # absl ends with 1 after the flags were listed, as if that were a failure
             sys.exit(0)
 
@@ -49,30 +51,35 @@ def run(main):
             if isinstance(error, BrokenPipeError) or error.strerror is None:
                 raise
             sys.exit(_report(reason(error)))
-        except KeyboardInterrupt:
-            sys.exit(130)
         except Exception as error:  # pylint: disable=broad-except
             if not _memory_ran_out(error):
                 raise
             said = str(error).strip().split("\n", maxsplit=1)[0]
             sys.exit(_report(f"not enough memory for so many images, samples or words at a time ({said})"))
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    # On CPUs without AVX-512 TensorFlow leaves oneDNN's matrix products off; they make a training step 15% faster there
-    # (benchmarks/training_step.py with the variable set to 0 and to 1).
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    process.begin()
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         if module.startswith(("tfcoded", "export", "benchmarks")):  # --help shows those of the main module alone
             for flag in defined:
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     try:
+        process.catch()
         try:
             app.run(guarded, flags_parser=parse)
         finally:
             sys.stdout.flush()  # here and not at the very end, where nothing could be caught
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except BaseException as error:  # pylint: disable=broad-except
+        if process.interrupted() or isinstance(error, KeyboardInterrupt):  # or whatever has become of that
+            process.leave()
+        if not isinstance(error, OSError) or error.strerror is None:
+            raise
+        # The output cannot be written; its buffer would be tried again at the very end.
+        discarded = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(discarded, sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader of our output, such as head, has seen enough
+            os.dup2(discarded, sys.stderr.fileno())
+            sys.exit(141)
+        sys.exit(_report(f"cannot write the output: {reason(error)}"))
 
 
 def _refuse_huge_numbers():
@@ -80,6 +87,12 @@ def _refuse_huge_numbers():
     for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0]):
         if isinstance(flag.value, int) and flag.value >= TOO_LARGE:
             raise flags.IllegalFlagValueError(f"--{flag.name}={flag.value}: expected less than {TOO_LARGE}")
+
+
+def _flags_error(error):
+    """What absl says of mistaken flags, in one line."""
+    text = "; ".join(str(error).splitlines())
+    return re.sub(r"flag --(\S+)=None: Flag --\1 must have a value other than None\.", r"--\1 is missing", text)
 
 
 def _memory_ran_out(error):

@@ -3,6 +3,8 @@
 import sys
 import time
 
+from tfcoded import process
+
 
 class Meter:
     """Writes `label  30/50  note  0:12 left` when the work takes long.
@@ -37,7 +39,12 @@ class Meter:
         self._written = False
 
     def update(self, done, note=""):
-        """Reports that `done` steps are finished, if it is time to."""
+        """Reports that `done` steps are finished, if it is time to.
+
+        Raises:
+          KeyboardInterrupt: if Ctrl-C or SIGTERM came, even where a library has caught the exception.
+        """
+        process.check()
         now = time.monotonic()
         if done and now >= self._next:
             left = (now - self._start) / done * (self._total - done)

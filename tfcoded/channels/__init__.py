@@ -1,5 +1,9 @@
 """Noisy channels as Keras layers, their capacities, and what stands in for symbols that are lost."""
 
+from tfcoded import keras_settings
+
+keras_settings.require()  # one line, not an error from the depths of Keras
+
 from tfcoded.channels.bandwidth_limited import BandwidthLimitedChannel
 from tfcoded.channels.binary_erasure import BinaryErasureChannel
 from tfcoded.channels.binary_prior import BinaryPrior

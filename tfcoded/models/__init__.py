@@ -1,5 +1,9 @@
 """Models: codes, channels, networks and objectives put together, with their training steps."""
 
+from tfcoded import keras_settings
+
+keras_settings.require()  # one line, not an error from the depths of Keras
+
 from tfcoded.models.binary_joint_model import BinaryJointModel
 from tfcoded.models.building import build, optimizer
 from tfcoded.models.channel_autoencoder import ChannelAutoencoder

@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tfcoded import seeds
+from tfcoded import keras_settings, seeds
+from tfcoded.errors import UserError
 
 
 class StochasticModel(keras.Model):
@@ -29,9 +30,20 @@ class StochasticModel(keras.Model):
     _trackers = ()
 
     def __init__(self, seed=0, clip_norm=None, name=None):
+        keras_settings.require()
         super().__init__(name=name)
         self.seed = seed
         self.clip_norm = clip_norm
+
+    def compile(self, *args, **kwargs):
+        """As Keras' own; raises `UserError` if the weights are not of float32, as a policy such as float64 makes them."""
+        dtype = self.dtype_policy.variable_dtype
+        if dtype != "float32":
+            raise UserError(
+                f"the model's weights are of {dtype}, by Keras' dtype policy; expected float32: call "
+                "keras.config.set_dtype_policy('float32') or 'mixed_bfloat16' before the model is made"
+            )
+        super().compile(*args, **kwargs)
 
     def training_terms(self, images, seed, step=None):
         """What one training step computes of its images.

@@ -1,5 +1,9 @@
 """Neural networks: encoders, decoders, learned priors, and the classifier behind the semantic accuracy."""
 
+from tfcoded import keras_settings
+
+keras_settings.require()  # one line, not an error from the depths of Keras
+
 from tfcoded.networks.alv_decoder import ALVDecoder
 from tfcoded.networks.band_draw_prior import BandDrawPrior
 from tfcoded.networks.conv_lstm_cell import ConvLSTMCell

@@ -7,6 +7,7 @@ from tfcoded.networks.folded_classifier import FoldedClassifier
 
 # Keras' own 0.99 still holds the initial statistics after an epoch of a few hundred steps.
 _MOMENTUM = 0.9
+_DATA_FORMAT = "channels_last"  # whatever the user's setting is
 
 
 class Classifier(keras.Model):
@@ -51,12 +52,18 @@ class Classifier(keras.Model):
             return keras.initializers.GlorotUniform(seed=next(seeds))
 
         self.convolutions = [
-            keras.layers.Conv2D(number, 3, padding="valid" if index else "same", kernel_initializer=initializer())
+            keras.layers.Conv2D(
+                number,
+                3,
+                padding="valid" if index else "same",
+                data_format=_DATA_FORMAT,
+                kernel_initializer=initializer(),
+            )
             for index, number in enumerate(self.filters)
         ]
         self.normalizations = [keras.layers.BatchNormalization(momentum=_MOMENTUM) for _ in self.filters]
-        self.pool = keras.layers.MaxPooling2D(2)
-        self.flatten = keras.layers.Flatten()
+        self.pool = keras.layers.MaxPooling2D(2, data_format=_DATA_FORMAT)
+        self.flatten = keras.layers.Flatten(_DATA_FORMAT)
         self.dense_1 = keras.layers.Dense(1024, kernel_initializer=initializer())
         self.dropout = keras.layers.Dropout(0.25, seed=next(seeds))
         self.dense_2 = keras.layers.Dense(128, kernel_initializer=initializer())

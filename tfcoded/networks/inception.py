@@ -7,6 +7,7 @@ FEATURES = 2048
 
 _SIDE = 299
 _EPSILON = 1e-3
+_DATA_FORMAT = "channels_last"  # whatever the user's setting is
 
 
 def fid_inception(weights=None):
@@ -55,7 +56,7 @@ def fid_inception(weights=None):
     x = _to_8(x, "mixed_8")
     x = _block_8(x, "mixed_9", keras.layers.AveragePooling2D)
     x = _block_8(x, "mixed_10", keras.layers.MaxPooling2D)
-    features = keras.layers.GlobalAveragePooling2D(name="pool_3", dtype="float32")(x)
+    features = keras.layers.GlobalAveragePooling2D(name="pool_3", dtype="float32", data_format=_DATA_FORMAT)(x)
     network = keras.Model(images, features, name="fid_inception")
     if weights is not None:
         assign(network, weights)
@@ -132,12 +133,13 @@ def _tower(x, name, *convolutions):
 
 
 def _shrink(x, name):
-    return keras.layers.MaxPooling2D(3, strides=2, name=name, dtype="float32")(x)
+    return keras.layers.MaxPooling2D(3, strides=2, name=name, dtype="float32", data_format=_DATA_FORMAT)(x)
 
 
 def _pooled(x, prefix, pooling, filters):
     # TensorFlow's average over a padded window divides by the number of pixels that are inside the image.
-    x = pooling(3, strides=1, padding="same", name=f"{prefix}pool", dtype="float32")(x)
+    options = {"padding": "same", "dtype": "float32", "data_format": _DATA_FORMAT}
+    x = pooling(3, strides=1, name=f"{prefix}pool", **options)(x)
     return _convolve(x, f"{prefix}conv", filters, 1)
 
 

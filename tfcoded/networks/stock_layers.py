@@ -1,4 +1,4 @@
-"""Stock Keras layers whose initial weights are a function of a seed and their name."""
+"""Stock Keras layers whose initial weights are a function of a seed and their name; the channels are the last axis."""
 
 import math
 
@@ -44,7 +44,7 @@ def convolution(in_channels, filters, size, seed, name, strides=1, gain=RECTIFIE
       dtype: see `dense`.
     """
     options = _options(in_channels * size**2, seed, name, gain, bias, dtype)
-    return keras.layers.Conv2D(filters, size, strides, padding="same", **options)
+    return keras.layers.Conv2D(filters, size, strides, padding="same", data_format="channels_last", **options)
 
 
 def transposed_convolution(
@@ -65,7 +65,9 @@ def transposed_convolution(
     """
     # An output is reached by one tap in `strides` along each axis. (Keras counts the outputs of an input.)
     options = _options(in_channels * (size // strides) ** 2, seed, name, gain, bias, dtype)
-    return keras.layers.Conv2DTranspose(filters, size, strides, padding="same", **options)
+    return keras.layers.Conv2DTranspose(
+        filters, size, strides, padding="same", data_format="channels_last", **options
+    )
 
 
 def _options(fan_in, seed, name, gain, bias, dtype):
