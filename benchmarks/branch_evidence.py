@@ -11,17 +11,18 @@ This measures both: the same images and noise, the same metrics as `tfcoded.eval
 from absl import flags
 
 from benchmarks import restored
-from tfcoded import cli
+from tfcoded import cli, path_flags
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 _METRICS = ("psnr", "ssim", "accuracy")
 
 
 def define_flags():
-    flags.DEFINE_string("model", "zoo/hier_5_100", "Folder of a SavedModel with a hierarchical code.")
+    path_flags.define("model", "zoo/hier_5_100", "Folder of a SavedModel with a hierarchical code.", check=for_tensorflow)
     flags.DEFINE_integer("images", 10_000, "Measure on the first so many test images.", lower_bound=2)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
 
 
 def branch_evidence(code, code_logits):

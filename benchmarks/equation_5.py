@@ -15,8 +15,9 @@ from unittest import mock
 
 from absl import flags
 
-from tfcoded import cli, hardware, kinds, train, zoo
+from tfcoded import cli, hardware, kinds, path_flags, train, zoo
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 _COLUMNS = ("reconstruction", "kl", "val_reconstruction", "val_kl")
@@ -26,8 +27,8 @@ def define_flags():
     flags.DEFINE_string("model", None, "Name of a Coded-DVAE.")
     train.define_configuration_flags()
     flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks.")
-    flags.DEFINE_string("initial_weights", None, "Weights to begin with, as of tfcoded.train.")
-    flags.DEFINE_string("workdir", None, "Folder of the training; by default runs/equation_5/NAME.")
+    path_flags.define("initial_weights", None, "Weights to begin with, as of tfcoded.train.", check=for_tensorflow)
+    path_flags.define("workdir", None, "Folder of the training; by default runs/equation_5/NAME.", check=for_tensorflow)
 
 
 def printed_quantile(logits, rho, beta):

@@ -13,8 +13,9 @@ along the mean gradient, taking all weights of a part together.
 from absl import flags
 
 from benchmarks import restored
-from tfcoded import cli
+from tfcoded import cli, path_flags
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 
@@ -22,10 +23,10 @@ _SAMPLES = 10  # for which the change is printed
 
 
 def define_flags():
-    flags.DEFINE_string("model", "zoo/coded_8_240", "Folder of a SavedModel of a Coded-DVAE.")
+    path_flags.define("model", "zoo/coded_8_240", "Folder of a SavedModel of a Coded-DVAE.", check=for_tensorflow)
     flags.DEFINE_integer("batches", 8, "Batches of training images.", lower_bound=3)
     flags.DEFINE_integer("draws", 6, "Draws of the noise for each.", lower_bound=2)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
 
 
 def of_batch(draws):

@@ -16,18 +16,19 @@ from unittest import mock
 from absl import flags
 
 from benchmarks import restored
-from tfcoded import cli
+from tfcoded import cli, path_flags
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 _CAP = 1 - 1e-6
 
 
 def define_flags():
-    flags.DEFINE_string("code", None, "Folder of the published code.", required=True)
-    flags.DEFINE_string("model", "zoo/coded_8_240", "Folder of a SavedModel of a Coded-DVAE.")
+    path_flags.define("code", None, "Folder of the published code.", required=True)
+    path_flags.define("model", "zoo/coded_8_240", "Folder of a SavedModel of a Coded-DVAE.", check=for_tensorflow)
     flags.DEFINE_integer("images", 64, "Training images of the batch.", lower_bound=1)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
 
 
 def here(model, images):

@@ -13,21 +13,21 @@ import pathlib
 from absl import flags
 
 from benchmarks import published_code
-from tfcoded import cli
+from tfcoded import cli, path_flags
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder
+from tfcoded.files import for_tensorflow, writable_folder
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
-    flags.DEFINE_string("code", None, "Folder of the published code.", required=True)
-    flags.DEFINE_string("model", "zoo/coded_8_240", "Folder of a SavedModel of a Coded-DVAE.")
+    path_flags.define("code", None, "Folder of the published code.", required=True)
+    path_flags.define("model", "zoo/coded_8_240", "Folder of a SavedModel of a Coded-DVAE.", check=for_tensorflow)
     flags.DEFINE_integer("epochs", 1, "Epochs.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Of the order of the images and the noise.", lower_bound=0)
     flags.DEFINE_integer("train_images", None, "Only the first so many training images.", lower_bound=1)
-    flags.DEFINE_string("out", None, "Folder of the SavedModels.", required=True)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    path_flags.define("out", None, "Folder of the SavedModels.", required=True, check=for_tensorflow)
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
 
 
 def main():

@@ -11,15 +11,16 @@ same rates as `tfcoded.evaluate --metrics=errors`.
 from absl import flags
 
 from benchmarks import restored
-from tfcoded import cli
+from tfcoded import cli, path_flags
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 _RATES = ("ber", "wer", "ber_map", "wer_map")
 
 
 def define_flags():
-    flags.DEFINE_string("model", "zoo/coded_8_240", "Folder of a SavedModel with a repetition code.")
+    path_flags.define("model", "zoo/coded_8_240", "Folder of a SavedModel with a repetition code.", check=for_tensorflow)
     flags.DEFINE_integer("runs", 50, "Runs of 1,000 words.", lower_bound=2)
 
 

@@ -12,15 +12,18 @@ import shlex
 from absl import flags
 
 from export import STORAGES, require
-from tfcoded import cli
+from tfcoded import cli, path_flags
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
-    flags.DEFINE_string("workdir", None, "Folder of the training run.", required=True)
-    flags.DEFINE_string("out", None, "Folder of the version folders; WORKDIR/saved_model if not given.")
+    path_flags.define("workdir", None, "Folder of the training run.", check=for_tensorflow, required=True)
+    path_flags.define(
+        "out", None, "Folder of the version folders; WORKDIR/saved_model if not given.", check=for_tensorflow
+    )
     flags.DEFINE_enum(
         "storage",
         "float32",
@@ -29,7 +32,9 @@ def define_flags():
         " many bits and a quarter each (int6, int5, int4, one scale per 64 numbers), or in the bits that each"
         " kernel needs, fitted to training images (compensated, for Coded-DVAEs: the smallest that changes next to nothing).",
     )
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets, for --storage=compensated.")
+    path_flags.define(
+        "data_dir", None, "Folder of tensorflow-datasets, for --storage=compensated.", check=for_tensorflow
+    )
 
 
 def main():

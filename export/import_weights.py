@@ -14,17 +14,18 @@ import shlex
 
 from absl import flags
 
-from tfcoded import cli
+from tfcoded import cli, path_flags
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
-    flags.DEFINE_string("program", None, "Folder of the programs that were trained.", required=True)
-    flags.DEFINE_string("weights", None, "Folder of the result's parts, or a checkpoint.npz.", required=True)
-    flags.DEFINE_string("workdir", None, "Folder of the run to make; by default runs/NAME.")
+    path_flags.define("program", None, "Folder of the programs that were trained.", required=True)
+    path_flags.define("weights", None, "Folder of the result's parts, or a checkpoint.npz.", required=True)
+    path_flags.define("workdir", None, "Folder of the run to make; by default runs/NAME.", check=for_tensorflow)
 
 
 def main():
@@ -33,7 +34,7 @@ def main():
     try:
         manifest = json.loads(manifest_file.read_bytes())
         config = configuration.from_yaml(manifest["config"], source=str(manifest_file))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{manifest_file} is missing or damaged: {error}") from error
     if not source.exists():
         raise UserError(f"--weights {source} does not exist; expected a folder of parts, or a checkpoint.npz")

@@ -41,7 +41,7 @@ def write_workdir(manifest_file, config, source, workdir):
     if facts["steps"] is not None:
         raise UserError(f"{source} comes from a trial of {facts['steps']} steps per epoch (--steps)")
 
-    run = manifest["run"]
+    run = manifest["run"] | {f"{part}_images_sha256": manifest["images"][part]["sha256"] for part in ("train", "test")}
     home = Workdir(workdir, config, run)
     steps = config.training.epochs * data.steps_per_epoch(run["train_images"], config.training.batch_size)
     model, optimizer = models.build(config, run["seed"], steps), models.optimizer(config, steps)

@@ -19,8 +19,9 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cli, kinds, zoo
+from tfcoded import cli, kinds, path_flags, zoo
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 _CLASSIFIERS = (f"{zoo.CLASSIFIER}fashion_mnist", f"{zoo.CLASSIFIER}mnist")
@@ -28,8 +29,8 @@ _CLASSIFIERS = (f"{zoo.CLASSIFIER}fashion_mnist", f"{zoo.CLASSIFIER}mnist")
 
 def define_flags():
     flags.DEFINE_string("model", None, "The zoo's name of what was trained.", required=True)
-    flags.DEFINE_string("checkpoint", None, "The *.pt file of its state_dict.", required=True)
-    flags.DEFINE_string("out", None, "Folder of the version folders; by default published/NAME.")
+    path_flags.define("checkpoint", None, "The *.pt file of its state_dict.", required=True)
+    path_flags.define("out", None, "Folder of the version folders; by default published/NAME.", check=for_tensorflow)
 
 
 def main():

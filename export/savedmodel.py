@@ -1,11 +1,6 @@
 """SavedModels of trained models: from a work directory or a model in memory to a version folder."""
 
-import contextlib
-import os
 import pathlib
-import shutil
-import tempfile
-import time
 
 import tensorflow as tf
 
@@ -15,7 +10,8 @@ from export.weights import key, stored_values
 from tfcoded import config as configuration
 from tfcoded import kinds, models, zoo
 from tfcoded.checkpoints import Checkpoints
-from tfcoded.errors import UserError
+from tfcoded.errors import UserError, reason
+from tfcoded.files import for_tensorflow, temporary_folder
 
 __all__ = [
     "CodedDVAEModule",
@@ -31,7 +27,6 @@ __all__ = [
 _MODULES = {"coded_dvae": CodedDVAEModule, "communication_system": SystemModule}  # by kind
 
 _TEMPORARY = ".exporting-"
-_ABANDONED = 86_400  # seconds after which nobody is writing a temporary folder any more
 
 
 def module(model, config, storage="float32", images=None):
@@ -86,14 +81,16 @@ def save(saved, out):
     Raises:
       UserError: if the folder cannot be written.
     """
-    out = pathlib.Path(out)
+    out = pathlib.Path(for_tensorflow(out))
     try:
-        with _temporary_folder(out) as temporary:
-            tf.saved_model.save(saved, str(temporary), signatures=saved.signatures())
-            return _publish(temporary, out)
+        with temporary_folder(out, _TEMPORARY) as temporary:
+            new = temporary / "new"
+            new.mkdir()
+            tf.saved_model.save(saved, str(new), signatures=saved.signatures())
+            return _publish(new, out)
     except (OSError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"cannot write a SavedModel into {out}: {reason}; choose another folder") from error
+        why = reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise UserError(f"cannot write a SavedModel into {out}: {why}; choose another folder") from error
 
 
 def load_workdir(workdir):
@@ -123,7 +120,7 @@ def restored_model(workdir):
     Raises:
       UserError: if the folder is no work directory, or its checkpoint is missing or damaged.
     """
-    path = pathlib.Path(workdir)
+    path = pathlib.Path(for_tensorflow(workdir))
     if not (path / "config.yaml").is_file():
         raise UserError(
             f"{workdir} is not a work directory: it has no config.yaml; expected the --workdir of"
@@ -166,24 +163,7 @@ def restore_weights(model, folder):
         weight.assign(values[path])
 
 
-@contextlib.contextmanager
-def _temporary_folder(out):
-    """A new folder inside `out`, removed at the end if it is still there."""
-    out.mkdir(parents=True, exist_ok=True)
-    for left in out.glob(f"{_TEMPORARY}*"):  # by an export that was killed
-        if time.time() - left.stat().st_mtime > _ABANDONED:
-            shutil.rmtree(left, ignore_errors=True)
-    temporary = pathlib.Path(tempfile.mkdtemp(dir=out, prefix=_TEMPORARY))
-    try:
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)  # mkdtemp makes private folders; a server is another user
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _publish(temporary, out):
+def _publish(new, out):
     """Renames a folder to the next free version number; another export may take that number first."""
     taken = [int(child.name) for child in out.iterdir() if child.name.isdecimal()]
     version = max(taken, default=0) + 1
@@ -191,7 +171,7 @@ def _publish(temporary, out):
         target = out / str(version)
         try:
             if not target.exists():  # a rename would replace an empty folder
-                return temporary.rename(target)
+                return new.rename(target)
         except OSError:
             if not target.exists():
                 raise

@@ -19,23 +19,24 @@ import dataclasses
 from absl import flags
 
 from export import STORAGES, require, shipping
-from tfcoded import cli, inception_weights, kinds, measurement, sources, zoo
+from tfcoded import cli, inception_weights, kinds, measurement, path_flags, sources, zoo
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
-    flags.DEFINE_multi_string("workdir", [], "Folder of a training run; may be given several times.")
+    path_flags.define_multi(
+        "workdir", [], "Folder of a training run; may be given several times.", check=for_tensorflow
+    )
     flags.DEFINE_bool(
         "cards", False, "Write the cards and the table of all entries again, from what was measured; ships nothing."
     )
     flags.DEFINE_enum(
         "storage", "float32", STORAGES, "How kernels are stored, see python -m export.storages."
     )
-    flags.DEFINE_string(
-        "zoo_dir", None, f"Folder of zoo entries; default: ${zoo.ENVIRONMENT}, the clone's zoo/."
-    )
+    path_flags.define("zoo_dir", None, f"Folder of zoo entries; default: ${zoo.ENVIRONMENT}, the clone's zoo/.")
     flags.DEFINE_bool(
         "overwrite", False, "Replace SavedModels of the same entries and what was measured of them."
     )
@@ -47,7 +48,7 @@ def define_flags():
     flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image.", lower_bound=1)
     flags.DEFINE_integer("likelihood_images", 1000, "Images whose likelihood is measured.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of the measurement.", lower_bound=0, upper_bound=2**31 - 1)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
     sources.define_inception_flag()
 
 

@@ -4,12 +4,11 @@ import dataclasses
 import json
 import pathlib
 import shutil
-import tempfile
 
 from tfcoded import checksums, listing, zoo
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
-from tfcoded.files import write_atomically
+from tfcoded.files import for_tensorflow, temporary_folder, write_atomically
 from tfcoded.workdir import differences, first_epochs, read_history, read_run
 
 VERSION = "1"
@@ -63,7 +62,7 @@ def check(workdir, zoo_dir, overwrite=False):
         fine), started from given weights where published numbers would stand beside, or the entry has a SavedModel
         already. If there is no entry of its name, one with the run's configuration is made.
     """
-    workdir = pathlib.Path(workdir)
+    workdir, zoo_dir = pathlib.Path(for_tensorflow(workdir)), pathlib.Path(for_tensorflow(zoo_dir))
     if not (workdir / "config.yaml").is_file():
         raise UserError(f"{workdir} has no config.yaml; expected the --workdir of python -m tfcoded.train")
     run = configuration.load(workdir / "config.yaml")
@@ -125,8 +124,8 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
             f"{workdir} was trained on {training.get('train_images')} of {len(dataset.train_images)} images; an entry"
             " of the zoo is trained on all of them"
         )
-    with tempfile.TemporaryDirectory(dir=shipment.zoo_dir, prefix=_PREFIX) as temporary:
-        new = pathlib.Path(temporary, "new")
+    with temporary_folder(shipment.zoo_dir, _PREFIX) as temporary:
+        new = temporary / "new"
         new.mkdir()
         _carry(shipment, new)
         saved = export_saved_model(model, config, new, storage, dataset.train_images)

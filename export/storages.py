@@ -15,9 +15,9 @@ import pathlib
 from absl import flags
 
 from export import STORAGES, require, storages_of
-from tfcoded import cli
+from tfcoded import cli, path_flags
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder, write_atomically
+from tfcoded.files import for_tensorflow, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
@@ -29,9 +29,9 @@ _OF_RUNS = ("ber", "wer")
 
 
 def define_flags():
-    flags.DEFINE_string("workdir", None, "Folder of the training run.", required=True)
+    path_flags.define("workdir", None, "Folder of the training run.", check=for_tensorflow, required=True)
     flags.DEFINE_list("storages", None, "Some storages, by default all; float32 is always measured.")
-    flags.DEFINE_string("out", None, "File to write (JSON); only printed if not given.")
+    path_flags.define("out", None, "File to write (JSON); only printed if not given.")
     flags.DEFINE_bool("overwrite", False, "Replace an existing file.")
     flags.DEFINE_integer("images", 1000, "Measure on the first so many test images.", lower_bound=2)
     flags.DEFINE_integer("runs", 10, "Runs of the bit and word error rates.", lower_bound=2)
@@ -40,8 +40,8 @@ def define_flags():
         "likelihood_images", 200, "Images whose likelihood is measured (M up to 10).", lower_bound=2
     )
     flags.DEFINE_integer("seed", 0, "Seed of everything sampled.", lower_bound=0, upper_bound=2**31 - 1)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
-    flags.DEFINE_string("zoo_dir", None, "Folder of the zoo with the classifiers.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
+    path_flags.define("zoo_dir", None, "Folder of the zoo with the classifiers.")
 
 
 def main():

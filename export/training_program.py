@@ -13,7 +13,7 @@ import types
 
 from absl import flags
 
-from tfcoded import cli, kinds, train
+from tfcoded import cli, kinds, path_flags, train
 from tfcoded.errors import UserError
 from tfcoded.files import writable_folder
 
@@ -29,8 +29,8 @@ def define_flags():
         True,
         "Whether GPUs may round the factors of float32 products to 10 bits, as TensorFlow itself lets them.",
     )
-    flags.DEFINE_string("out", "programs", "Folder in which each model gets a folder.")
-    flags.DEFINE_string(
+    path_flags.define("out", "programs", "Folder in which each model gets a folder.")
+    path_flags.define(
         "archives",
         None,
         "Folder of the idx archives the programs will be given, if the data set has any; data/NAME in a clone.",

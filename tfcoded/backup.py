@@ -55,7 +55,7 @@ class Backup(keras.callbacks.Callback):
         changed = [
             f"{key}: {settings.get(key)} there, {value} here"
             for key, value in self._settings.items()
-            if settings.get(key) != value
+            if settings.get(key, value) != value  # older files lack some
         ]
         if changed:
             raise UserError(

@@ -3,6 +3,8 @@
 import os
 import pathlib
 
+from tfcoded.files import expanded
+
 ENVIRONMENT = "TFCODED_CACHE"
 
 
@@ -21,8 +23,8 @@ def folder():
     """
     named = os.environ.get(ENVIRONMENT)
     if named:
-        return pathlib.Path(named)
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tfcoded"
+        return pathlib.Path(expanded(named))
+    return pathlib.Path(expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache"), "tfcoded")
 
 
 def statistics():

@@ -6,16 +6,19 @@ import shutil
 
 import tensorflow as tf
 
-from tfcoded.errors import UserError
+from tfcoded.errors import UserError, reason
+from tfcoded.files import for_tensorflow, write_atomically
 
 FOLDER = "checkpoints"
+_STATE = "checkpoint"
 
 
 class Checkpoints:
     """The checkpoints in `<workdir>/checkpoints`: weights, optimizer state and the number of finished epochs.
 
     Variables are stored under their paths with dots for slashes, such as `coded_dvae.encoder.encoder_conv_0.kernel`.
-    A checkpoint counts only once it is complete, and the one before it is kept.
+    A checkpoint counts only once it is complete, and the one before it is kept. The file `checkpoint` names both, as
+    TensorFlow's own functions read it.
 
     Args:
       workdir: `str` or path of the run.
@@ -23,7 +26,7 @@ class Checkpoints:
       optimizer: its built `keras.optimizers.Optimizer`, or `None` to restore weights only.
 
     Raises:
-      UserError: if the file that names the newest checkpoint is damaged.
+      UserError: if the file that names the newest checkpoint is damaged, or TensorFlow cannot take the path.
 
     Example:
 
@@ -35,15 +38,13 @@ class Checkpoints:
     """
 
     def __init__(self, workdir, model, optimizer=None):
-        self.folder = pathlib.Path(workdir) / FOLDER
-        _newest(self.folder)  # what the manager would end in a traceback for is refused
+        self.folder = pathlib.Path(for_tensorflow(workdir), FOLDER)
+        self._kept = _kept(self.folder)
         self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False, name="epoch")
         self._complete = optimizer is not None
         content = _by_path([*model.weights, *(optimizer.variables if optimizer else [])])
         self._checkpoint = tf.train.Checkpoint(epoch=self._epoch, **content)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(self.folder), max_to_keep=2, checkpoint_name="epoch"
-        )
+        self._checkpoint.save_counter  # makes it: checkpoints of a `tf.train.CheckpointManager` have it too
 
     def save(self, epoch):
         """Saves the state after `epoch` finished epochs; returns the checkpoint's path prefix, a `str`.
@@ -52,11 +53,21 @@ class Checkpoints:
           UserError: if it cannot be written, the disk being full for instance.
         """
         self._epoch.assign(epoch)
+        new = str(self.folder / f"epoch-{epoch}")
+        kept = [*[path for path in self._kept if path != new][-1:], new]
         try:
-            return self._manager.save(checkpoint_number=epoch)
-        except tf.errors.OpError as error:
+            self._checkpoint.write(new)
+            names = [pathlib.Path(path).name for path in kept]
+            lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names)]
+            write_atomically(self.folder / _STATE, "\n".join(lines) + "\n")
+        except (OSError, tf.errors.OpError) as error:
             self.remove_unfinished()  # the disk may be full of it
             raise UserError(f"cannot save a checkpoint into {self.folder}: {_reason(error)}") from error
+        before, self._kept = self._kept, kept
+        for path in before:  # not by a pattern, which may be another checkpoint's name
+            for file in _files(path) if path not in kept else ():
+                file.unlink(missing_ok=True)
+        return new
 
     def remove_unfinished(self):
         """Removes what saves that failed or were killed left behind; only for the process that trains here."""
@@ -65,7 +76,7 @@ class Checkpoints:
 
     def latest(self):
         """Path prefix of the newest complete checkpoint, or `None`."""
-        return self._manager.latest_checkpoint
+        return self._kept[-1] if self._kept else None
 
     def restore(self):
         """Restores the newest checkpoint.
@@ -85,12 +96,12 @@ class Checkpoints:
         return int(self._epoch.numpy())
 
     def _advice(self, latest):
-        others = [path for path in self._manager.checkpoints if path != latest]
+        others = [path for path in self._kept if path != latest]
         name = pathlib.Path(latest).name
         if others:
             return (
                 f"To go on from {pathlib.Path(others[-1]).name}, delete {name}.* and change the first line of "
-                f"{self.folder / 'checkpoint'} to model_checkpoint_path: \"{pathlib.Path(others[-1]).name}\""
+                f"{self.folder / _STATE} to model_checkpoint_path: \"{pathlib.Path(others[-1]).name}\""
             )
         return f"Delete {self.folder} to start again, or choose another --workdir"
 
@@ -101,7 +112,8 @@ def latest_epoch(workdir):
     Raises:
       UserError: if the file that names it is damaged.
     """
-    _, _, number = _newest(pathlib.Path(workdir) / FOLDER).rpartition("-")
+    kept = _kept(pathlib.Path(workdir) / FOLDER)
+    _, _, number = kept[-1].rpartition("-") if kept else ("", "", "")
     return int(number) if number.isdecimal() else None
 
 
@@ -119,8 +131,9 @@ def restore_weights(model, path):
     Raises:
       UserError: if there is no such checkpoint, or it is damaged or belongs to another model.
     """
+    path = for_tensorflow(path)
     if pathlib.Path(path).is_dir():
-        path = _newest(pathlib.Path(path) / FOLDER) or _newest(pathlib.Path(path)) or path
+        path = next((kept[-1] for kept in (_kept(pathlib.Path(path, FOLDER)), _kept(pathlib.Path(path))) if kept), path)
     file = pathlib.Path(f"{path}.index")
     if not file.is_file():
         folder = next((at for at in (pathlib.Path(path), pathlib.Path(path, FOLDER), file.parent) if _names(at)), None)
@@ -131,22 +144,30 @@ def restore_weights(model, path):
     return str(path)
 
 
-def _newest(folder):
-    """Path prefix of the checkpoint that TensorFlow's file `checkpoint` in a folder names; empty if there is none."""
-    if not (folder / "checkpoint").exists():  # before it is read: a training may be writing the first one
-        return ""
+def _kept(folder):
+    """Path prefixes of the checkpoints that the file `checkpoint` in a folder names, the newest last."""
+    if not (folder / _STATE).exists():  # before it is read: a training may be writing the first one
+        return []
     try:
         state = tf.train.get_checkpoint_state(str(folder))
     except ValueError:  # it names none, or is no text
         state = None
     if state is None:
         raise UserError(_lost(folder))
-    return state.model_checkpoint_path
+    newest = state.model_checkpoint_path
+    return [*(path for path in state.all_model_checkpoint_paths if path != newest), newest]
+
+
+def _files(path):
+    """The files of the checkpoint with this path prefix, `pathlib.Path`s."""
+    name = re.compile(re.escape(pathlib.Path(path).name) + r"\.(index|data-\d{5}-of-\d{5})")
+    folder = pathlib.Path(path).parent
+    return [file for file in folder.iterdir() if name.fullmatch(file.name)] if folder.is_dir() else []
 
 
 def _lost(folder):
     """What to do where the name of the newest checkpoint is lost."""
-    file, names = folder / "checkpoint", _names(folder)
+    file, names = folder / _STATE, _names(folder)
     if not names:
         return f"{file} is damaged, and {folder} holds no checkpoint; delete {file} to start again"
     return (
@@ -156,7 +177,9 @@ def _lost(folder):
 
 
 def _reason(error):
-    """What TensorFlow says first, without the names of its own functions before it."""
+    """What the system says, or TensorFlow first, without the names of its own functions before it."""
+    if isinstance(error, OSError):
+        return reason(error)
     return re.sub(r"\{\{.*?\}\} ?", "", (str(error).splitlines() or [""])[0])
 
 
@@ -175,6 +198,8 @@ def _by_path(variables):
 
 def _restore(checkpoint, path, complete, advice):
     """Restores all that `checkpoint` has, and if `complete` nothing else may be in the file."""
+    for file in _files(path):
+        file.open("rb").close()  # TensorFlow says of a file that it may not read what it says of a damaged one
     try:
         status = checkpoint.restore(path)
         if complete:
@@ -185,9 +210,9 @@ def _restore(checkpoint, path, complete, advice):
     except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
         said = _reason(error).rstrip(".:")
         if isinstance(error, AssertionError):
-            reason = "it belongs to a model with other variables"
+            why = "it belongs to a model with other variables"
         elif "incompatible tensor" in said:
-            reason = f"it belongs to a model of other sizes: {said}"
+            why = f"it belongs to a model of other sizes: {said}"
         else:
-            reason = f"it is damaged: {said}"
-        raise UserError(f"cannot restore checkpoint {path}: {reason}. {advice()}") from error
+            why = f"it is damaged: {said}"
+        raise UserError(f"cannot restore checkpoint {path}: {why}. {advice()}") from error

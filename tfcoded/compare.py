@@ -17,10 +17,10 @@ import sys
 
 from absl import flags
 
-from tfcoded import cli, kinds, pictures, sources, zoo
+from tfcoded import cli, kinds, path_flags, pictures, sources, zoo
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder
+from tfcoded.files import for_tensorflow, writable_folder
 from tfcoded.workdir import read_history
 
 FLAGS = flags.FLAGS
@@ -30,13 +30,15 @@ _BOUNDS = ("val_iwae", "val_vr_iwae", "val_elbo")  # what a training maximized i
 
 
 def define_flags():
-    flags.DEFINE_list("models", None, "Names of zoo entries and folders of training runs.", required=True)
-    flags.DEFINE_string("out", None, "Folder to write into.", required=True)
+    path_flags.define_list(
+        "models", None, "Names of zoo entries and folders of training runs.", check=for_tensorflow, required=True
+    )
+    path_flags.define("out", None, "Folder to write into.", required=True)
     flags.DEFINE_integer("columns", 10, "Images in a row.", lower_bound=1)
     flags.DEFINE_integer("sample_rows", 2, "Rows of random words for each model.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of everything sampled.", lower_bound=0, upper_bound=2**31 - 1)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
-    flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo's SavedModels; also {zoo.ENVIRONMENT}.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
+    path_flags.define("zoo_dir", None, f"Folder of the zoo's SavedModels; also {zoo.ENVIRONMENT}.")
     flags.DEFINE_bool("overwrite", False, "Replace existing pictures.")
 
 

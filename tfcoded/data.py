@@ -8,6 +8,7 @@ batches = data.training_pipeline(dataset.train_images, batch_size=128, seed=1, e
 
 import dataclasses
 import difflib
+import hashlib
 import pathlib
 
 import numpy as np
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from tfcoded.data_names import DRAWN, NAMES
 from tfcoded.errors import UserError
+from tfcoded.files import expanded
 
 _PURPOSE = 0x5B0F  # keeps the shuffling of a scalar seed apart from other uses of the same number
 
@@ -104,12 +106,12 @@ def load(name_or_path, data_dir=None):
         return data_prepared.load(name, data_dir)
     from tfcoded import data_files
 
-    return data_files.load(pathlib.Path(name).expanduser())
+    return data_files.load(expanded(name))
 
 
 def require_known(name):
     """Raises `DataError` unless `name` is one of `NAMES` or an existing path; reads no images."""
-    if name in NAMES or pathlib.Path(name).expanduser().exists():
+    if name in NAMES or pathlib.Path(expanded(name)).exists():
         return
     close = difflib.get_close_matches(name.lower(), NAMES, n=1)
     raise DataError(
@@ -140,6 +142,11 @@ def first_images(dataset, count):
     if count > len(images):
         raise DataError(f"--train_images={count}, but {dataset.name} has {len(images)} of them")
     return images[:count]
+
+
+def digest(array):
+    """SHA-256 of an array of images or labels, by which exchanged ones are noticed, a `str` of hexadecimal digits."""
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
 
 
 def steps_per_epoch(images_count, batch_size):

@@ -22,6 +22,7 @@ from tensorflow_datasets.core.download.extractor import ExtractError
 
 from tfcoded import celeba, tiny_imagenet
 from tfcoded.data import DataError, Dataset
+from tfcoded.files import expanded, for_tensorflow
 
 _CLONE = pathlib.Path(__file__).resolve().parent.parent
 # setup.py tells a clone from site-packages, where a folder `data` would be somebody else's.
@@ -75,14 +76,15 @@ def load(name, data_dir=None):
 
 
 def _builder(name, data_dir):
-    data_dir = None if data_dir is None else pathlib.Path(data_dir).expanduser()
+    folder = for_tensorflow(data_dir or tfds.core.constants.DATA_DIR)
+    data_dir = None if data_dir is None else folder
     stored = celeba.BUILDER if name in celeba.CROPS else name
     try:
         if name == tiny_imagenet.TinyImagenet.name:
             return tiny_imagenet.TinyImagenet(data_dir=data_dir)
         return tfds.builder(stored, data_dir=data_dir)
     except (json_format.ParseError, AssertionError, RuntimeError, ValueError) as error:  # of a dataset_info.json
-        folder = pathlib.Path(data_dir or tfds.core.constants.DATA_DIR, stored, str(tfds.builder_cls(stored).VERSION))
+        folder = pathlib.Path(folder, stored, str(tfds.builder_cls(stored).VERSION))
         if not folder.is_dir():
             raise
         raise _damaged(stored, folder, "its description cannot be read") from error
@@ -99,7 +101,7 @@ def _prepare(builder):
     folder = pathlib.Path(builder.data_dir)
     if folder.exists():
         raise _damaged(builder.name, folder, "its description is missing or incomplete")
-    root = pathlib.Path(builder.data_dir_root).expanduser()
+    root = pathlib.Path(expanded(builder.data_dir_root))
     downloads = root / "downloads"
     places = [downloads / "manual" / builder.name, root / builder.name]
     if _EMBEDDED:

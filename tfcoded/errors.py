@@ -1,5 +1,9 @@
 """The one exception that stands for a user's mistake, and what the system says of its own."""
 
+import errno
+
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # where no file is named
+
 
 class UserError(ValueError):
     """Something the user gave is wrong; the message says what, what was expected and what to do.
@@ -16,6 +20,8 @@ def reason(error):
       error: an `OSError` that has a `strerror`.
 
     Returns:
-      `str`, with the file if one is named.
+      `str`, with the file if one is named. What is written without a name is the standard output.
     """
-    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if error.filename:
+        return f"{error.strerror}: {error.filename}"
+    return f"{error.strerror}: standard output" if error.errno in _WRITING else error.strerror

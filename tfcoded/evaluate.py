@@ -23,9 +23,9 @@ import sys
 
 from absl import flags
 
-from tfcoded import cli, inception_weights, kinds, measurement, over, provenance, sources, tables
+from tfcoded import cli, inception_weights, kinds, measurement, over, path_flags, provenance, sources, tables
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder, write_atomically
+from tfcoded.files import for_tensorflow, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
@@ -36,7 +36,7 @@ def define_flags():
     sources.define_flags()
     sources.define_metrics_flag()
     flags.DEFINE_enum("split", "test", ["test", "train"], "Images to measure on.")
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
     flags.DEFINE_integer("seed", 0, "Seed of everything sampled.", lower_bound=0, upper_bound=2**31 - 1)
     flags.DEFINE_integer("images", None, "Use only the first so many images.", lower_bound=1)
     flags.DEFINE_integer("runs", 50, "Runs of the bit and word error rates.", lower_bound=1)
@@ -56,11 +56,11 @@ def define_flags():
         "Measure only what arrives of the code bits over a noisy channel: bsc:<flip probabilities>, separated by "
         "commas, or bec:<erasure probabilities>.",
     )
-    flags.DEFINE_string("out", "metrics.json", "File to write.")
+    path_flags.define("out", "metrics.json", "File to write.")
     flags.DEFINE_bool("overwrite", False, "Replace existing files; with --add, metrics that are there already.")
     flags.DEFINE_bool("add", False, "Add the metrics to an existing file of the same model and images.")
     flags.DEFINE_integer("table", None, "Print this table of the paper (1 to 21) with our numbers; measures nothing.")
-    flags.DEFINE_string("runs_dir", None, "With --table: our numbers from the runs RUNS_DIR/<entry>, not the zoo.")
+    path_flags.define("runs_dir", None, "With --table: our numbers from the runs RUNS_DIR/<entry>, not the zoo.")
     flags.DEFINE_enum("format", "markdown", list(tables.FORMATS), "Of --table.")
 
 

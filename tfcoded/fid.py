@@ -17,21 +17,21 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cache, cli, inception_weights, provenance, sources
+from tfcoded import cache, cli, inception_weights, path_flags, provenance, sources
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder, write_atomically
+from tfcoded.files import for_tensorflow, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
-    flags.DEFINE_string("reference", None, "Set of images, such as cifar10:test.", required=True)
-    flags.DEFINE_string("images", None, "Set of images, such as cifar10:train.", required=True)
+    path_flags.define("reference", None, "Set of images, such as cifar10:test.", required=True)
+    path_flags.define("images", None, "Set of images, such as cifar10:train.", required=True)
     sources.define_inception_flag()
-    flags.DEFINE_string("cache", None, f"Folder of statistics; default {cache.statistics()}.")
+    path_flags.define("cache", None, f"Folder of statistics; default {cache.statistics()}.")
     flags.DEFINE_integer("batch_size", 50, "Images per step.", lower_bound=1)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
-    flags.DEFINE_string("out", None, "File to write, such as fid.json; default none.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
+    path_flags.define("out", None, "File to write, such as fid.json; default none.")
     flags.DEFINE_bool("overwrite", False, "Replace an existing --out.")
 
 

@@ -1,11 +1,63 @@
-"""Writing files so that a reader never sees half of one, and folders that one process at a time trains in."""
+"""Paths as users write them, files of which a reader never sees half, and folders that one process at a time uses."""
 
+import contextlib
 import fcntl
+import glob
 import os
 import pathlib
+import shutil
 import tempfile
+import time
 
 from tfcoded.errors import UserError
+
+_LOCK = ".lock"
+_PATTERN = "*?[\\"  # what begins a pattern for TensorFlow
+_ABANDONED = 86_400  # seconds after which nobody is writing a temporary file any more
+
+
+def expanded(path):
+    """A path with the home folder in place of a `~` at its beginning, which shells leave as it is after `--out=`.
+
+    Args:
+      path: `str` or `os.PathLike`.
+
+    Returns:
+      `str`.
+
+    Raises:
+      UserError: if it is not UTF-8, which TensorFlow, YAML and JSON need.
+
+    Example:
+
+    ```python
+    expanded("~/runs/mine")  # "/home/me/runs/mine"
+    ```
+    """
+    path = os.path.expanduser(os.fspath(path))
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"the path {path!r} is not UTF-8; choose another") from None
+    return path
+
+
+def for_tensorflow(path):
+    """As `expanded`, for a folder of checkpoints, SavedModels or data that TensorFlow prepared.
+
+    TensorFlow takes their paths for patterns: of `runs/seed[1]` it reads and clears away what is in `runs/seed1`.
+
+    Raises:
+      UserError: if the path has a character that begins a pattern, or is not UTF-8.
+    """
+    path = expanded(path)
+    found = next((character for character in path if character in _PATTERN), None)
+    if found is not None:
+        raise UserError(
+            f"the path {path} has a {found}, by which TensorFlow would take it for a pattern of other paths; choose one"
+            f" without any of {' '.join(_PATTERN)}, such as a symbolic link to it"
+        )
+    return path
 
 
 def write_atomically(path, content):
@@ -16,7 +68,7 @@ def write_atomically(path, content):
       content: `bytes` or `str` (stored as UTF-8).
 
     Raises:
-      OSError: if the folder cannot be written to.
+      OSError: if it cannot be written; names the file.
 
     Example:
 
@@ -27,7 +79,12 @@ def write_atomically(path, content):
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    prefix = f".{path.name}.writing-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):  # by a process that was killed
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                left.unlink()
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -37,8 +94,10 @@ def write_atomically(path, content):
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes private files; results are meant to be shared
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename is None:  # the disk may be full
+            error.filename = str(path)
         raise
 
 
@@ -85,6 +144,7 @@ def lock(folder):
 
     Raises:
       UserError: if another process holds the lock.
+      OSError: if files cannot be locked there.
 
     Example:
 
@@ -92,10 +152,61 @@ def lock(folder):
     held = lock(writable_folder("runs/mine"))
     ```
     """
-    file = (folder / ".lock").open("a")
+    file = (folder / _LOCK).open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        raise UserError(f"another process is training in {folder}; wait for it or choose another folder") from error
+        if isinstance(error, BlockingIOError):
+            raise UserError(f"another process is training in {folder}; wait for it or choose another folder") from error
+        error.filename = file.name
+        raise
     return file
+
+
+@contextlib.contextmanager
+def temporary_folder(parent, prefix):
+    """A new folder, in which something is made that is then renamed; removed at the end with what is left in it.
+
+    Those that killed processes left in `parent` are removed too.
+
+    Args:
+      parent: `str` or path of a folder; made if missing.
+      prefix: `str`, how its name begins.
+
+    Returns:
+      A context with the folder's `pathlib.Path`.
+
+    Raises:
+      OSError: if it cannot be made.
+
+    Example:
+
+    ```python
+    with temporary_folder("models", ".exporting-") as temporary:
+        tf.saved_model.save(module, str(temporary / "new"))
+        (temporary / "new").rename("models/1")
+    ```
+    """
+    parent = pathlib.Path(parent)
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.glob(f"{glob.escape(prefix)}*"):
+        with contextlib.suppress(UserError, OSError), lock(left):  # else its process lives
+            shutil.rmtree(left)
+    folder, held = _locked_folder(parent, prefix)
+    with held:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked_folder(parent, prefix):
+    """A new folder and the lock on it; another process may take it for a left one before it is locked."""
+    while True:
+        folder = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+        with contextlib.suppress(UserError, FileNotFoundError):
+            held = lock(folder)
+            if (folder / _LOCK).exists():
+                return folder, held
+            held.close()

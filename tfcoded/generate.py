@@ -13,21 +13,21 @@ The last two are of Coded-DVAEs.
 
 from absl import flags
 
-from tfcoded import cli, kinds, sources
+from tfcoded import cli, kinds, path_flags, sources
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder
+from tfcoded.files import for_tensorflow, writable_folder
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
     sources.define_flags()
-    flags.DEFINE_string("out", None, "Folder to write into.", required=True)
+    path_flags.define("out", None, "Folder to write into.", required=True)
     flags.DEFINE_integer("rows", 8, "Rows of each sheet.", lower_bound=1)
     flags.DEFINE_integer("columns", 8, "Columns of each sheet.", lower_bound=1)
     flags.DEFINE_integer("words", 3, "Most probable words shown of each image.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of everything sampled.", lower_bound=0, upper_bound=2**31 - 1)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
     flags.DEFINE_bool("reconstructions", True, "Draw the sheets that need the data set's test images.")
     flags.DEFINE_bool("overwrite", False, "Replace existing pictures.")
 

@@ -60,7 +60,7 @@ def check(codec, config, path):
         expected = npz.read(path)
         inputs = {name: expected.pop(name) for name in list(expected) if "/" not in name}
         found = _outputs(codec, config, inputs)
-    except (OSError, ValueError, KeyError) as error:
+    except (FileNotFoundError, ValueError, KeyError) as error:
         raise UserError(f"{path} is missing or damaged: {error}") from error
     problems = [f"no {name}" for name in sorted(found.keys() ^ expected.keys())]
     for name in sorted(found.keys() & expected.keys()):

@@ -22,7 +22,7 @@ import numpy as np
 
 from tfcoded import cache, npz, torch_archive
 from tfcoded.errors import UserError
-from tfcoded.files import write_atomically
+from tfcoded.files import expanded, write_atomically
 
 ENVIRONMENT = "TFCODED_INCEPTION"
 VALUES = 21_802_784
@@ -55,7 +55,7 @@ def locate(path=None):
     """
     for origin, named in (("--inception", path), (ENVIRONMENT, os.environ.get(ENVIRONMENT))):
         if named:
-            named = pathlib.Path(named).expanduser()
+            named = pathlib.Path(expanded(named))
             if not named.is_file():
                 raise UserError(f"{origin} {named} is not a file; {how_to_get()}")
             return named

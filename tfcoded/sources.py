@@ -8,8 +8,9 @@ from typing import NamedTuple
 from absl import flags
 
 from tfcoded import config as configuration
-from tfcoded import identity, inception_weights, kinds, zoo
+from tfcoded import identity, inception_weights, kinds, path_flags, zoo
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 from tfcoded.workdir import read_run
 
 
@@ -31,9 +32,11 @@ class Source(NamedTuple):
 def define_flags():
     """Defines --model, --saved_model, --workdir and --zoo_dir."""
     flags.DEFINE_string("model", None, "Name of a zoo entry; python -m tfcoded.zoo lists them.")
-    flags.DEFINE_string("saved_model", None, "Folder of a SavedModel, or of its version folders.")
-    flags.DEFINE_string("workdir", None, "Folder of a training run; its latest checkpoint.")
-    flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo's SavedModels; also {zoo.ENVIRONMENT}.")
+    path_flags.define(
+        "saved_model", None, "Folder of a SavedModel, or of its version folders.", check=for_tensorflow
+    )
+    path_flags.define("workdir", None, "Folder of a training run; its latest checkpoint.", check=for_tensorflow)
+    path_flags.define("zoo_dir", None, f"Folder of the zoo's SavedModels; also {zoo.ENVIRONMENT}.")
 
 
 def define_metrics_flag():
@@ -62,7 +65,7 @@ def chosen_metrics(values):
 
 def define_inception_flag():
     """Defines --inception."""
-    flags.DEFINE_string(
+    path_flags.define(
         "inception",
         None,
         f"File of the FID network's weights; also {inception_weights.ENVIRONMENT}; "
@@ -84,7 +87,7 @@ def check(values):
         got = " and ".join(f"--{name}" for name in given) or "none"
         raise UserError(f"expected exactly one of --model, --saved_model and --workdir, got {got}")
     if values.model is not None:
-        zoo.saved_model_path(values.model, values.zoo_dir)
+        for_tensorflow(zoo.saved_model_path(values.model, values.zoo_dir))
     elif values.saved_model is not None:
         saved_model_folder(values.saved_model)
     elif not _path(values.workdir, "--workdir").is_dir():

@@ -15,9 +15,10 @@ import pathlib
 from absl import flags
 
 import export
-from tfcoded import cli, data_names, hardware, kinds, measurement, zoo
+from tfcoded import cli, data_names, hardware, kinds, measurement, path_flags, zoo
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
+from tfcoded.files import expanded, for_tensorflow
 from tfcoded.workdir import differences
 
 FLAGS = flags.FLAGS
@@ -25,27 +26,30 @@ FLAGS = flags.FLAGS
 
 def define_configuration_flags():
     """Defines what `chosen_config` reads besides --model, and the data and the seed of a training."""
-    flags.DEFINE_string("config", None, "A configuration file of your own, in place of --model.")
+    path_flags.define("config", None, "A configuration file of your own, in place of --model.")
     flags.DEFINE_multi_string("override", [], "Changes one setting, such as beta=10 or training.l2=0; may be repeated.")
     flags.DEFINE_integer("epochs", None, "Number of epochs, in place of the configuration's.", lower_bound=1)
     flags.DEFINE_integer("batch_size", None, "Images per step, of all devices together.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of weights, order and noise.", lower_bound=0, upper_bound=2**31 - 1)
     flags.DEFINE_integer("train_images", None, "Train on the first so many images only.", lower_bound=1)
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
-    flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo; also {zoo.ENVIRONMENT}.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
+    path_flags.define("zoo_dir", None, f"Folder of the zoo; also {zoo.ENVIRONMENT}.")
 
 
 def define_flags():
     flags.DEFINE_string("model", None, "Name of a configuration; python -m tfcoded.zoo lists them.")
     define_configuration_flags()
-    flags.DEFINE_string("workdir", None, "Folder of the run; by default runs/NAME of the configuration.")
+    path_flags.define(
+        "workdir", None, "Folder of the run; by default runs/NAME of the configuration.", check=for_tensorflow
+    )
     flags.DEFINE_enum("strategy", "auto", hardware.STRATEGIES, "Devices to train on.")
     flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks.")
-    flags.DEFINE_string(
+    path_flags.define(
         "initial_weights",
         None,
         "Start from trained weights of the same networks: a run such as runs/NAME (its newest checkpoint), a checkpoint"
         " such as runs/NAME/checkpoints/epoch-200, or the folder of a SavedModel such as zoo/NAME.",
+        check=for_tensorflow,
     )
     flags.DEFINE_integer("runs", 50, "Runs of the final bit and word error rates.", lower_bound=1)
     flags.DEFINE_integer("words", 1000, "Words in each of these runs.", lower_bound=1)
@@ -69,9 +73,9 @@ def chosen_config(values):
     if values.batch_size is not None:
         changes.append(f"training.batch_size={values.batch_size}")
     config = zoo.with_own_facts(configuration.override(config, changes), values.zoo_dir)
-    if config.dataset not in data_names.NAMES and pathlib.Path(config.dataset).exists():
-        # A path is found again from any folder.
-        config = dataclasses.replace(config, dataset=str(pathlib.Path(config.dataset).resolve()))
+    images = pathlib.Path(expanded(config.dataset))
+    if config.dataset not in data_names.NAMES and images.exists():
+        config = dataclasses.replace(config, dataset=str(images.resolve()))  # a path is found again from any folder
     return config
 
 

@@ -11,15 +11,13 @@ which OUT/.training.npz holds.
 
 import math
 import pathlib
-import shutil
 import sys
-import tempfile
 
 from absl import flags
 
-from tfcoded import checksums, cli, provenance
+from tfcoded import checksums, cli, path_flags, provenance
 from tfcoded.errors import UserError
-from tfcoded.files import lock, writable_folder, write_atomically
+from tfcoded.files import for_tensorflow, lock, temporary_folder, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
@@ -68,14 +66,16 @@ Licence of the weights: Apache License 2.0, as this repository (`LICENSE`), as f
 
 def define_flags():
     flags.DEFINE_enum("dataset", "fashion_mnist", sorted(DATASETS), "Data set.")
-    flags.DEFINE_string("out", None, "Folder to write, such as zoo/classifier_mnist.", required=True)
+    path_flags.define(
+        "out", None, "Folder to write, such as zoo/classifier_mnist.", check=for_tensorflow, required=True
+    )
     flags.DEFINE_integer("epochs", 8, "Epochs.", lower_bound=1)
     flags.DEFINE_integer("batch_size", 128, "Images per step.", lower_bound=1)
     flags.DEFINE_float("learning_rate", 5e-4, "Adam's; it decays to zero along a cosine.", lower_bound=0)
     flags.DEFINE_integer(
         "seed", 0, "Seed of weights, order, augmentation and dropout.", lower_bound=0, upper_bound=10**8
     )
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
     flags.DEFINE_bool("overwrite", False, "Replace an existing OUT.")
 
 
@@ -86,8 +86,6 @@ def main():
     if any(not child.name.startswith(".") for child in out.iterdir()) and not FLAGS.overwrite:
         raise UserError(f"{out} is not empty; give another --out or --overwrite")
     held = lock(out)
-    for left in out.glob(f"{_NEW}*"):  # of a process that was killed
-        shutil.rmtree(left)
     checksums.read(out.parent)  # a damaged index of a zoo is told now
 
     import tensorflow as tf
@@ -106,8 +104,8 @@ def main():
         backup=out / UNFINISHED,
     )
     folded = classifier.folded(dataset.train_images.shape[1:])
-    with tempfile.TemporaryDirectory(dir=out, prefix=_NEW) as made:
-        new = pathlib.Path(made) / "new"
+    with temporary_folder(out, _NEW) as made:
+        new = made / "new"
         tf.saved_model.save(folded, str(new / "1"), folded.signatures())
         stored = tf.saved_model.load(str(new / "1"))
         correct = []
@@ -172,6 +170,7 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
 
     from tfcoded.backup import Backup
     from tfcoded.callbacks import EpochProgress, StopUnlessFinite
+    from tfcoded.data import digest
     from tfcoded.networks.classifier import Classifier
 
     filters = FILTERS.get(dataset.name, (32, 64))
@@ -200,6 +199,7 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
         changing = [*classifier.weights, *classifier.dropout.variables, *classifier.optimizer.variables]
         settings = {"dataset": name, "epochs": epochs, "batch_size": batch_size}
         settings |= {"learning_rate": learning_rate, "seed": seed}
+        settings |= {"images_sha256": digest(dataset.train_images), "labels_sha256": digest(dataset.train_labels)}
         callbacks.append(Backup(backup, changing, settings))
         done = callbacks[-1].restore()
     if done:

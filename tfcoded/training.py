@@ -1,5 +1,6 @@
 """A training run from configuration to SavedModel."""
 
+import hashlib
 import json
 import pathlib
 import sys
@@ -13,8 +14,10 @@ from tfcoded import data, hardware, kinds, measurement, models, pictures, proven
 from tfcoded.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
 from tfcoded.checkpoints import Checkpoints, latest_epoch, restore_weights
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder, write_atomically
+from tfcoded.files import for_tensorflow, writable_folder, write_atomically
 from tfcoded.workdir import Workdir, settings
+
+_EXPORTED = ".exported.json"
 
 
 class Trained(typing.NamedTuple):
@@ -70,6 +73,7 @@ def run(
     training.run(zoo.config("coded_8_80"), "runs/coded_8_80", seed=1)
     ```
     """
+    workdir = for_tensorflow(workdir)
     distribution = hardware.strategy(strategy)  # before anything that starts TensorFlow's devices
     # Mistakes first: an hour of training must not end in one.
     plan = plan or measurement.Plan()
@@ -156,6 +160,7 @@ def _train(
     validate=True,
 ):
     """As `train`."""
+    workdir = for_tensorflow(workdir)
     if dataset is None:
         data.require_known(config.dataset)  # before there is a folder: the name may be mistyped
     writable_folder(workdir)
@@ -168,6 +173,8 @@ def _train(
         "dtype_policy": policy,
         "replicas": distribution.num_replicas_in_sync,  # the noise depends on it
         "initial_weights": initial_weights,
+        "train_images_sha256": data.digest(images),
+        "test_images_sha256": data.digest(dataset.test_images),
     }
     _require_same(distribution, settings(config) | {"training.epochs": config.training.epochs} | facts)
     # All workers read the same work directory; only the first writes to it.
@@ -179,6 +186,8 @@ def _train(
                 f"{config.name} is trained in parts, {' and '.join(parts)}, which have no common --initial_weights"
             )
         home = Workdir(workdir, config, facts) if first else None
+        if first:
+            home.require_checkpoint(sources.checkpoint_epochs(workdir) or 0)
         done = {
             name: _train(
                 part,
@@ -207,6 +216,8 @@ def _train(
         checkpoints.remove_unfinished()
     epochs = config.training.epochs
     done = checkpoints.restore()
+    if first:
+        home.require_checkpoint(done)
     history = home.history(done) if first else {}
     if first:
         _announce(config, home.path, model, distribution, policy, done, start)
@@ -301,9 +312,7 @@ def _finish(config, trained, classifier, plan, storage):
         pictures.learning_curves(curves, workdir / "learning_curves.png")
     model, _ = savedmodel.restored_model(workdir)
     if storage:
-        folder = savedmodel.export_saved_model(
-            model, config, workdir / "saved_model", storage, dataset.train_images
-        )
+        folder = _exported(model, config, workdir, storage, dataset.train_images)
         print(f"SavedModel: {folder}", flush=True)
         codec = tf.saved_model.load(str(folder))
     else:
@@ -316,8 +325,24 @@ def _finish(config, trained, classifier, plan, storage):
     if bins:
         pictures.reliability_diagram(bins, workdir / "reliability.png")
     write_atomically(workdir / "metrics.json", provenance.to_json(content))
+    (workdir / _EXPORTED).unlink(missing_ok=True)
     print(text)
     print(f"numbers and pictures: {workdir}/metrics.json, {workdir}/*.png")
+
+
+def _exported(model, config, workdir, storage, images):
+    """The version folder of the model's SavedModel: a new one, unless a measurement that was interrupted left it."""
+    digest = hashlib.sha256()
+    for variable in model.weights:
+        digest.update(keras.ops.convert_to_numpy(variable).tobytes())
+    file, wanted = workdir / _EXPORTED, {"storage": storage, "weights_sha256": digest.hexdigest()}
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    folder = workdir / "saved_model" / before.get("version", "none")
+    if before == wanted | {"version": folder.name} and (folder / "saved_model.pb").is_file():
+        return folder
+    folder = savedmodel.export_saved_model(model, config, workdir / "saved_model", storage, images)
+    write_atomically(file, json.dumps(wanted | {"version": folder.name}) + "\n")
+    return folder
 
 
 def _announce(config, workdir, model, distribution, policy, done, start):

@@ -1,7 +1,8 @@
 """The folder of a training run: what it trains, how far it got, what came out.
 
     config.yaml            the configuration, overrides applied
-    run.json               seed, number of training images, dtype policy, number of replicas, weights started from
+    run.json               seed, number of training images, dtype policy, number of replicas, weights started from,
+                           SHA-256 of the training and of the test images
     pjrt.json              only of an imported run: the device it was trained on, and by which programs
     history.json           metrics of every finished epoch
     checkpoints/           the last two epochs
@@ -9,6 +10,7 @@
     metrics.json           final measurements beside the published ones
     learning_curves.png, reconstructions.png, samples.png, reliability.png
     saved_model/1/         the exported SavedModel
+    .exported.json         until metrics.json is written: which version was exported, of which weights, how stored
 """
 
 import dataclasses
@@ -19,7 +21,13 @@ import pathlib
 from tfcoded import config as configuration
 from tfcoded import kinds
 from tfcoded.errors import UserError
-from tfcoded.files import lock, writable_folder, write_atomically
+from tfcoded.files import for_tensorflow, lock, writable_folder, write_atomically
+
+# What run.json knows of the images, and what is said where they are others.
+DIGESTS = {
+    "train_images_sha256": "the training images are others than there",
+    "test_images_sha256": "the test images are others than there",
+}
 
 
 class Workdir:
@@ -29,12 +37,12 @@ class Workdir:
       path: `str` or path.
       config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig` to train.
       run: `dict` of what else must not change when the run goes on: `seed`, `train_images`, `dtype_policy`, `replicas`,
-        `initial_weights`.
+        `initial_weights`, and the SHA-256 of `DIGESTS`, which older runs lack.
       trained: `int`, epochs that the run's newest checkpoint has.
 
     Raises:
       UserError: if the folder cannot be written to, holds something else, another run or one that was trained for
-        more epochs, or is in use.
+        more epochs, or is in use, or TensorFlow cannot take its path.
 
     Example:
 
@@ -44,7 +52,7 @@ class Workdir:
     """
 
     def __init__(self, path, config, run, trained=0):
-        self.path = writable_folder(path)
+        self.path = writable_folder(for_tensorflow(path))
         self._lock = lock(self.path)
         allowed = ("run.json", *kinds.of(config).parts(config))  # parts may have been trained elsewhere
         if (self.path / "config.yaml").exists():
@@ -62,10 +70,11 @@ class Workdir:
 
     def _check_same(self, config, run):
         """Refuses to go on with another model, other data or other noise; see `settings` about the epochs."""
-        before = settings(configuration.load(self.path / "config.yaml")) | read_run(self.path)
+        unknown = {key: run[key] for key in DIGESTS if key in run}
+        before = unknown | settings(configuration.load(self.path / "config.yaml")) | read_run(self.path)
         after = settings(config) | run
         changed = [
-            f"{key}: {before.get(key)} there, {value} here"
+            DIGESTS.get(key, f"{key}: {before.get(key)} there, {value} here")
             for key, value in after.items()
             if _resolved(key, value) != _resolved(key, before.get(key))
         ]
@@ -77,6 +86,23 @@ class Workdir:
     def history(self, epochs):
         """Metrics of the first `epochs` epochs, a `dict` of lists; later ones, of a lost checkpoint, are dropped."""
         return first_epochs(read_history(self.path), epochs)
+
+    def require_checkpoint(self, epochs):
+        """Refuses to train again, as if nothing had happened, what was trained and has no checkpoint any more.
+
+        Args:
+          epochs: `int`, of the newest checkpoint; 0 if there is none.
+
+        Raises:
+          UserError: if there is none, but more than one epoch was recorded, or results were. One is recorded before
+            its checkpoint is saved.
+        """
+        recorded = max(read_history(self.path).get("epoch", ()), default=0)
+        if not epochs and (recorded > 1 or (self.path / "metrics.json").exists()):
+            raise UserError(
+                f"{self.path} was trained for {recorded} epochs, but its checkpoints are missing; put them back, or choose"
+                " another --workdir to train again"
+            )
 
     def results(self, epochs):
         """The content of metrics.json if it was measured after this many epochs, else `None`."""
@@ -105,7 +131,7 @@ def read_run(path):
     file = pathlib.Path(path) / "run.json"
     try:
         return {**json.loads(file.read_text(encoding="utf-8"))}
-    except (OSError, ValueError, TypeError) as error:
+    except (FileNotFoundError, ValueError, TypeError) as error:
         raise UserError(f"{file} is missing or damaged ({error}); {path} is not the --workdir of a training") from error
 
 

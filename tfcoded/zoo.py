@@ -54,6 +54,7 @@ import typing
 from tfcoded import checksums, identity
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
+from tfcoded.files import expanded, for_tensorflow
 from tfcoded.suggestions import nearest
 from tfcoded.system_config import SystemConfig
 
@@ -215,7 +216,9 @@ def read_record(path):
         metrics = content["metrics"].items()
         if not all(isinstance(content.get(name) or {}, dict) for name in ("training", "likelihood")):
             raise TypeError("training or likelihood is no mapping")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f'{path} is damaged; expected JSON such as {{"metrics": {{"psnr": 18.1}}}}') from None
     found = {}
     for name, entry in metrics:
@@ -355,16 +358,21 @@ def load_saved_model(folder):
     Raises:
       UserError: if the files are damaged: not those that the SHA256SUMS of its folder of entries names, if it does.
     """
+    folder = for_tensorflow(folder)
     checksums.verify_listed(folder)
     return _load(folder)
 
 
 def _load(folder):
     """As `load_saved_model`, of files that were compared."""
+    for file in pathlib.Path(for_tensorflow(folder)).rglob("*"):
+        if file.is_file():
+            file.open("rb").close()  # TensorFlow says of a file that it may not read what it says of a damaged one
+
     import tensorflow as tf  # here, so that all other functions are fast
 
     try:
-        return tf.saved_model.load(str(folder))
+        return tf.saved_model.load(for_tensorflow(folder))
     except (OSError, ValueError, IndexError, KeyError, AssertionError, tf.errors.OpError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"the SavedModel in {folder} is damaged ({reason}); export it again") from error
@@ -375,7 +383,7 @@ def _directories(zoo_dir):
     folders = []
     named, origin = (os.environ.get(ENVIRONMENT) or None, ENVIRONMENT) if zoo_dir is None else (zoo_dir, "zoo_dir")
     if named is not None:
-        folders.append(pathlib.Path(named).expanduser())
+        folders.append(pathlib.Path(expanded(named)))
         if not str(named) or not folders[0].is_dir():
             raise UserError(f"{origin} is {str(named)!r}, which is no folder; expected one of zoo entries")
     # setup.py tells a clone from site-packages, where a folder `zoo` would be somebody else's.
@@ -521,9 +529,9 @@ _main.positional = math.inf
 if __name__ == "__main__":
     from absl import flags
 
-    from tfcoded import cli, listing
+    from tfcoded import cli, listing, path_flags
 
-    flags.DEFINE_string("zoo_dir", None, f"Folder of zoo entries; default: ${ENVIRONMENT}, the clone's zoo/.")
+    path_flags.define("zoo_dir", None, f"Folder of zoo entries; default: ${ENVIRONMENT}, the clone's zoo/.")
     flags.DEFINE_string("dataset", None, "List the entries of this data set only.")
     flags.DEFINE_enum("format", "text", listing.FORMATS, "How the tables of all entries are printed.")
     cli.run(_main)

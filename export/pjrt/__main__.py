@@ -19,7 +19,7 @@ from export.pjrt.program import Device, Programs
 from export.pjrt.storage import STORAGES
 from export.pjrt.trainer import InUse, NotFinite, Trainer
 from tfcoded.errors import UserError, reason
-from tfcoded.files import writable_folder, write_atomically
+from tfcoded.files import expanded, writable_folder, write_atomically
 from tfcoded.progress import clock
 
 _MARGIN = 5.0  # seconds of the time budget that are left for what cannot be foreseen
@@ -56,16 +56,16 @@ class _Parser(argparse.ArgumentParser):
 
 def _parsed(arguments):
     parser = _Parser(prog="python -m export.pjrt", description=__doc__.split("\n\n")[0])
-    parser.add_argument("programs", nargs="+", help="folders of python -m export.training_program, in order")
-    parser.add_argument("--workdir", default="runs/pjrt", help="folder in which each model gets a folder")
-    parser.add_argument("--images", default="data", help="folder of data sets: IMAGES/fashion_mnist/*.gz or *.npz")
+    parser.add_argument("programs", nargs="+", type=expanded, help="folders of python -m export.training_program, in order")
+    parser.add_argument("--workdir", type=expanded, default="runs/pjrt", help="folder in which each model gets a folder")
+    parser.add_argument("--images", type=expanded, default="data", help="folder of data sets: IMAGES/fashion_mnist/*.gz or *.npz")
     parser.add_argument("--weights", default="float32", choices=STORAGES, help="storage of the trained weights")
     parser.add_argument("--part_mb", type=float, default=15.0, help="largest file of trained weights, in MB")
     parser.add_argument("--epochs", type=_positive(int), help="in place of the configurations'")
     parser.add_argument("--steps", type=_positive(int), help="only so many steps per epoch, for a trial")
     parser.add_argument("--time_budget", type=_positive(float), default=float("inf"), help="seconds, then stop")
     parser.add_argument("--checkpoint_seconds", type=float, default=300.0, help="time between checkpoints")
-    parser.add_argument("--cache", help="folder that keeps compiled programs for the next process")
+    parser.add_argument("--cache", type=expanded, help="folder that keeps compiled programs for the next process")
     parser.add_argument("--ahead", action="store_true", help="compile the next model while this one trains")
     values = parser.parse_args(arguments)
     if not 0.001 <= values.part_mb <= 1e6:

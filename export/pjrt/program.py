@@ -45,7 +45,7 @@ class Programs:
             content = file.read_bytes()
             self.manifest = json.loads(content)
             found = self.manifest["format"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{file} is missing or damaged ({error}); expected a folder of python -m export.training_program"
             ) from error
@@ -69,7 +69,7 @@ class Programs:
         file = self.folder / facts["file"]
         try:
             hlo = lzma.decompress(file.read_bytes())
-        except (OSError, lzma.LZMAError) as error:
+        except (FileNotFoundError, lzma.LZMAError) as error:
             raise UserError(f"{file} is missing or damaged: {error}") from error
         if hashlib.sha256(hlo).hexdigest() != facts["sha256"]:
             raise UserError(

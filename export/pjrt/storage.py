@@ -139,7 +139,7 @@ def _read(file, what):
     try:
         arrays = npz.read(file)
         return arrays, json.loads(arrays.pop("facts").tobytes())
-    except (OSError, ValueError, KeyError) as error:
+    except (ValueError, KeyError) as error:
         raise UserError(f"{what} is damaged: {error}") from error
 
 

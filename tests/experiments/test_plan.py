@@ -82,7 +82,7 @@ def test_shape_of_images(tmp_path):
 
 def write(out, cell, settings=SETTINGS):
     metrics = {"mse": Quantity.mean(np.random.default_rng(0).random(100) / 30), "rate": Quantity(3.0)}
-    records.write(out, cell, settings, metrics, {"mse": 0.02}, [{"run": "a"}])
+    records.write(out, cell, settings, metrics, {"mse": 0.02}, [{"run": "a"}], ["1f", "2e"])
     return metrics
 
 

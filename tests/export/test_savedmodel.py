@@ -11,6 +11,7 @@ import tensorflow as tf
 from export.savedmodel import export_saved_model, load_workdir, restored_model
 from tfcoded import config
 from tfcoded.errors import UserError
+from tfcoded.files import lock
 
 
 def test_versions_are_numbered_and_never_overwritten(tmp_path, monkeypatch):
@@ -25,8 +26,8 @@ def test_versions_are_numbered_and_never_overwritten(tmp_path, monkeypatch):
     assert export_saved_model(model, settings, str(out)) == out / "2"
     for name in ("9", "notes", "x11", ".exporting-now", ".exporting-old"):
         (out / name).mkdir()
-    os.utime(out / ".exporting-old", (0, 0))  # by an export that was killed long ago
-    assert export_saved_model(model, settings, out) == out / "10"
+    with lock(out / ".exporting-now"):  # another was killed
+        assert export_saved_model(model, settings, out) == out / "10"
     assert (out / ".exporting-now").is_dir() and not (out / ".exporting-old").exists()
     assert not list((out / "9").iterdir())
     assert (out / "10").stat().st_mode & 0o777 == 0o777 & ~umask()

@@ -20,8 +20,9 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cli, hardware, sources, zoo
+from tfcoded import cli, hardware, path_flags, sources, zoo
 from tfcoded.errors import UserError
+from tfcoded.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 
@@ -29,7 +30,7 @@ EXPERIMENTS = ("bwlc_fig4", "bwlc_fig5", "bwlc_fig6", "bwlc_fig7", "bwlc_fig8")
 
 
 def define_flags():
-    flags.DEFINE_string("dataset", "celeba", "Name or path of the images.")
+    path_flags.define("dataset", "celeba", "Name or path of the images.")
     flags.DEFINE_string("size", "base", "Size of the networks: base, small or smoke.")
     flags.DEFINE_integer("epochs", 16, "Epochs of the networks that see images.", lower_bound=1)
     flags.DEFINE_integer("channel_epochs", 5, "Epochs of the channel autoencoders.", lower_bound=1)
@@ -49,10 +50,10 @@ def define_flags():
         "draws", 4, "Draws of the channel per test image; twice as many over the bandwidth.", lower_bound=1
     )
     flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks in training.")
-    flags.DEFINE_string("out", "experiments/bwlc", "Folder to write into.")
-    flags.DEFINE_string("runs_dir", None, "Folder of the training runs; default OUT/runs.")
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
-    flags.DEFINE_string("zoo_dir", None, f"Folder of the zoo; also {zoo.ENVIRONMENT}.")
+    path_flags.define("out", "experiments/bwlc", "Folder to write into.")
+    path_flags.define("runs_dir", None, "Folder of the training runs; default OUT/runs.", check=for_tensorflow)
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
+    path_flags.define("zoo_dir", None, f"Folder of the zoo; also {zoo.ENVIRONMENT}.")
     flags.DEFINE_bool("train", True, "Train and measure what is missing; otherwise say what is.")
     flags.DEFINE_bool("overwrite", False, "Replace a result that has cells which this one lacks.")
     flags.DEFINE_enum(

@@ -78,7 +78,7 @@ def read(out, cell, settings):
     return record
 
 
-def write(out, cell, settings, metrics, validation, training):
+def write(out, cell, settings, metrics, validation, training, images):
     """Writes what was measured of a cell.
 
     Args:
@@ -86,6 +86,7 @@ def write(out, cell, settings, metrics, validation, training):
       metrics: `dict` from a metric's name to a `Quantity`.
       validation: `dict` from a metric's name to a `float`.
       training: list of what JSON can hold about the runs.
+      images: list of `str`, the SHA-256 of the data set's training and test images.
     """
     content = provenance.record(
         cell.name,
@@ -100,6 +101,7 @@ def write(out, cell, settings, metrics, validation, training):
         validation=validation,
         settings=cell.settings(settings),
         training=training,
+        images_sha256=images,
     )
     for key in ("published", "notes"):
         del content[key]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from tfcoded.errors import UserError
 from tfcoded.experiments import bandwidths, joint_separate, plan, records, report
-from tfcoded.files import writable_folder
+from tfcoded.files import for_tensorflow, writable_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +50,8 @@ def run(names, settings, out, runs=None, data_dir=None, train=True, overwrite=Fa
       UserError: if something is missing and `train` is false, or was made with other settings, or a result has cells
         that the new one would lack and `overwrite` is false.
     """
+    runs = for_tensorflow(runs or out / "runs")
     writable_folder(out)
-    runs = runs or out / "runs"
     shop = None
     cells_of = {
         name: _sheet_cells(settings) if name == SHEET else EXPERIMENTS[name].cells(settings) for name in names

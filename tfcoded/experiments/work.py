@@ -68,6 +68,8 @@ class Workshop:
         self.validation_images = dataset.train_images[available:][: settings.eval_images]
         self.test_images = dataset.test_images[: settings.eval_images]
         self._network = None
+        self._images = [data.digest(dataset.train_images), data.digest(dataset.test_images)]
+        self._trained_on = data.digest(dataset.train_images[: self.train_images])
 
     def complete(self, cells):
         """Measures the cells that were not, training what they need.
@@ -93,8 +95,20 @@ class Workshop:
             waiting = [cell for cell in taken if not self.measured(cell)]
 
     def measured(self, cell):
-        """`bool`, whether a cell was measured, with these settings."""
-        return records.read(self.out, cell, self.settings) is not None
+        """`bool`, whether a cell was measured, with these settings.
+
+        Raises:
+          UserError: if it was measured with other settings, or other images.
+        """
+        record = records.read(self.out, cell, self.settings)
+        if record is None:
+            return False
+        if record.content.get("images_sha256", self._images) != self._images:
+            file = records.path(self.out, cell)
+            raise UserError(
+                f"{file} was measured with other images of {self.settings.dataset}; give another --out, or delete it"
+            )
+        return True
 
     def codec(self, cell):
         """The trained system of a cell, an `export.system_module.SystemModule`; its runs are trained if they were not."""
@@ -146,6 +160,9 @@ class Workshop:
         changed += [
             f"{key} {before.get(key)}, not {value}" for key, value in after.items() if before.get(key) != value
         ]
+        if run.config.dataset == self.settings.dataset:
+            digests = dict(zip(workdir.DIGESTS, (self._trained_on, self._images[1]), strict=True))
+            changed += [workdir.DIGESTS[key] for key, value in digests.items() if before.get(key, value) != value]
         if changed:
             raise UserError(f"{folder} holds another run ({'; '.join(changed)}); give another --out, or delete it")
         return (sources.checkpoint_epochs(folder) or 0) >= run.config.training.epochs
@@ -186,7 +203,8 @@ class Workshop:
             bands, name = cell.config.channel.bands, plan.distance_name(settings)
             metrics |= distances.measure(codec, bands, self.test_images, self._network, name=name, seed=cell.seed)
         means = {name: float(np.mean(samples)) for name, samples in validation.items() if name.startswith("mse")}
-        records.write(self.out, cell, settings, metrics, means, [self._history(run) for run in cell.runs])
+        history = [self._history(run) for run in cell.runs]
+        records.write(self.out, cell, settings, metrics, means, history, self._images)
 
     def _history(self, run):
         """What is told about a training: how long it took and how it ended."""

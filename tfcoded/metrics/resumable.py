@@ -79,7 +79,7 @@ class ResumableRows:
             settings = json.loads(str(arrays["settings"]))
             if rows.ndim != 2 or rows.shape[1:] != self.rows.shape[1:] or len(rows) != len(fingerprint):
                 raise ValueError(f"{rows.shape} numbers of {len(fingerprint)} images")
-        except (OSError, ValueError, KeyError) as error:
+        except (ValueError, KeyError) as error:
             raise UserError(f"{self._path} is damaged ({error}); delete it to measure from the beginning") from error
         wanted = json.loads(self._settings)
         changed = [
