@@ -55,6 +55,8 @@ def run(main):
             if not _memory_ran_out(error):
                 raise
             said = str(error).strip().split("\n", maxsplit=1)[0]
+            if "No space left on device" in said:  # TensorFlow's error is the same
+                sys.exit(_report(re.sub(r"\{\{.*?\}\} ?", "", said)))
             sys.exit(_report(f"not enough memory for so many images, samples or words at a time ({said})"))
 
     process.begin()
