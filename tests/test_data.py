@@ -713,3 +713,17 @@ def test_replicas_read_the_one_copy_of_the_images():
         assert 0.9 < making < 2.2, f"{making:.2f} copies while it is made"
         assert 0.9 < reading < 2.3, f"{reading:.2f} copies while it is read"
     """)
+
+
+def test_prepared_data_that_cannot_be_opened(fashion_dir, tmp_path):
+    (there,) = (path for path in (fashion_dir / "fashion_mnist").iterdir() if path.is_dir())
+    here = tmp_path / "fashion_mnist" / there.name
+    here.mkdir(parents=True)
+    for path in there.iterdir():
+        (here / path.name).symlink_to(path)
+    record = next(here.glob("*train*tfrecord*"))
+    record.unlink()
+    record.symlink_to(record)  # refused like a file without permission, to any user
+    with pytest.raises(DataError, match="Too many levels of symbolic links") as caught:
+        data.load("fashion_mnist", tmp_path)
+    assert "damaged" not in str(caught.value) and "delete" not in str(caught.value)

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -132,8 +133,6 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(finished, tiny, tmp_pat
 
 
 def test_more_epochs_go_on_and_other_settings_are_refused(finished, tiny, tmp_path):
-    import shutil
-
     workdir = tmp_path / "copy"
     shutil.copytree(finished[0], workdir)
     message = refused(*tiny, "--workdir", workdir, "--override", "beta=10")
@@ -242,8 +241,6 @@ def test_initial_weights_that_do_not_fit(finished, tiny, tmp_path):
 
 
 def test_a_damaged_checkpoint_is_named(finished, tiny, tmp_path):
-    import shutil
-
     workdir = tmp_path / "copy"
     shutil.copytree(finished[0], workdir)
     data = next(workdir.glob("checkpoints/epoch-3.data*"))
@@ -263,6 +260,44 @@ def test_a_damaged_checkpoint_is_named(finished, tiny, tmp_path):
     state.write_text('model_checkpoint_path: "epoch-2"\n')
     assert "going on after epoch 2 of 3" in train(*tiny, "--workdir", workdir, "--noexport").stdout
     assert not (workdir / "checkpoints" / "epoch-4_temp").exists()
+
+
+def test_a_run_without_its_checkpoints_or_with_other_images(finished, tiny, tmp_path):
+    workdir = tmp_path / "copy"
+    shutil.copytree(finished[0], workdir)
+    with np.load(tiny[1].parent / "images.npz") as arrays:
+        np.savez(tmp_path / "images.npz", **(dict(arrays) | {"train": 255 - arrays["train"]}))
+    there, here = (str(folder / "images.npz") for folder in (tiny[1].parent, tmp_path))
+    content = (workdir / "config.yaml").read_text()
+    (workdir / "config.yaml").write_text(content.replace(there, here))  # as if that path had held the others
+    message = refused(*tiny, "--workdir", workdir, f"--override=dataset={here}", "--epochs=4")
+    assert message.startswith(f"error: {workdir} holds another run (the training images are others than there)")
+    (workdir / "config.yaml").write_text(content)
+    shutil.rmtree(workdir / "checkpoints")
+    message = refused(*tiny, "--workdir", workdir)
+    assert f"{workdir} was trained for 3 epochs, but its checkpoints are missing" in message
+    assert not (workdir / "checkpoints").exists() and (workdir / "metrics.json").exists()
+
+
+INTERRUPTED_IN_THE_MEASUREMENT = """
+from tfcoded import measurement
+def interrupted(*arguments, **options): raise KeyboardInterrupt
+measurement.measure = interrupted
+"""
+
+
+def test_an_interrupted_final_measurement_exports_once(finished, tiny, tmp_path):
+    workdir = tmp_path / "copy"
+    shutil.copytree(finished[0], workdir)
+    (workdir / "metrics.json").unlink()
+    shutil.rmtree(workdir / "saved_model")
+    (workdir / "saved_model" / ".exporting-killed" / "new").mkdir(parents=True)
+    for _ in range(2):
+        done = train(*tiny, "--workdir", workdir, check=False, prepare=INTERRUPTED_IN_THE_MEASUREMENT)
+        assert done.returncode == 130 and (workdir / ".exported.json").exists()
+    train(*tiny, "--workdir", workdir)
+    assert (workdir / "metrics.json").exists() and not (workdir / ".exported.json").exists()
+    assert [path.name for path in (workdir / "saved_model").iterdir()] == ["1"]
 
 
 WORKER = f"{tiny_networks.PREPARE}import runpy; runpy.run_module('tfcoded.train', run_name='__main__', alter_sys=True)"

@@ -72,6 +72,32 @@ def test_initial_weights_are_compared_as_paths_and_kept_as_given(tmp_path, confi
             Workdir("run", config, RUN | {"initial_weights": given})
 
 
+def test_exchanged_images_are_noticed(tmp_path, config):
+    digests = {"train_images_sha256": "1f", "test_images_sha256": "2e"}
+    Workdir(tmp_path, config, RUN)  # of a run from before they were kept, nothing is known
+    Workdir(tmp_path, config, RUN | digests)
+    assert read_run(tmp_path) == RUN | digests
+    for part in ("train", "test"):
+        with pytest.raises(UserError, match=f"holds another run \\(the {part}[a-z]* images are others than there\\)"):
+            Workdir(tmp_path, config, RUN | digests | {f"{part}_images_sha256": "3d"})
+    assert read_run(tmp_path) == RUN | digests
+
+
+def test_what_was_trained_and_has_no_checkpoint(tmp_path, config):
+    workdir = Workdir(tmp_path, config, RUN)
+    workdir.require_checkpoint(0)
+    workdir.write_history({"epoch": [1]})
+    workdir.require_checkpoint(0)  # killed before the first was saved
+    (tmp_path / "metrics.json").write_text("{}")
+    workdir.require_checkpoint(1)
+    with pytest.raises(UserError, match="was trained for 1 epochs, but its checkpoints are missing; put them back, or"):
+        workdir.require_checkpoint(0)
+    (tmp_path / "metrics.json").unlink()
+    workdir.write_history({"epoch": [1, 2]})
+    with pytest.raises(UserError, match="was trained for 2 epochs"):
+        workdir.require_checkpoint(0)
+
+
 def test_a_start_that_was_killed_early_is_no_obstacle(tmp_path, config):
     (tmp_path / "run.json").write_text("{}")
     (tmp_path / ".run.json.x3f").write_text("")

@@ -7,7 +7,7 @@ import shutil
 import tensorflow as tf
 
 from tfcoded.errors import UserError, reason
-from tfcoded.files import for_tensorflow, write_atomically
+from tfcoded.files import for_tensorflow, require_readable, write_atomically
 
 FOLDER = "checkpoints"
 _STATE = "checkpoint"
@@ -198,8 +198,7 @@ def _by_path(variables):
 
 def _restore(checkpoint, path, complete, advice):
     """Restores all that `checkpoint` has, and if `complete` nothing else may be in the file."""
-    for file in _files(path):
-        file.open("rb").close()  # TensorFlow says of a file that it may not read what it says of a damaged one
+    require_readable(_files(path))
     try:
         status = checkpoint.restore(path)
         if complete:

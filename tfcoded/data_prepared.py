@@ -22,7 +22,7 @@ from tensorflow_datasets.core.download.extractor import ExtractError
 
 from tfcoded import celeba, tiny_imagenet
 from tfcoded.data import DataError, Dataset
-from tfcoded.files import expanded, for_tensorflow
+from tfcoded.files import expanded, for_tensorflow, require_readable
 
 _CLONE = pathlib.Path(__file__).resolve().parent.parent
 # setup.py tells a clone from site-packages, where a folder `data` would be somebody else's.
@@ -196,6 +196,7 @@ def _read(builder, split, make, made_shape):
         images = tf.map_fn(decoded, examples["image"], fn_output_signature=signature)
         return images, examples["label"] if labelled else tf.zeros(tf.shape(records), tf.int64)
 
+    require_readable(info.filepaths)
     count = info.num_examples
     images, labels = np.empty((count, *made_shape), np.uint8), np.empty(count, np.int64)
     records = tf.data.TFRecordDataset([str(path) for path in info.filepaths], buffer_size=8 << 20)

@@ -60,6 +60,20 @@ def for_tensorflow(path):
     return path
 
 
+def require_readable(files):
+    """Opens files once, as TensorFlow says of one that it may not read what it says of a damaged one.
+
+    Args:
+      files: iterable of `str`s or paths; those that are missing or no files are left to whoever reads them.
+
+    Raises:
+      OSError: if one cannot be opened.
+    """
+    for file in files:
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError), open(file, "rb"):
+            pass
+
+
 def write_atomically(path, content):
     """Writes `content` to `path` through a temporary file in the same folder and a rename.
 

@@ -54,7 +54,7 @@ import typing
 from tfcoded import checksums, identity
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
-from tfcoded.files import expanded, for_tensorflow
+from tfcoded.files import expanded, for_tensorflow, require_readable
 from tfcoded.suggestions import nearest
 from tfcoded.system_config import SystemConfig
 
@@ -365,14 +365,13 @@ def load_saved_model(folder):
 
 def _load(folder):
     """As `load_saved_model`, of files that were compared."""
-    for file in pathlib.Path(for_tensorflow(folder)).rglob("*"):
-        if file.is_file():
-            file.open("rb").close()  # TensorFlow says of a file that it may not read what it says of a damaged one
+    folder = for_tensorflow(folder)
+    require_readable(pathlib.Path(folder).rglob("*"))
 
     import tensorflow as tf  # here, so that all other functions are fast
 
     try:
-        return tf.saved_model.load(for_tensorflow(folder))
+        return tf.saved_model.load(folder)
     except (OSError, ValueError, IndexError, KeyError, AssertionError, tf.errors.OpError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"the SavedModel in {folder} is damaged ({reason}); export it again") from error

@@ -21,6 +21,7 @@ def _home(tmp_path_factory):
     home = tmp_path_factory.mktemp("ship")
     zoo_dir, workdir = shipped.training(home)
     (zoo_dir / "tiny" / "notes.txt").write_text("kept")
+    (zoo_dir / ".shipping-killed" / "new").mkdir(parents=True)
     small = ("--storage=compensated", "--runs=2", "--words=20", "--train")
     done = shipped.run_tiny("export.ship", f"--workdir={workdir}", f"--zoo_dir={zoo_dir}", *small)
     assert done.returncode == 0, done.stderr[-3000:]
