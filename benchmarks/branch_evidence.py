@@ -20,7 +20,9 @@ _METRICS = ("psnr", "ssim", "accuracy")
 
 
 def define_flags():
-    path_flags.define("model", "zoo/hier_5_100", "Folder of a SavedModel with a hierarchical code.", check=for_tensorflow)
+    path_flags.define(
+        "model", "zoo/hier_5_100", "Folder of a SavedModel with a hierarchical code.", check=for_tensorflow
+    )
     flags.DEFINE_integer("images", 10_000, "Measure on the first so many test images.", lower_bound=2)
     path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
 

@@ -20,7 +20,9 @@ _RATES = ("ber", "wer", "ber_map", "wer_map")
 
 
 def define_flags():
-    path_flags.define("model", "zoo/coded_8_240", "Folder of a SavedModel with a repetition code.", check=for_tensorflow)
+    path_flags.define(
+        "model", "zoo/coded_8_240", "Folder of a SavedModel with a repetition code.", check=for_tensorflow
+    )
     flags.DEFINE_integer("runs", 50, "Runs of 1,000 words.", lower_bound=2)
 
 

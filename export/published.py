@@ -16,6 +16,7 @@ converted too, and with `--zoo_dir=published` measure the accuracy of any model:
 """
 
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -51,12 +52,12 @@ def main():
     state = published_weights.read(checkpoint)
     if is_classifier:
         print(savedmodel.save(published_weights.classifier(state), out))
-        print(f"--zoo_dir={out.parent} makes python -m tfcoded.evaluate measure accuracies with it")
+        print(f"--zoo_dir={shlex.quote(str(out.parent))} makes python -m tfcoded.evaluate measure accuracies with it")
         return
     model = models.build(config)
     published_weights.assign(model, state)
     print(savedmodel.export_saved_model(model, config, out))
-    print(f"measure it:  python -m tfcoded.evaluate --saved_model={out}")
+    print(f"measure it:  python -m tfcoded.evaluate --saved_model={shlex.quote(str(out))}")
 
 
 if __name__ == "__main__":

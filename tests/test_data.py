@@ -724,6 +724,6 @@ def test_prepared_data_that_cannot_be_opened(fashion_dir, tmp_path):
     record = next(here.glob("*train*tfrecord*"))
     record.unlink()
     record.symlink_to(record)  # refused like a file without permission, to any user
-    with pytest.raises(DataError, match="Too many levels of symbolic links") as caught:
+    with pytest.raises(data.DataError, match="Too many levels of symbolic links") as caught:
         data.load("fashion_mnist", tmp_path)
     assert "damaged" not in str(caught.value) and "delete" not in str(caught.value)

@@ -65,7 +65,8 @@ def test_what_tensorflow_would_take_for_a_pattern(name, tmp_path):
 
 def test_every_flag_that_is_a_path_is_defined_as_one():
     found = set()
-    for path in sorted(file for package in ("tfcoded", "export", "benchmarks") for file in (ROOT / package).rglob("*.py")):
+    packages = [ROOT / name for name in ("tfcoded", "export", "benchmarks")]
+    for path in (file for package in packages for file in package.rglob("*.py")):
         for name in re.findall(r"DEFINE_(?:multi_)?(?:string|list)\(\s*\"(\w+)\"", path.read_text()):
             if name not in NO_PATHS:
                 found.add((path.relative_to(ROOT).as_posix(), name))
@@ -162,7 +163,7 @@ training: {{epochs: 1, batch_size: 16, learning_rate: 0.01}}
 
 
 def test_runs_in_folders_of_any_name(tmp_path):
-    """As a user sees it: a run is trained, gone on with, exported, measured and drawn, and another one is left alone."""
+    """As a user sees it: a run is trained, gone on with, exported, measured and drawn; another is left alone."""
     home, elsewhere = tmp_path / "Zoë's home", tmp_path / "run [1]"
     home.mkdir()
     elsewhere.mkdir()

@@ -80,6 +80,8 @@ def test_exchanged_images_are_noticed(tmp_path, config):
     for part in ("train", "test"):
         with pytest.raises(UserError, match=f"holds another run \\(the {part}[a-z]* images are others than there\\)"):
             Workdir(tmp_path, config, RUN | digests | {f"{part}_images_sha256": "3d"})
+    with pytest.raises(UserError, match="another run \\(train_images: 10 there, 5 here\\)"):
+        Workdir(tmp_path, config, RUN | {"train_images": 5, "train_images_sha256": "3d"})
     assert read_run(tmp_path) == RUN | digests
 
 

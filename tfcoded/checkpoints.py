@@ -58,8 +58,9 @@ class Checkpoints:
         try:
             self._checkpoint.write(new)
             names = [pathlib.Path(path).name for path in kept]
-            lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names)]
-            write_atomically(self.folder / _STATE, "\n".join(lines) + "\n")
+            lines = [f'model_checkpoint_path: "{names[-1]}"\n']
+            lines += [f'all_model_checkpoint_paths: "{name}"\n' for name in names]
+            write_atomically(self.folder / _STATE, "".join(lines))
         except (OSError, tf.errors.OpError) as error:
             self.remove_unfinished()  # the disk may be full of it
             raise UserError(f"cannot save a checkpoint into {self.folder}: {_reason(error)}") from error

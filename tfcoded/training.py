@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pathlib
+import shlex
 import sys
 import typing
 
@@ -88,7 +89,7 @@ def run(
     elif home is not None:
         print(
             f"finished before; the results in {home.path} are kept as they are (python -m tfcoded.evaluate and "
-            f"python -m export, with --workdir={home.path}, measure and export again)"
+            f"python -m export, with --workdir={shlex.quote(str(home.path))}, measure and export again)"
         )
     _wait_for_all(distribution)
 

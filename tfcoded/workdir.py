@@ -73,14 +73,16 @@ class Workdir:
         unknown = {key: run[key] for key in DIGESTS if key in run}
         before = unknown | settings(configuration.load(self.path / "config.yaml")) | read_run(self.path)
         after = settings(config) | run
-        changed = [
-            DIGESTS.get(key, f"{key}: {before.get(key)} there, {value} here")
+        changed = {
+            key: DIGESTS.get(key, f"{key}: {before.get(key)} there, {value} here")
             for key, value in after.items()
             if _resolved(key, value) != _resolved(key, before.get(key))
-        ]
+        }
         if changed:
+            # Of another data set the images are others of course.
+            told = [text for key, text in changed.items() if key not in DIGESTS] or changed.values()
             raise UserError(
-                f"{self.path} holds another run ({'; '.join(changed)}); choose another --workdir, or the same settings"
+                f"{self.path} holds another run ({'; '.join(told)}); choose another --workdir, or the same settings"
             )
 
     def history(self, epochs):
@@ -100,8 +102,8 @@ class Workdir:
         recorded = max(read_history(self.path).get("epoch", ()), default=0)
         if not epochs and (recorded > 1 or (self.path / "metrics.json").exists()):
             raise UserError(
-                f"{self.path} was trained for {recorded} epochs, but its checkpoints are missing; put them back, or choose"
-                " another --workdir to train again"
+                f"{self.path} was trained for {recorded} epochs, but its checkpoints are missing; put them back, or"
+                " choose another --workdir to train again"
             )
 
     def results(self, epochs):

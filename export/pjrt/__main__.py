@@ -56,9 +56,15 @@ class _Parser(argparse.ArgumentParser):
 
 def _parsed(arguments):
     parser = _Parser(prog="python -m export.pjrt", description=__doc__.split("\n\n")[0])
-    parser.add_argument("programs", nargs="+", type=expanded, help="folders of python -m export.training_program, in order")
-    parser.add_argument("--workdir", type=expanded, default="runs/pjrt", help="folder in which each model gets a folder")
-    parser.add_argument("--images", type=expanded, default="data", help="folder of data sets: IMAGES/fashion_mnist/*.gz or *.npz")
+    parser.add_argument(
+        "programs", nargs="+", type=expanded, help="folders of python -m export.training_program, in order"
+    )
+    parser.add_argument(
+        "--workdir", type=expanded, default="runs/pjrt", help="folder in which each model gets a folder"
+    )
+    parser.add_argument(
+        "--images", type=expanded, default="data", help="folder of data sets: IMAGES/fashion_mnist/*.gz or *.npz"
+    )
     parser.add_argument("--weights", default="float32", choices=STORAGES, help="storage of the trained weights")
     parser.add_argument("--part_mb", type=float, default=15.0, help="largest file of trained weights, in MB")
     parser.add_argument("--epochs", type=_positive(int), help="in place of the configurations'")

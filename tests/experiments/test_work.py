@@ -48,8 +48,8 @@ def invented(monkeypatch):
 
     def measure(shop, cell):
         done.append(cell.name)
-        shop_records = work.records
-        shop_records.write(shop.out, cell, shop.settings, {"mse": Quantity(0.1), "rate": Quantity(1.0)}, {"mse": 0.1}, [])
+        metrics = {"mse": Quantity(0.1), "rate": Quantity(1.0)}
+        work.records.write(shop.out, cell, shop.settings, metrics, {"mse": 0.1}, [], shop._images)
 
     monkeypatch.setattr(work.Workshop, "train", train)
     monkeypatch.setattr(work.Workshop, "trained", lambda shop, run: run.name in done)
@@ -135,6 +135,20 @@ def test_everything_is_done_once(settings, tmp_path, invented):
     shop.complete(cells)
     names = [cell.name for cell in cells] + [run.name for run in plan.runs_of(cells)]
     assert sorted(invented) == sorted(names)
+
+
+def test_cells_of_exchanged_images_are_refused(settings, tmp_path, invented):
+    cells = plan.joint_and_separate(settings)
+    work.Workshop(tmp_path, tmp_path / "runs", settings).complete(cells[:1])
+    with np.load(settings.dataset) as arrays:
+        images = dict(arrays)
+    np.savez(settings.dataset, **{name: 255 - array for name, array in images.items()})
+    try:
+        with pytest.raises(UserError, match="was measured with other images of"):
+            work.Workshop(tmp_path, tmp_path / "runs", settings).complete(cells)
+    finally:
+        np.savez(settings.dataset, **images)
+    assert len(invented) == 1 + len(cells[0].runs)
 
 
 def test_what_another_process_does_is_left_to_it(settings, tmp_path, invented):

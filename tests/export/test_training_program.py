@@ -305,6 +305,8 @@ def test_the_result_becomes_a_work_directory(tiny, trained, tmp_path, exact):
     assert imported_run.write_workdir(*arguments) == (3, exact)
     assert json.loads((tmp_path / "run" / "run.json").read_text()) == {
         "seed": SEED, "train_images": 40, "dtype_policy": "float32", "replicas": 1,
+        "train_images_sha256": data.digest(tiny.dataset.train_images[:IMAGES]),
+        "test_images_sha256": data.digest(tiny.dataset.test_images),
     }
     model, config = restored_model(tmp_path / "run")
     assert config == tiny.config
@@ -443,12 +445,14 @@ def test_a_damaged_archive_is_named(content, tiny, tmp_path, monkeypatch):
 
 
 def test_a_full_disk_is_told_in_one_line(tiny, tmp_path, monkeypatch, capsys):
-    def full(*arguments):
+    def full(handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(storage, "write_atomically", full)
-    assert tiny.run(tmp_path) == 2
-    assert capsys.readouterr().err == "error: No space left on device\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert tiny.run(tmp_path) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: No space left on device: {tmp_path}") and error.endswith("history.json\n")
     monkeypatch.setattr(runner._Schedule, "run", lambda schedule: (tmp_path / "none").read_bytes())
     assert tiny.run(tmp_path) == 2
     assert capsys.readouterr().err == f"error: No such file or directory: {tmp_path}/none\n"

@@ -160,7 +160,7 @@ class Workshop:
         changed += [
             f"{key} {before.get(key)}, not {value}" for key, value in after.items() if before.get(key) != value
         ]
-        if run.config.dataset == self.settings.dataset:
+        if not changed and run.config.dataset == self.settings.dataset:
             digests = dict(zip(workdir.DIGESTS, (self._trained_on, self._images[1]), strict=True))
             changed += [workdir.DIGESTS[key] for key, value in digests.items() if before.get(key, value) != value]
         if changed:
