@@ -28,9 +28,9 @@ import time
 from absl import flags
 
 from export import STORAGES, zoo_queue
-from tfcoded import cli, zoo
+from tfcoded import cli, path_flags, zoo
 from tfcoded.errors import UserError
-from tfcoded.files import writable_folder
+from tfcoded.files import for_tensorflow, writable_folder
 
 FLAGS = flags.FLAGS
 
@@ -39,14 +39,17 @@ _FINAL = ("--noexport", "--runs=1", "--words=128")  # what is shipped is measure
 
 
 def define_flags():
-    flags.DEFINE_string("queue", None, f"File with the list; default: {zoo_queue.FILE} in the folder of the zoo.")
-    flags.DEFINE_string("runs_dir", "runs", "Folder of the training runs, each in a folder of its name.")
-    flags.DEFINE_string("zoo_dir", None, f"Folder of zoo entries; default: ${zoo.ENVIRONMENT}, the clone's zoo/.")
+    path_flags.define("queue", None, f"File with the list; default: {zoo_queue.FILE} in the folder of the zoo.")
+    path_flags.define(
+        "runs_dir", "runs", "Folder of the training runs, each in a folder of its name.", check=for_tensorflow
+    )
+    default = f"default: ${zoo.ENVIRONMENT}, the clone's zoo/"
+    path_flags.define("zoo_dir", None, f"Folder of zoo entries; {default}.", check=for_tensorflow)
     flags.DEFINE_bool("status", False, "Say what is done, running and left, and train nothing.")
     flags.DEFINE_float("budget", None, "Hours after which to stop, in order.", lower_bound=0.0)
     flags.DEFINE_enum("storage", "float32", STORAGES, "How kernels are stored, see python -m export.storages.")
     flags.DEFINE_enum("dtype_policy", "auto", ("auto", "float32", "mixed_bfloat16"), "Precision of the networks.")
-    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
+    path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
 
 
 def main():
