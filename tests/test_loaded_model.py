@@ -111,9 +111,23 @@ def test_what_is_refused_is_told_in_one_line(model, call, message):
 
 
 def test_bits_that_the_model_refuses(model):
-    with pytest.raises(UserError, match=r"^decode: bits must be 0 or 1, got") as error:
+    with pytest.raises(UserError, match=r"^decode: bits must be 0 or 1") as error:
         model.decode([[0, 1, 2, 0, 0]], [1, 2])
-    assert "\n" not in str(error.value) and "{{" not in str(error.value)
+    for noise in ("\n", "{{", "] [", "Op:"):
+        assert noise not in str(error.value)
+
+
+def test_functions_of_other_saved_models_are_left_alone(tmp_path):
+    module = tf.Module()
+    module.double = tf.function(lambda x: 2 * x)
+    for size in (2, 3):  # and nothing else
+        module.double.get_concrete_function(tf.TensorSpec([size], tf.float32, name="x"))
+    module.total = tf.function(lambda x: x["a"] + x["b"])
+    module.total(dict.fromkeys("ab", tf.zeros([])))
+    tf.saved_model.save(module, str(tmp_path / "1"))
+    loaded = tfcoded.load(tmp_path)
+    assert loaded.double(tf.ones([3])).numpy().tolist() == [2, 2, 2]
+    assert loaded.total(dict.fromkeys("ab", tf.ones([]))).numpy() == 2
 
 
 def test_gradients_and_graphs(model, images):

@@ -52,7 +52,7 @@ class LoadedModel:
         if name.startswith("__"):  # asked for by copy, pickle and others, perhaps before there is a saved_model
             raise AttributeError(name)
         value = getattr(self.saved_model, name)
-        if not hasattr(value, "concrete_functions"):
+        if not _takes_named_tensors(value):
             return value
         if name not in self._methods:
             self._methods[name] = _method(name, value, self.saved_model)
@@ -63,6 +63,14 @@ class LoadedModel:
 
     def __repr__(self):
         return f"<{type(self).__name__} {self._name}>"
+
+
+def _takes_named_tensors(value):
+    """Whether it is a function of a SavedModel that takes tensors of one shape each by name, as tfcoded's do."""
+    signatures = [each.structured_input_signature for each in getattr(value, "concrete_functions", ())]
+    specs = [[*positional, *named.values()] for positional, named in signatures]
+    named = all(isinstance(spec, tf.TensorSpec) and spec.name for each in specs for spec in each)
+    return named and len({tuple((spec.name, str(spec.shape)) for spec in each) for each in specs}) == 1
 
 
 def _method(name, function, saved_model):
@@ -142,9 +150,9 @@ def _text(dtype, shape):
 def _said(error):
     """What a graph that refused its inputs said, in one line without the names of TensorFlow's operations."""
     text = error.message
-    found = re.search(r"assertion failed: \[(.*?)\]( \[.*)?$", text, re.MULTILINE)
+    found = re.search(r"assertion failed: \[(.*)\]$", text, re.MULTILINE)
     if found:
-        return found[1] + (found[2] or "")
+        return found[1].replace("] [", " ")
     lines = (re.sub(r"\{\{.*?\}\}|\[Op:.*?\]", "", line).strip() for line in text.splitlines())
     noise = ("Graph execution error", "Detected at node", "<stack traces", "[[", "Errors may have originated")
     return next((line for line in lines if line and not line.startswith(noise)), "it refuses its inputs")
