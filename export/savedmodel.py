@@ -10,7 +10,7 @@ from export.weights import key, stored_values
 from tfcoded import config as configuration
 from tfcoded import kinds, models, zoo
 from tfcoded.checkpoints import Checkpoints
-from tfcoded.errors import UserError, reason
+from tfcoded.errors import UserError, said
 from tfcoded.files import for_tensorflow, temporary_folder
 
 __all__ = [
@@ -89,8 +89,7 @@ def save(saved, out):
             tf.saved_model.save(saved, str(new), signatures=saved.signatures())
             return _publish(new, out)
     except (OSError, tf.errors.OpError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error).splitlines()[0]
-        raise UserError(f"cannot write a SavedModel into {out}: {why}; choose another folder") from error
+        raise UserError(f"cannot write a SavedModel into {out}: {said(error)}; choose another folder") from error
 
 
 def load_workdir(workdir):

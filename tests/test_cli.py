@@ -7,6 +7,9 @@ import sys
 
 import commands
 import pytest
+import tensorflow as tf
+
+from tfcoded import errors
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -72,6 +75,33 @@ def test_no_traceback_when_memory_runs_out(raised):
     assert done.returncode == 2
     expected = "error: not enough memory for so many images, samples or words at a time (no room)"
     assert done.stderr.splitlines()[-1] == expected and "Traceback" not in done.stderr
+
+
+def test_no_traceback_when_another_worker_ends():
+    text = "{{function_node __wrapped__CollectiveBcastRecv}} Collective ops is aborted by: reset by peer\\nMore [Op:CollectiveBcastRecv]"
+    raised = f"tf.errors.UnavailableError(None, None, '{text}')"
+    program = f"import tensorflow as tf\nfrom tfcoded import cli\ndef main(): raise {raised}\ncli.run(main)"
+    done = commands.run_code(program)
+    expected = "another process of the cluster has ended (Collective ops is aborted by: reset by peer); start all again"
+    assert done.returncode == 2 and done.stderr.startswith(f"error: {expected}") and done.stderr.count("\n") == 1
+
+
+def test_what_tensorflow_says_of_its_errors():
+    assert errors.said(OSError(28, "No space left on device", "a.json")) == "No space left on device: a.json"
+    assert errors.said(IndexError()) == "IndexError"
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        tf.io.decode_image(b"nothing")
+    assert "{{" in str(caught.value) and errors.said(caught.value).startswith("Unknown image file format")
+
+    @tf.function
+    def checked(x):
+        tf.debugging.assert_less(x, 3.0, "x is too large")
+        return x
+
+    for function in (checked, checked.python_function):
+        with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+            function(tf.constant(4.0))
+        assert "x is too large" in errors.said(caught.value) and "{{" not in errors.said(caught.value)
 
 
 def test_help_shows_the_flags_that_commands_share():

@@ -115,7 +115,7 @@ def shell(command, **environment):
         ("python -m tfcoded.zoo >&-", 0, ""),
         ("python -m tfcoded.zoo --help >&- 2>&-", 0, ""),
         ("python -m tfcoded.zoo --wrong 2>&-", 2, ""),
-        ("python -m tfcoded.zoo --help <&- >/dev/full", 2, "error: cannot write the output: No space left on device\n"),
+        ("python -m tfcoded.zoo --help <&- >/dev/full", 2, "error: No space left on device: standard output\n"),
     ],
 )
 def test_an_output_that_is_closed_or_full(command, status, errors):

@@ -6,7 +6,7 @@ import shutil
 
 import tensorflow as tf
 
-from tfcoded.errors import UserError, reason
+from tfcoded.errors import UserError, said
 from tfcoded.files import for_tensorflow, require_readable, write_atomically
 
 FOLDER = "checkpoints"
@@ -63,7 +63,7 @@ class Checkpoints:
             write_atomically(self.folder / _STATE, "".join(lines))
         except (OSError, tf.errors.OpError) as error:
             self.remove_unfinished()  # the disk may be full of it
-            raise UserError(f"cannot save a checkpoint into {self.folder}: {_reason(error)}") from error
+            raise UserError(f"cannot save a checkpoint into {self.folder}: {said(error)}") from error
         before, self._kept = self._kept, kept
         for path in before:  # not by a pattern, which may be another checkpoint's name
             for file in _files(path) if path not in kept else ():
@@ -177,13 +177,6 @@ def _lost(folder):
     )
 
 
-def _reason(error):
-    """What the system says, or TensorFlow first, without the names of its own functions before it."""
-    if isinstance(error, OSError):
-        return reason(error)
-    return re.sub(r"\{\{.*?\}\} ?", "", (str(error).splitlines() or [""])[0])
-
-
 def _names(folder):
     """The complete checkpoints in a folder, `str`s without suffix, oldest first."""
     found = [path.stem for path in folder.glob("epoch-*.index")]
@@ -208,11 +201,11 @@ def _restore(checkpoint, path, complete, advice):
             status.assert_existing_objects_matched()
             status.expect_partial()  # the optimizer's variables are left, and a warning for each would follow
     except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
-        said = _reason(error).rstrip(".:")
+        text = said(error).rstrip(".:")
         if isinstance(error, AssertionError):
             why = "it belongs to a model with other variables"
-        elif "incompatible tensor" in said:
-            why = f"it belongs to a model of other sizes: {said}"
+        elif "incompatible tensor" in text:
+            why = f"it belongs to a model of other sizes: {text}"
         else:
-            why = f"it is damaged: {said}"
+            why = f"it is damaged: {text}"
         raise UserError(f"cannot restore checkpoint {path}: {why}. {advice()}") from error

@@ -7,7 +7,7 @@ import sys
 from absl import app, flags, logging
 
 from tfcoded import process
-from tfcoded.errors import UserError, reason
+from tfcoded.errors import UserError, reason, said
 from tfcoded.sections import TOO_LARGE
 
 
@@ -52,12 +52,15 @@ def run(main):
                 raise
             sys.exit(_report(reason(error)))
         except Exception as error:  # pylint: disable=broad-except
-            if not _memory_ran_out(error):
+            if _is(error, "UnavailableError", "AbortedError"):  # of collective operations
+                explained = f"another process of the cluster has ended ({said(error)}); start all again, a training goes on"
+            elif not isinstance(error, MemoryError) and not _is(error, "ResourceExhaustedError"):
                 raise
-            said = str(error).strip().split("\n", maxsplit=1)[0]
-            if "No space left on device" in said:  # TensorFlow's error is the same
-                sys.exit(_report(re.sub(r"\{\{.*?\}\} ?", "", said)))
-            sys.exit(_report(f"not enough memory for so many images, samples or words at a time ({said})"))
+            elif "No space left on device" in str(error):  # TensorFlow's error is the same
+                explained = said(error)
+            else:
+                explained = f"not enough memory for so many images, samples or words at a time ({said(error)})"
+            sys.exit(_report(explained))
 
     process.begin()
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
@@ -81,7 +84,7 @@ def run(main):
         if isinstance(error, BrokenPipeError):  # the reader of our output, such as head, has seen enough
             os.dup2(discarded, sys.stderr.fileno())
             sys.exit(141)
-        sys.exit(_report(f"cannot write the output: {reason(error)}"))
+        sys.exit(_report(reason(error)))
 
 
 def _refuse_huge_numbers():
@@ -97,11 +100,10 @@ def _flags_error(error):
     return re.sub(r"flag --(\S+)=None: Flag --\1 must have a value other than None\.", r"--\1 is missing", text)
 
 
-def _memory_ran_out(error):
-    tensorflow = sys.modules.get("tensorflow")  # not imported for this
-    return isinstance(error, MemoryError) or (
-        tensorflow is not None and isinstance(error, tensorflow.errors.ResourceExhaustedError)
-    )
+def _is(error, *names):
+    """Whether an exception is one of `tf.errors`, by name: TensorFlow is not imported for this."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(error, tuple(getattr(tensorflow.errors, name) for name in names))
 
 
 def _report(error):

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcoded.data import DataError, Dataset
+from tfcoded.errors import said
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 _HELD_OUT = 10  # one image in so many
@@ -151,7 +152,7 @@ def _read_picture(path):
     try:
         picture = tf.io.decode_image(path.read_bytes(), expand_animations=False).numpy()
     except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-        raise DataError(f"{path} is not a readable image: {error.message}") from error
+        raise DataError(f"{path} is not a readable image: {said(error)}") from error
     if picture.shape[-1] not in (1, 3):
         channels = picture.shape[-1]
         raise DataError(f"{path} has {channels} channels; expected 1 (grey) or 3 (RGB), no transparency")

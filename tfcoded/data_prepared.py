@@ -22,6 +22,7 @@ from tensorflow_datasets.core.download.extractor import ExtractError
 
 from tfcoded import celeba, tiny_imagenet
 from tfcoded.data import DataError, Dataset
+from tfcoded.errors import said
 from tfcoded.files import expanded, for_tensorflow, require_readable
 
 _CLONE = pathlib.Path(__file__).resolve().parent.parent
@@ -208,7 +209,7 @@ def _read(builder, split, make, made_shape):
             labels[done : done + len(some_labels)] = some_labels
             done += len(some_images)
     except (tf.errors.OpError, ValueError) as error:
-        raise _damaged(builder.name, builder.data_dir, _one_line(error)) from error
+        raise _damaged(builder.name, builder.data_dir, said(error)) from error
     if done != count:
         raise _damaged(builder.name, builder.data_dir, f"{done} images instead of {count} in the part {split!r}")
     return images, labels if labelled else None

@@ -1,6 +1,7 @@
 """The one exception that stands for a user's mistake, and what the system says of its own."""
 
 import errno
+import re
 
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # where no file is named
 
@@ -25,3 +26,24 @@ def reason(error):
     if error.filename:
         return f"{error.strerror}: {error.filename}"
     return f"{error.strerror}: standard output" if error.errno in _WRITING else error.strerror
+
+
+def said(error):
+    """What TensorFlow or the operating system says of an error, in one line.
+
+    Args:
+      error: exception.
+
+    Returns:
+      `str` without the names of TensorFlow's operations, such as `Collective ops is aborted by: Connection reset by peer`;
+      of a graph that refused its inputs, what it asserted.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return reason(error)
+    text = str(error)
+    found = re.search(r"assertion failed: \[(.*?)\](?: \[Op:.*\])?$", text, re.MULTILINE)
+    if found:
+        return found[1].replace("] [", " ")
+    lines = (re.sub(r"\{\{.*?\}\}|\[Op:.*?\]", "", line).strip() for line in text.splitlines())
+    noise = ("Graph execution error", "Detected at node", "<stack traces", "[[", "Errors may have originated")
+    return next((line for line in lines if line and not line.startswith(noise)), type(error).__name__)

@@ -1,13 +1,9 @@
 """Which devices a training uses, and in which precision."""
 
-import json
-import os
-import re
-
+from tfcoded import cluster, process
 from tfcoded.errors import UserError
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
-_EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16")
 
 
@@ -18,7 +14,7 @@ def strategy(name="auto"):
       name: `str`:
         `one`: the first GPU, or the CPU;
         `mirrored`: all GPUs of this machine (all logical CPUs where there is no GPU);
-        `multi_worker`: all machines named in the environment variable TF_CONFIG;
+        `multi_worker`: all machines named in the environment variable TF_CONFIG; as `auto` if that is one;
         `auto`: `multi_worker` if TF_CONFIG names several workers, else `mirrored` if there are several GPUs, else
         `one`.
 
@@ -26,7 +22,7 @@ def strategy(name="auto"):
       A `tf.distribute.Strategy`.
 
     Raises:
-      UserError: for another name, or if `multi_worker` is asked for without a usable TF_CONFIG.
+      UserError: for another name, if TF_CONFIG is needed and not usable, or if a machine does not come within ten minutes.
 
     Example:
 
@@ -39,73 +35,26 @@ def strategy(name="auto"):
 
     if name not in STRATEGIES:
         raise UserError(f"unknown strategy {name!r}; choose one of {', '.join(STRATEGIES)}")
-    content = _tf_config()
-    if name == "auto":
-        several = len(tf.config.list_physical_devices("GPU")) > 1
-        name = "multi_worker" if sum(map(len, content["cluster"].values())) > 1 else "mirrored" if several else "one"
-    if name == "multi_worker":
-        _require_task(content)
-        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name in ("auto", "multi_worker"):
+        machines = cluster.Cluster(asked=name == "multi_worker")
+        if machines.size > 1:
+            return _multi_worker(machines)
+        name = "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"
     if name == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        with cluster.unseen():
+            return tf.distribute.MirroredStrategy([device.name for device in devices])
     return tf.distribute.get_strategy()
 
 
-def _tf_config():
-    """The content of TF_CONFIG, a `dict` in which `cluster` gives the addresses of each job; of none if it is not set.
+def _multi_worker(machines):
+    """The strategy of a `Cluster`; waits for all of it."""
+    import tensorflow as tf
 
-    Raises:
-      UserError: if it names no such cluster.
-    """
-    text = os.environ.get("TF_CONFIG", "")
-    if not text:
-        return {"cluster": {}}
-    try:
-        content = json.loads(text)
-        cluster = content["cluster"]
-        if not cluster["worker"] or not all(isinstance(addresses, list) for addresses in cluster.values()):
-            raise ValueError("a job without a list of addresses")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"the environment variable TF_CONFIG names no cluster of workers: {error!r}") from error
-    return content
-
-
-def _require_task(content):
-    """Refuses what `tf.distribute.MultiWorkerMirroredStrategy` cannot work with.
-
-    Args:
-      content: what `_tf_config` returns.
-
-    Raises:
-      UserError: if there is no cluster, or it has other jobs than training or addresses without a port, or this
-        process has no place in it.
-    """
-    cluster, task = content["cluster"], content.get("task")
-    if not cluster:
-        raise UserError(f"--strategy=multi_worker needs the environment variable TF_CONFIG, such as {_EXAMPLE}")
-    kind, index = (task.get("type"), task.get("index")) if isinstance(task, dict) else (None, None)
-    others = [job for job in cluster if job not in ("chief", "worker")]
-    incomplete = [each for addresses in cluster.values() for each in addresses if not _is_address(each)]
-    if others:
-        wrong = f"has the job {others[0]!r}; expected 'worker', and perhaps 'chief'"
-    elif len(cluster.get("chief", ())) > 1:
-        wrong = "has several chiefs; expected at most one"
-    elif incomplete:
-        wrong = f"has the address {incomplete[0]!r}; expected a host and its port"
-    elif not isinstance(task, dict):
-        wrong = "has no task, which says which of the processes this one is"
-    elif kind not in list(cluster):  # which, unlike a dict, may be asked for anything
-        wrong = f"has the task type {kind!r}; expected one of the cluster's jobs, {' or '.join(map(repr, cluster))}"
-    elif type(index) is not int or not 0 <= index < len(cluster[kind]):
-        wrong = f"has the task index {index!r}; expected one from 0 to {len(cluster[kind]) - 1}, a {kind}'s"
-    else:
-        return
-    raise UserError(f"the environment variable TF_CONFIG {wrong}; an example: {_EXAMPLE}")
-
-
-def _is_address(value):
-    return isinstance(value, str) and re.fullmatch(r".+:\d+", value) is not None
+    machines.wait()
+    # TensorFlow keeps Python's lock while it waits for who ends now, and catches SIGTERM from here on.
+    with process.ended_at_once():
+        return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def dtype_policy(name="auto"):

@@ -6,13 +6,12 @@ nothing is lost by it: float64 images to float32, int64 seeds to int32, integer 
 
 import inspect
 import os
-import re
 
 import numpy as np
 import tensorflow as tf
 
 from tfcoded import sources, zoo
-from tfcoded.errors import UserError
+from tfcoded.errors import UserError, said
 
 
 def load(model, zoo_dir=None):
@@ -93,7 +92,7 @@ def _method(name, function, saved_model):
         try:
             return function(*converted)
         except tf.errors.InvalidArgumentError as error:
-            raise UserError(f"{name}: {_said(error)}") from error
+            raise UserError(f"{name}: {said(error)}") from error
 
     method.__name__ = method.__qualname__ = name
     method.__signature__ = signature
@@ -145,14 +144,3 @@ def _described(specs):
 def _text(dtype, shape):
     sizes = "[...]" if shape.rank is None else f"[{', '.join('N' if size is None else str(size) for size in shape)}]"
     return f"{dtype.name} {sizes}" if shape.rank != 0 else f"one {dtype.name}"
-
-
-def _said(error):
-    """What a graph that refused its inputs said, in one line without the names of TensorFlow's operations."""
-    text = error.message
-    found = re.search(r"assertion failed: \[(.*)\]$", text, re.MULTILINE)
-    if found:
-        return found[1].replace("] [", " ")
-    lines = (re.sub(r"\{\{.*?\}\}|\[Op:.*?\]", "", line).strip() for line in text.splitlines())
-    noise = ("Graph execution error", "Detected at node", "<stack traces", "[[", "Errors may have originated")
-    return next((line for line in lines if line and not line.startswith(noise)), "it refuses its inputs")

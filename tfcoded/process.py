@@ -1,5 +1,6 @@
 """The process of a command: its streams, its environment, and an end within two seconds of Ctrl-C or SIGTERM."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -25,7 +26,9 @@ def begin():
     if _begun:
         return
     _begun = True
-    install()
+    for number in _SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _on_signal)
     _open_streams()
     _set_environment()
     import threading  # not before the handler is there
@@ -45,10 +48,16 @@ def begin_command():
             begin()
 
 
-def install():
-    """Installs the handler again, after a library replaced it; does nothing in a process without `begin`."""
-    for number in _SIGNALS if _begun else ():
-        if signal.getsignal(number) != signal.SIG_IGN:
+@contextlib.contextmanager
+def ended_at_once():
+    """In this context, for code that never returns to Python or has a handler of its own, signals end at once."""
+    ours = [number for number in _SIGNALS if signal.getsignal(number) is _on_signal]
+    for number in ours:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in ours:
             signal.signal(number, _on_signal)
 
 

@@ -7,6 +7,8 @@ import zipfile
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from tfcoded.errors import said
+
 _ROOT = "tiny-imagenet-200"
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _SIDE = 64
@@ -120,7 +122,7 @@ def _checked(jpeg, what):
     try:
         shape = tf.io.decode_jpeg(jpeg, channels=3).shape
     except tf.errors.InvalidArgumentError as error:
-        raise ValueError(f"{what} is not a readable JPEG: {error.message}") from error
+        raise ValueError(f"{what} is not a readable JPEG: {said(error)}") from error
     if shape != (_SIDE, _SIDE, 3):
         raise ValueError(f"{what} is {shape[0]}x{shape[1]}, expected {_SIDE}x{_SIDE}")
     return jpeg

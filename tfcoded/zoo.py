@@ -53,7 +53,7 @@ import typing
 
 from tfcoded import checksums, identity
 from tfcoded import config as configuration
-from tfcoded.errors import UserError
+from tfcoded.errors import UserError, said
 from tfcoded.files import expanded, for_tensorflow, require_readable
 from tfcoded.suggestions import nearest
 from tfcoded.system_config import SystemConfig
@@ -373,8 +373,7 @@ def _load(folder):
     try:
         return tf.saved_model.load(folder)
     except (OSError, ValueError, IndexError, KeyError, AssertionError, tf.errors.OpError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"the SavedModel in {folder} is damaged ({reason}); export it again") from error
+        raise UserError(f"the SavedModel in {folder} is damaged ({said(error)}); export it again") from error
 
 
 def _directories(zoo_dir):
