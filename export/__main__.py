@@ -1,7 +1,8 @@
-"""Exports the newest checkpoint of a training run as a SavedModel.
+"""Exports the newest checkpoint of a training run, or an entry of the zoo in another storage, as a SavedModel.
 
     python -m export --workdir=runs/mine
     python -m export --workdir=runs/mine --out=models/mine --storage=int8
+    python -m export --model=coded_8_240 --storage=float32 --out=models/coded_8_240
 
 writes OUT/<n>, n being the next free version number, as TensorFlow Serving wants it.
 """
@@ -12,7 +13,7 @@ import shlex
 from absl import flags
 
 from export import STORAGES, require
-from tfcoded import cli, path_flags
+from tfcoded import cli, path_flags, zoo
 from tfcoded.errors import UserError
 from tfcoded.files import for_tensorflow
 
@@ -20,7 +21,14 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-    path_flags.define("workdir", None, "Folder of the training run.", check=for_tensorflow, required=True)
+    path_flags.define("workdir", None, "Folder of the training run.", check=for_tensorflow)
+    flags.DEFINE_string("model", None, "Name of a zoo entry with weights, in place of a training run.")
+    path_flags.define(
+        "zoo_dir",
+        None,
+        f"Folder of zoo entries, for --model; default: ${zoo.ENVIRONMENT}, the clone's zoo/.",
+        check=for_tensorflow,
+    )
     path_flags.define(
         "out", None, "Folder of the version folders; WORKDIR/saved_model if not given.", check=for_tensorflow
     )
@@ -38,19 +46,14 @@ def define_flags():
 
 
 def main():
-    workdir = pathlib.Path(FLAGS.workdir)
-    if not workdir.is_dir():
-        raise UserError(
-            f"--workdir {workdir} is not a folder; expected the --workdir of python -m tfcoded.train"
-        )
-    out = workdir / "saved_model" if FLAGS.out is None else pathlib.Path(FLAGS.out)
+    out = _out()
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is a file; expected a folder")
 
-    from export.savedmodel import export_saved_model, restored_model
+    from export.savedmodel import export_saved_model, restored_entry, restored_model
     from tfcoded import data, kinds
 
-    model, config = restored_model(workdir)
+    model, config = restored_model(FLAGS.workdir) if FLAGS.workdir else restored_entry(FLAGS.model, FLAGS.zoo_dir)
     require(FLAGS.storage, config)
     images = None
     if FLAGS.storage == "compensated":
@@ -64,6 +67,21 @@ def main():
     print(f"load it:  model = tf.saved_model.load({str(folder)!r})\n          {kinds.of(config).example}")
     arguments = ["-v", f"{out.resolve()}:/models/{config.name}", "-e", f"MODEL_NAME={config.name}"]
     print(f"serve it: docker run -p 8501:8501 {shlex.join(arguments)} tensorflow/serving")
+
+
+def _out():
+    """The folder of the version folders, if one source is given and exists."""
+    if (FLAGS.workdir is None) == (FLAGS.model is None):
+        raise UserError("expected either --workdir, a training run, or --model, an entry of the zoo")
+    if FLAGS.workdir is not None:
+        workdir = pathlib.Path(FLAGS.workdir)
+        if not workdir.is_dir():
+            raise UserError(f"--workdir {workdir} is not a folder; expected the --workdir of python -m tfcoded.train")
+        return workdir / "saved_model" if FLAGS.out is None else pathlib.Path(FLAGS.out)
+    folder = zoo.saved_model_path(FLAGS.model, FLAGS.zoo_dir)
+    if FLAGS.out is None:
+        raise UserError(f"expected --out with --model, a folder of your own: {folder.parent} stays as it is")
+    return pathlib.Path(FLAGS.out)
 
 
 if __name__ == "__main__":

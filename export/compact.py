@@ -15,8 +15,11 @@ class BFloat16(tf.Module):
 
     def __init__(self, value):
         super().__init__()
-        self.shape = tf.TensorShape(value.shape)
-        self.values = tf.Variable(tf.cast(value, tf.bfloat16), trainable=False, name="values")
+        self._keep(value.shape, tf.cast(value, tf.bfloat16))
+
+    def _keep(self, shape, values):
+        self.shape = tf.TensorShape(shape)
+        self.values = tf.Variable(values, trainable=False, name="values")
 
     def restored(self):
         """The tensor as tf.float32, rounded."""
@@ -36,11 +39,14 @@ class Int8(tf.Module):
 
     def __init__(self, value):
         super().__init__()
-        self.shape = tf.TensorShape(value.shape)
         largest = np.abs(value).max(axis=tuple(range(value.ndim - 1)))
         scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)  # a channel of zeros stays zero
         integers = np.clip(np.rint(value / scale), -127, 127).astype(np.int8)
-        self.values = tf.Variable(integers, trainable=False, name="values")
+        self._keep(value.shape, integers, scale)
+
+    def _keep(self, shape, values, scale):
+        self.shape = tf.TensorShape(shape)
+        self.values = tf.Variable(values, trainable=False, name="values")
         self.scale = tf.Variable(scale, trainable=False, name="scale")
 
     def restored(self):
@@ -69,7 +75,6 @@ class Grouped(tf.Module):
 
     def __init__(self, value, bits, moments=None):
         super().__init__()
-        self.shape = tf.TensorShape(value.shape)
         self._bits = bits
         rows = int(np.prod(value.shape[:-1]))
         self._groups = -(-rows // self.SIZE)
@@ -83,8 +88,13 @@ class Grouped(tf.Module):
             integers = self._grouped(compensated(*matrices, moments, bits).reshape(rows, -1))
         half = 2 ** (bits - 1)
         planes = (integers.reshape(-1) + half).astype(np.uint8)[np.newaxis] >> np.arange(bits)[:, np.newaxis] & 1
-        self.values = tf.Variable(np.packbits(planes.astype(np.uint8), axis=1), trainable=False, name="values")
-        self.scale = tf.Variable(tf.cast(scale, tf.bfloat16), trainable=False, name="scale")
+        self._keep(value.shape, np.packbits(planes.astype(np.uint8), axis=1), tf.cast(scale, tf.bfloat16))
+
+    def _keep(self, shape, values, scale):
+        self.shape = tf.TensorShape(shape)
+        self._bits, self._groups = values.shape[0], scale.shape[0]
+        self.values = tf.Variable(values, trainable=False, name="values")
+        self.scale = tf.Variable(scale, trainable=False, name="scale")
 
     def restored(self):
         """The tensor as tf.float32, rounded."""
@@ -119,6 +129,24 @@ class Grouped(tf.Module):
         half = 2 ** (self._bits - 1)
         safe = np.where(scale == 0, 1, scale)[:, np.newaxis]
         return np.clip(np.rint(numbers / safe), -half, half - 1).astype(np.int16)
+
+
+def from_stored(shape, stored):
+    """A tensor in the form in which a SavedModel stores it, which is not rounded again.
+
+    Args:
+      shape: of the tensor.
+      stored: the object in the loaded SavedModel, with the variables of a `BFloat16`, `Int8` or `Grouped`.
+
+    Returns:
+      A `BFloat16`, `Int8` or `Grouped` with the same variables.
+    """
+    kind = {tf.bfloat16: BFloat16, tf.int8: Int8, tf.uint8: Grouped}[stored.values.dtype]
+    compact = kind.__new__(kind)
+    tf.Module.__init__(compact)
+    scale = () if kind is BFloat16 else (stored.scale.read_value(),)
+    compact._keep(shape, stored.values.read_value(), *scale)
+    return compact
 
 
 def fewest_bits(value, moments, tolerance):

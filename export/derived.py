@@ -46,4 +46,7 @@ class Derived(tf.saved_model.experimental.TrackableResource):
         tf.raw_ops.AssignVariableOp(resource=self.resource_handle, value=self._stored.restored())
 
     def _destroy_resource(self):
-        tf.raw_ops.DestroyResourceOp(resource=self.resource_handle, ignore_lookup_error=True)
+        # Not stored: TensorFlow would run it when a loaded model was saved again, for a copy of this object, and destroy
+        # the variable of the loaded model.
+        if not tf.inside_function():
+            tf.raw_ops.DestroyResourceOp(resource=self.resource_handle, ignore_lookup_error=True)

@@ -35,7 +35,7 @@ def inference_copy(model, config, storage="float32", images=None):
       model: a built `tfcoded.models.CodedDVAE`, of any dtype policy. Training it further does not change the
         copy.
       config: its `tfcoded.config.Config`.
-      storage: see `export.weights.Weights`.
+      storage: see `export.weights.Weights`; or such an object, to compute with.
       images: training images, `[N, h, w, c]`, for the storage `"compensated"`: see `export.layer_inputs.moments`.
 
     Returns:
@@ -52,6 +52,9 @@ def inference_copy(model, config, storage="float32", images=None):
     finally:
         keras.config.set_dtype_policy(policy)
     _check_alike(model, copy, config)
+    if isinstance(storage, Weights):
+        copy.stored = storage
+        return copy
     moments = None
     if storage == "compensated" and images is not None and len(images):
         for variable in model.weights:

@@ -94,7 +94,7 @@ def _use(model, images, seed):
         batch = images[start : min(start + _BATCH, IMAGES)]
         model.outputs(model.sample(batch, _seed(seed, _SAMPLE, start)))
         shape = [len(batch), model.code.information_bits]
-        bits = tf.random.stateless_uniform(shape, _seed(seed, _WORDS, start), 0, 2, tf.int32)
+        bits = seeds.bits(shape, _seed(seed, _WORDS, start))
         model.code_logits(model.decode(model.modulate(bits, _seed(seed, _SMOOTHING, start))))
 
 

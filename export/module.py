@@ -6,8 +6,9 @@ import types
 import tensorflow as tf
 
 from export.inference import inference_copy
-from tfcoded import seeds
+from tfcoded import inputs, seeds
 from tfcoded.config import to_yaml
+from tfcoded.kinds.coded_dvae import MOST_GENERATED
 
 # Purposes of the seed of `generate`: the word and its smoothing are independent.
 _BITS, _SMOOTHING = 1, 2
@@ -18,8 +19,9 @@ class CodedDVAEModule(tf.Module):
 
     Everything is computed in float32, whatever the model was trained in. The weights are a copy: training the
     model further changes nothing here. Shapes: N images of `[h, w, c]`, M information bits. Images are
-    tf.uint8 in 0..255, or tf.float32 in [0, 1]; anything outside is refused. A seed is `int32 [2]`: the same
-    seed gives the same result, and rows of one call are independent. N may be 0.
+    tf.uint8 in 0..255, or tf.float32 in [0, 1]. A seed is `int32 [2]`: the same seed gives the same noise, also in a
+    graph and under XLA, and rows of one call are independent. N may be 0. Inputs of other shapes, types or values are
+    refused, see `tfcoded.inputs`; XLA leaves the checks of values out.
 
     Args:
       model: a built `tfcoded.models.CodedDVAE`.
@@ -64,7 +66,7 @@ class CodedDVAEModule(tf.Module):
             `word_probability`: `[N]`, tf.float32, its probability.
             `entropy`: `[N]`, tf.float32, of the posterior over words, in bits.
         """
-        posterior = self._model.posterior(self._checked(images))
+        posterior = self._model.posterior(self._images(images))
         return {
             "bit_probabilities": tf.sigmoid(posterior.logits),
             "bits": posterior.most_probable(),
@@ -82,7 +84,7 @@ class CodedDVAEModule(tf.Module):
         Returns:
           `dict` of `logits`: `[N, D]`, tf.float32, log-odds of the code bits.
         """
-        return {"logits": self._model.code_logits(self._checked(images))}
+        return {"logits": self._model.code_logits(self._images(images))}
 
     @tf.function(autograph=False)
     def draw(self, images, seed):
@@ -95,7 +97,8 @@ class CodedDVAEModule(tf.Module):
         Returns:
           `dict` of `bits` and `most_probable_bits`: `[N, M]`, tf.int32.
         """
-        posterior = self._model.posterior(self._checked(images))
+        images, seed = inputs.together(self._images(images), inputs.seed(seed))
+        posterior = self._model.posterior(images)
         return {"bits": posterior.draw(seed), "most_probable_bits": posterior.most_probable()}
 
     @tf.function(autograph=False)
@@ -109,7 +112,9 @@ class CodedDVAEModule(tf.Module):
         Returns:
           `dict` of `log_likelihood`: `[N]`, tf.float32, in nats.
         """
-        return {"log_likelihood": self._model.log_likelihood(self._checked(images), z)}
+        images = self._images(images)
+        images, z = inputs.together(images, inputs.as_many(self._z(z), "z", images, "images"))
+        return {"log_likelihood": self._model.log_likelihood(images, z)}
 
     @tf.function(autograph=False)
     def log_likelihoods(self, images, z):
@@ -123,7 +128,8 @@ class CodedDVAEModule(tf.Module):
           `dict` of `log_likelihood`: `[N, S]`, tf.float32, in nats.
         """
         model = self._model
-        pixels = model.likelihood.scale(model.to_unit_range(self._checked(images)))
+        images, z = inputs.together(self._images(images), self._z(z))
+        pixels = model.likelihood.scale(model.to_unit_range(images))
         return {"log_likelihood": model.likelihood.log_prob_of_pairs(pixels, model.outputs(z))}
 
     @tf.function(autograph=False)
@@ -137,11 +143,8 @@ class CodedDVAEModule(tf.Module):
         Returns:
           `dict` of `images`: `[N, h, w, c]`, tf.float32 in [0, 1].
         """
-        binary = tf.debugging.Assert(
-            tf.reduce_all((bits == 0) | (bits == 1)), ["bits must be 0 or 1, got", bits], summarize=16
-        )
-        with tf.control_dependencies([binary]):
-            bits = tf.identity(bits)
+        bits = inputs.one_of(bits, "bits", self._model.code.information_bits, (0, 1), tf.int32)
+        bits, seed = inputs.together(bits, inputs.seed(seed))
         return {"images": self._model.decode(self._model.modulate(bits, seed))}
 
     @tf.function(autograph=False)
@@ -157,14 +160,15 @@ class CodedDVAEModule(tf.Module):
         Returns:
           `dict` of `images`: `[N, h, w, c]`, tf.float32 in [0, 1].
         """
-        return {"images": self._model.decode(self._model.sample(self._checked(images), seed))}
+        images, seed = inputs.together(self._images(images), inputs.seed(seed))
+        return {"images": self._model.decode(self._model.sample(images, seed))}
 
     @tf.function(autograph=False)
     def generate(self, n, seed):
         """Images of uniformly random words.
 
         Args:
-          n: `[]`, tf.int32, number of images, at least 0.
+          n: `[]`, tf.int32, number of images, in 0..`MOST_GENERATED` (1,024).
           seed: `[2]`, tf.int32.
 
         Returns:
@@ -172,10 +176,8 @@ class CodedDVAEModule(tf.Module):
             `images`: `[n, h, w, c]`, tf.float32 in [0, 1].
             `bits`: `[n, M]`, tf.int32, their words.
         """
-        allowed = tf.debugging.Assert(n >= 0, ["n must be at least 0, got", n])
-        with tf.control_dependencies([allowed]):
-            shape = tf.stack([n, self._model.code.information_bits])
-        bits = tf.random.stateless_uniform(shape, seeds.derive(seed, _BITS), 0, 2, tf.int32)
+        n, seed = inputs.together(inputs.count(n, "n", MOST_GENERATED), inputs.seed(seed))
+        bits = seeds.bits(tf.stack([n, self._model.code.information_bits]), seeds.derive(seed, _BITS))
         z = self._model.modulate(bits, seeds.derive(seed, _SMOOTHING))
         return {"images": self._model.decode(z), "bits": bits}
 
@@ -193,7 +195,7 @@ class CodedDVAEModule(tf.Module):
           `dict` of tf.float32: `elbo`, `kl`, `reconstruction` `[N]`, with `elbo = reconstruction - kl`, and
           `kl_branches` `[N, branches]`, which sums to `kl`.
         """
-        return self._model.evidence(self._checked(images), seed)
+        return self._model.evidence(*inputs.together(self._images(images), inputs.seed(seed)))
 
     @tf.function(input_signature=[], autograph=False)
     def configuration(self):
@@ -233,33 +235,11 @@ class CodedDVAEModule(tf.Module):
     def _model(self):
         return self._untracked.model
 
-    def _checked(self, images):
-        return checked_images(images, self._model.image_shape)
+    def _images(self, images):
+        return inputs.images(images, self._model.image_shape)
 
-
-def checked_images(images, shape):
-    """The images, if their type, shape and range are right.
-
-    Args:
-      images: what a caller gave: it should be `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
-      shape: `(h, w, c)`.
-
-    Returns:
-      The same images.
-
-    Raises:
-      ValueError: for another type or shape; a range is checked when the images are known (`InvalidArgumentError`).
-    """
-    if images.dtype not in (tf.uint8, tf.float32):
-        raise ValueError(f"images are {images.dtype.name}; expected uint8 in 0..255, or float32 in [0, 1]")
-    if images.shape.rank != 4 or not images.shape[1:].is_compatible_with(shape):
-        raise ValueError(f"images have shape {images.shape}; expected [N, {', '.join(map(str, shape))}]")
-    if images.dtype == tf.uint8:
-        return images
-    inside = tf.reduce_all((images >= 0) & (images <= 1))  # false for NaN
-    message = "float32 images must lie in [0, 1]; send those in 0..255 as uint8"
-    with tf.control_dependencies([tf.debugging.Assert(inside, [message])]):
-        return tf.identity(images)
+    def _z(self, z):
+        return inputs.unit_interval(z, "z", self._model.code.code_bits)
 
 
 def signature(method, *specs):

@@ -8,7 +8,7 @@ from export.module import CodedDVAEModule
 from export.system_module import SystemModule
 from export.weights import key, stored_values
 from tfcoded import config as configuration
-from tfcoded import kinds, models, zoo
+from tfcoded import identity, kinds, models, zoo
 from tfcoded.checkpoints import Checkpoints
 from tfcoded.errors import UserError, said
 from tfcoded.files import for_tensorflow, temporary_folder
@@ -20,6 +20,7 @@ __all__ = [
     "load_workdir",
     "module",
     "restore_weights",
+    "restored_entry",
     "restored_model",
     "save",
 ]
@@ -147,7 +148,32 @@ def restore_weights(model, folder):
     Raises:
       UserError: if the SavedModel is damaged, was not exported here, or is one of other networks.
     """
-    values = stored_values(zoo.load_saved_model(folder))
+    _assign(model, zoo.load_saved_model(folder), folder)
+
+
+def restored_entry(name, zoo_dir=None):
+    """The model of a zoo entry and its configuration, with the weights as they are stored, rounded or not.
+
+    Args:
+      name: `str`, an entry with weights.
+      zoo_dir: as in `tfcoded.zoo.directory`.
+
+    Returns:
+      The model, one of `tfcoded.models`, and its configuration.
+
+    Raises:
+      UserError: as `tfcoded.zoo.load`.
+    """
+    folder, loaded = zoo.saved_model_path(name, zoo_dir), zoo.load(name, zoo_dir)
+    config = identity.configuration_of(loaded, folder)
+    model = models.build(config)
+    _assign(model, loaded, folder)
+    return model, config
+
+
+def _assign(model, loaded, folder):
+    """As `restore_weights`, of a loaded SavedModel."""
+    values = stored_values(loaded)
     if values is None:
         raise UserError(f"{folder} holds a SavedModel that tfcoded did not export; choose another")
     weights = {key(weight): weight for weight in model.weights}

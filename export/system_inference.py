@@ -58,7 +58,7 @@ def inference_copy(model, config, storage="float32"):
     Args:
       model: a built system of `tfcoded.models`, of any dtype policy. Training it further does not change the copy.
       config: its `tfcoded.system_config.SystemConfig`.
-      storage: see `export.weights.Weights`.
+      storage: see `export.weights.Weights`; or such an object, to compute with.
 
     Returns:
       `SystemInference`, computing in float32, and the `Weights` that it uses.
@@ -74,6 +74,8 @@ def inference_copy(model, config, storage="float32"):
     finally:
         keras.config.set_dtype_policy(policy)
     _check_alike(model, copy, config)
+    if isinstance(storage, Weights):
+        return SystemInference(copy, storage), storage
     if storage in STORAGES:  # of others Weights says what was meant
         require(storage, config)
     stored = Weights(model, storage)

@@ -4,9 +4,14 @@ import types
 
 import tensorflow as tf
 
-from export.module import checked_images, signature
+from export.module import signature
 from export.system_inference import inference_copy
+from tfcoded import inputs
 from tfcoded.config import to_yaml
+from tfcoded.networks.any_rows import any_rows
+
+# Of binary channels, by their kind. A half stands for a bit that was erased, and stays erased if it is sent again.
+_SYMBOLS = {"binary_symmetric": (0, 1), "binary_erasure": (0, 0.5, 1)}
 
 
 class SystemModule(tf.Module):
@@ -14,9 +19,10 @@ class SystemModule(tf.Module):
 
     Everything is computed in float32, whatever the system was trained in. The weights are a copy, with the power that
     the channel normalises by and the prior of lost bands: training the system further changes nothing here. Shapes: N
-    images of `[h, w, c]`, n symbols, T bands. Images are tf.uint8 in 0..255, or tf.float32 in [0, 1]; anything outside
-    is refused. A channel autoencoder sends numbers instead, tf.float32 `[N, n]` from a standard normal law. A seed is
-    `int32 [2]`: the same seed gives the same result, and rows of one call are independent. N is at least 1.
+    images of `[h, w, c]`, n symbols, T bands. Images are tf.uint8 in 0..255, or tf.float32 in [0, 1]. A channel
+    autoencoder sends numbers instead, tf.float32 `[N, n]` from a standard normal law. A seed is `int32 [2]`: the same
+    seed gives the same noise, also in a graph and under XLA, and rows of one call are independent. N may be 0. Inputs of
+    other shapes, types or values are refused, see `tfcoded.inputs`; XLA leaves the checks of values out.
 
     Args:
       model: a built system of `tfcoded.models`.
@@ -44,6 +50,7 @@ class SystemModule(tf.Module):
         inference, self._weights = inference_copy(model, config, storage)
         self._yaml = to_yaml(config)
         self._sends_numbers = inference.system.item_shape == (0,)
+        self._channel = config.channel.kind
         # As in `CodedDVAEModule`: the Keras model's own variables are not to be saved.
         self._untracked = types.SimpleNamespace(inference=inference)
 
@@ -59,27 +66,29 @@ class SystemModule(tf.Module):
           `dict` of `symbols`: `[N, n]`, tf.float32: bits over a binary channel; over a Gaussian one numbers, of unit
           power on the average over images if the channel normalises by batches, or in every codeword.
         """
-        return {"symbols": self._run("transmit", self._checked(images), seed)}
+        images, seed = inputs.together(self._images(images), inputs.seed(seed))
+        return {"symbols": self._run("transmit", images, seed)}
 
     @tf.function(autograph=False)
     def corrupt(self, symbols, seed):
         """What arrives of symbols if no band is lost.
 
         Args:
-          symbols: `[N, n]`, tf.float32, as `transmit` gives them.
+          symbols: `[N, n]`, tf.float32, as `transmit` gives them: bits, or numbers of at most `inputs.LARGEST` in size.
           seed: `[2]`, tf.int32.
 
         Returns:
           `dict` of `symbols`: `[N, n]`, tf.float32; a bit that was erased is 1/2.
         """
-        return {"symbols": self._run("corrupt", self._checked_symbols(symbols), seed)}
+        symbols, seed = inputs.together(self._symbols(symbols), inputs.seed(seed))
+        return {"symbols": self._run("corrupt", symbols, seed)}
 
     @tf.function(autograph=False)
     def receive(self, symbols, bands, seed):
         """Images of what arrived.
 
         Args:
-          symbols: `[N, n]`, tf.float32, as `corrupt` gives them.
+          symbols: `[N, n]`, tf.float32, as `corrupt` gives them: bits, or numbers of at most `inputs.LARGEST` in size.
           bands: `[]`, tf.int32 in 0..T, how many bands arrived: the prior fills in the others. Without effect where T
             is 1.
           seed: `[2]`, tf.int32, of what is filled in and of what the decoder draws.
@@ -87,8 +96,8 @@ class SystemModule(tf.Module):
         Returns:
           `dict` of `images`: `[N, h, w, c]`, tf.float32 in [0, 1].
         """
-        images = self._run("receive", self._checked_symbols(symbols), self._checked_bands(bands), seed)
-        return {"images": self._shown(images)}
+        symbols, bands, seed = inputs.together(self._symbols(symbols), self._bands(bands), inputs.seed(seed))
+        return {"images": self._shown(self._run("receive", symbols, bands, seed))}
 
     @tf.function(autograph=False)
     def communicate(self, images, bands, seed):
@@ -102,8 +111,8 @@ class SystemModule(tf.Module):
         Returns:
           `dict` of `images`: `[N, h, w, c]`, tf.float32 in [0, 1].
         """
-        images = self._run("communicate", self._checked(images), self._checked_bands(bands), seed)
-        return {"images": self._shown(images)}
+        images, bands, seed = inputs.together(self._images(images), self._bands(bands), inputs.seed(seed))
+        return {"images": self._shown(self._run("communicate", images, bands, seed))}
 
     @tf.function(autograph=False)
     def rates(self, images, seed):
@@ -117,7 +126,7 @@ class SystemModule(tf.Module):
           `dict` of `[N]`, tf.float32: `rate`, the divergence of the encoder's law from the prior, and of systems with
           a Gaussian channel `transmission_rate` and `source_rate`, see `tfcoded.channels`.
         """
-        return self._run("rates", self._checked(images), seed)
+        return self._run("rates", *inputs.together(self._images(images), inputs.seed(seed)))
 
     @tf.function(input_signature=[], autograph=False)
     def configuration(self):
@@ -148,8 +157,8 @@ class SystemModule(tf.Module):
         named["serving_default"] = named["communicate"]
         return named
 
-    def _run(self, method, *arguments):
-        return self._untracked.inference(method, *arguments)
+    def _run(self, method, rows, *rest):
+        return any_rows(lambda rows: self._untracked.inference(method, rows, *rest), rows)
 
     @property
     def _model(self):
@@ -160,32 +169,18 @@ class SystemModule(tf.Module):
         """Shape of one image, or of one vector of numbers."""
         return (self._model.source_dim,) if self._sends_numbers else self._model.item_shape
 
-    def _checked(self, images):
-        """The images, if their type, shape and range are right; in [0, 1]."""
+    def _images(self, images):
         if self._sends_numbers:
-            return _of_shape(images, tf.float32, self._item_shape, "numbers")
-        return checked_images(images, self._item_shape)
+            return inputs.reals(images, "images", *self._item_shape)
+        return inputs.images(images, self._item_shape)
 
-    def _checked_symbols(self, symbols):
-        return _of_shape(symbols, tf.float32, (self._model.symbols,), "symbols")
+    def _symbols(self, symbols):
+        if self._channel in _SYMBOLS:
+            return inputs.one_of(symbols, "symbols", self._model.symbols, _SYMBOLS[self._channel])
+        return inputs.reals(symbols, "symbols", self._model.symbols)
 
-    def _checked_bands(self, bands):
-        bands = tf.convert_to_tensor(bands)
-        if not bands.dtype.is_integer or bands.shape.rank != 0:
-            raise ValueError(f"bands must be one integer, got {bands.dtype.name} of shape {bands.shape}")
-        inside = (bands >= 0) & (bands <= self._model.bands)
-        message = f"bands must lie in 0..{self._model.bands}, got"
-        with tf.control_dependencies([tf.debugging.Assert(inside, [message, bands])]):
-            return tf.cast(bands, tf.int32)
+    def _bands(self, bands):
+        return inputs.count(bands, "bands", self._model.bands)
 
     def _shown(self, images):
         return images if self._sends_numbers else tf.clip_by_value(images, 0.0, 1.0)
-
-
-def _of_shape(tensor, dtype, shape, what):
-    """The tensor, if its type and shape are right."""
-    if tensor.dtype != dtype:
-        raise ValueError(f"{what} are {tensor.dtype.name}; expected {dtype.name}")
-    if tensor.shape.rank != 1 + len(shape) or not tensor.shape[1:].is_compatible_with(shape):
-        raise ValueError(f"{what} have shape {tensor.shape}; expected [N, {', '.join(map(str, shape))}]")
-    return tensor

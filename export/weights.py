@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from export import STORAGES
-from export.compact import BFloat16, Grouped, Int8, fewest_bits
+from export.compact import BFloat16, Grouped, Int8, fewest_bits, from_stored
 from export.derived import Derived
 from tfcoded.errors import UserError
 
@@ -59,6 +59,23 @@ class Weights(tf.Module):
         }
         if len(self._stored) != len(model.weights):
             raise ValueError("two weights share a path; give the layers different names")
+
+    @classmethod
+    def of_saved_model(cls, saved_model, model):
+        """The weights of a SavedModel exactly as it stores them.
+
+        Args:
+          saved_model: what `tf.saved_model.load` returns for a model exported here.
+          model: a built `keras.Model` of the same networks; its own values do not matter.
+
+        Returns:
+          `Weights`.
+        """
+        weights = cls.__new__(cls)
+        tf.Module.__init__(weights, name="weights")
+        stored = saved_model._weights._stored
+        weights._stored = {key(variable): _copied(variable, stored[key(variable)]) for variable in model.weights}
+        return weights
 
     def exchange(self, values, moments=None):
         """Stores other values of some weights, in the same storage.
@@ -133,6 +150,13 @@ def stored_values(saved_model):
         handle = variable.handle if isinstance(variable, tf.Variable) else variable.resource_handle
         values[path] = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32).numpy()
     return values
+
+
+def _copied(variable, stored):
+    """What a SavedModel stores of a weight, once more."""
+    if isinstance(stored, tf.Variable):
+        return tf.Variable(stored.read_value(), trainable=False, name=variable.path)
+    return Derived(from_stored(variable.shape, stored.stored))
 
 
 def _compact(value, storage):

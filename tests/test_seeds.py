@@ -1,3 +1,6 @@
+import ast
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -34,6 +37,30 @@ def test_a_seed_may_be_a_list_or_an_array_and_nothing_is_traced_again():
     for number in range(9):
         seeds.derive([number, 2], number)
     assert seeds._fold_at_once(1).experimental_get_tracing_count() == traces
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_bits_are_the_same_alone_and_in_a_function_and_under_xla(compiled):
+    function = tf.function(lambda seed: seeds.bits([5, 7], seed), jit_compile=compiled)
+    for seed in ([1, 2], [-1, 2], [2**31 - 1, -(2**31)]):
+        alone = seeds.bits([5, 7], seed)
+        np.testing.assert_array_equal(function(tf.constant(seed)), alone)
+        np.testing.assert_array_equal(tf.random.stateless_uniform([5, 7], seed, 0, 2, tf.int32), alone)  # as it was
+    many = seeds.bits([10_000], [3, 4]).numpy()  # 6e-7: five standard deviations
+    assert set(many) == {0, 1} and abs(many.mean() - 0.5) < 5 * 0.005
+
+
+def test_every_draw_names_its_algorithm():
+    """Without it XLA reads negative seeds, which half of the derived ones are, in another way."""
+    root = pathlib.Path(seeds.__file__).parents[1]
+    found = 0
+    for path in (*root.glob("tfcoded/**/*.py"), *root.glob("export/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(node, "func", None) and getattr(node.func, "attr", "")
+            if name and name.startswith("stateless_") and name != "stateless_gamma":  # which has no choice
+                assert any(keyword.arg == "alg" for keyword in node.keywords), f"{path}, line {node.lineno}"
+                found += 1
+    assert found > 5
 
 
 def test_seeds_are_known_numbers():

@@ -35,6 +35,19 @@ def derive(seed, *data):
     return fold(tf.convert_to_tensor(seed), [tf.cast(number, tf.int32) for number in data])
 
 
+def bits(shape, seed):
+    """Fair bits, the same outside functions, in a graph and under XLA.
+
+    Args:
+      shape: list of `int`s or an integer tensor.
+      seed: `int32 [2]`.
+
+    Returns:
+      tf.int32 of that shape, 0 or 1.
+    """
+    return tf.random.stateless_uniform(shape, seed, 0, 2, tf.int32, alg="philox")
+
+
 def _fold(seed, data):
     for number in data:
         # The algorithm is named because "auto_select" reads negative seeds differently when XLA compiles it.

@@ -10,12 +10,10 @@ _SAMPLES, _CHOICE, _RECONSTRUCTIONS, _WORDS, _BRANCHES, _BRANCH_IMAGES, _SENT, _
 
 def samples(codec, out, rows, columns, seed):
     """Writes `out`/samples.png: `rows * columns` images of random words. Returns its path."""
-    import tensorflow as tf
-
     from tfcoded.pictures import sheet
 
-    images = codec.generate(tf.constant(rows * columns), _seed(seed, _SAMPLES))["images"]
     path = out / "samples.png"
+    images = _generated(codec, rows * columns, seed)
     sheet(images, columns, path)
     return path
 
@@ -59,14 +57,9 @@ def compared_samples(codecs, out, rows, columns, seed):
       columns: `int`.
       seed: `int`.
     """
-    import tensorflow as tf
-
     from tfcoded.pictures import sheet
 
-    drawn = [
-        codec.generate(tf.constant(rows * columns), _seed(seed, _SAMPLES))["images"].numpy()
-        for codec in codecs.values()
-    ]
+    drawn = [_generated(codec, rows * columns, seed) for codec in codecs.values()]
     path = out / "samples.png"
     titles = [title if row == 0 else "" for title in codecs for row in range(rows)]
     sheet(np.concatenate(drawn), columns, path, row_titles=titles)
@@ -251,6 +244,20 @@ def _choose(images, count, seed):
     count = min(count, len(images))
     chosen = np.random.default_rng([seed, _CHOICE]).choice(len(images), count, replace=False)
     return images[np.sort(chosen)]
+
+
+def _generated(codec, count, seed):
+    """Images of random words, np.float32 `[count, h, w, c]`."""
+    import tensorflow as tf
+
+    from tfcoded import seeds
+    from tfcoded.kinds.coded_dvae import MOST_GENERATED
+
+    parts, seed = [], _seed(seed, _SAMPLES)
+    for start in range(0, count, MOST_GENERATED):
+        number = tf.constant(min(MOST_GENERATED, count - start))
+        parts.append(codec.generate(number, seeds.derive(seed, start) if start else seed)["images"].numpy())
+    return np.concatenate(parts)
 
 
 def _seed(seed, purpose):

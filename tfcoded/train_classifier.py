@@ -51,7 +51,7 @@ the batch norms are folded into the convolutions and the dense layers into one: 
     classifier = tf.saved_model.load("{out}/1")
     logits = classifier.classify(images)  # {shape}, uint8, or float32 in [0, 1] -> [N, 10]
 
-Signatures: `classify` (float32; also `serving_default`) and `classify_uint8`, `images` -> `logits`, any batch
+Signatures: `classify` (uint8; also `serving_default`) and `classify_float`, `images` -> `logits`, any batch
 size.
 
 Made by
@@ -238,11 +238,11 @@ def training_batches(images, labels, batch_size, seed, flip, shift):
         seeds = tf.cast(seeds, tf.int32)
         count = tf.shape(indices)[0]
         batch = tf.pad(tf.gather(images, indices), [[0, 0], [shift, shift], [shift, shift], [0, 0]])
-        offsets = tf.random.stateless_uniform([2, count, 1], seeds, 0, 2 * shift + 1, tf.int32)
+        offsets = tf.random.stateless_uniform([2, count, 1], seeds, 0, 2 * shift + 1, tf.int32, alg="philox")
         batch = tf.gather(batch, offsets[0] + tf.range(height), axis=1, batch_dims=1)
         columns = tf.range(width)[tf.newaxis]
         if flip:
-            mirrored = tf.random.stateless_uniform([count, 1], seeds + 1) < 0.5
+            mirrored = tf.random.stateless_uniform([count, 1], seeds + 1, alg="philox") < 0.5
             columns = tf.where(mirrored, columns[:, ::-1], columns)
         batch = tf.gather(batch, offsets[1] + columns, axis=2, batch_dims=1)
         return tf.cast(batch, tf.float32) / 255.0, tf.gather(labels, indices)

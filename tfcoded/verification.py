@@ -86,7 +86,7 @@ def _classifier_signatures(loaded):
     logits = {"logits": ("float32", tuple(signature.structured_outputs["logits"].shape))}
     expected = {
         name: ({"images": (dtype, shape)}, logits)
-        for name, dtype in (("classify", "float32"), ("classify_uint8", "uint8"))
+        for name, dtype in (("classify", "uint8"), ("classify_float", "float32"))
     }
     expected["serving_default"] = expected["classify"]
     return expected

@@ -7,12 +7,22 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+INVALID_ARGUMENT = 3  # a code of TensorFlow and gRPC
+
 _VOID = ctypes.c_void_p
 _LONG = ctypes.c_int64
 
 
 class _Output(ctypes.Structure):
     _fields_ = [("operation", _VOID), ("index", ctypes.c_int)]
+
+
+class Refused(RuntimeError):
+    """A request that was not answered: TensorFlow's message, and its code as the attribute `code`."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
 
 
 def _library():
@@ -72,7 +82,7 @@ class Server:
         self._api.TF_DeleteSession(self._session, self._status)
 
     def predict(self, signature, **inputs):
-        """Runs a signature on arrays; gives a `dict` of arrays, or RuntimeError with TF's message."""
+        """Runs a signature on arrays; gives a `dict` of arrays, or raises `Refused`."""
         definition = self._signatures[signature]
         assert inputs.keys() == definition.inputs.keys()
         feeds = [self._output(definition.inputs[name].name) for name in inputs]
@@ -91,8 +101,9 @@ class Server:
         return {name: self._array(result) for name, result in zip(definition.outputs, results, strict=True)}
 
     def _check(self):
-        if self._api.TF_GetCode(self._status):
-            raise RuntimeError(self._api.TF_Message(self._status).decode())
+        code = self._api.TF_GetCode(self._status)
+        if code:
+            raise Refused(code, self._api.TF_Message(self._status).decode())
 
     def _output(self, name):
         operation, _, index = name.partition(":")

@@ -1,3 +1,5 @@
+import gc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -113,3 +115,30 @@ def test_derived_variable_is_computed_once_and_not_saved(storage, tmp_path):
     del one, handle, stored, loaded
     np.testing.assert_array_equal(two.read(), expected)
     np.testing.assert_array_equal(module.read(), expected)
+
+
+def test_saved_again_a_loaded_model_still_has_its_variables(tmp_path):
+    value = kernel().reshape(-1, 6)
+    module = tf.Module()
+    module.kernel = Derived(Int8(value))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, len(value)])])
+    def product(x):
+        return tf.matmul(x, module.kernel.read())
+
+    module.product = product
+    tf.saved_model.save(module, str(tmp_path / "a"))
+    expected = Int8(value).restored().numpy()
+    first = tf.saved_model.load(str(tmp_path / "a"))
+    tf.saved_model.save(first, str(tmp_path / "b"))
+    gc.collect()  # what saving made
+    second = tf.saved_model.load(str(tmp_path / "b"))
+    tf.saved_model.save(second, str(tmp_path / "c"))
+    gc.collect()
+    x = tf.eye(len(value))
+    for loaded in (first, second, tf.saved_model.load(str(tmp_path / "c"))):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = loaded.product(x)
+        np.testing.assert_allclose(y, expected, rtol=1e-6)
+        np.testing.assert_allclose(tape.gradient(y, x)[0], expected.sum(axis=1), rtol=1e-4, atol=1e-5)

@@ -9,6 +9,9 @@ import small_models
 import tensorflow as tf
 import tiny_networks
 
+from export.savedmodel import export_saved_model
+from tfcoded import config
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -32,6 +35,32 @@ def test_command_line(tmp_path):
     served = shlex.split(done.stdout.partition("serve it: ")[2])
     assert f"{folder.parent}:/models/{settings.name}" in served and f"MODEL_NAME={settings.name}" in served
     assert "WARNING" not in done.stderr.replace("WARNING: All log messages before absl", "")
+
+
+def test_an_entry_in_another_storage(tmp_path):
+    settings = small_models.configuration("repetition")
+    with small_models.networks("repetition"):
+        model = small_models.build(settings, contrast=True)
+        stored = export_saved_model(model, settings, tmp_path / "zoo" / "repetition", "int8")
+    (tmp_path / "zoo" / "repetition" / "config.yaml").write_text(config.to_yaml(settings))
+    arguments = ["--model=repetition", f"--zoo_dir={tmp_path / 'zoo'}"]
+    done = command_line(*arguments, "--storage=float32", f"--out={tmp_path / 'out'}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    made, entry = (tf.saved_model.load(str(folder)) for folder in (tmp_path / "out" / "1", stored))
+    x = small_models.images(settings, 3)
+    np.testing.assert_allclose(made.encode(x)["bit_probabilities"], entry.encode(x)["bit_probabilities"], atol=1e-6)
+    assert np.abs(tf.sigmoid(model.information_logits(x)) - made.encode(x)["bit_probabilities"]).max() > 1e-6
+    variables = tf.train.load_checkpoint(str(tmp_path / "out" / "1" / "variables" / "variables"))
+    types = {variables.get_tensor(name).dtype for name in variables.get_variable_to_shape_map() if "_stored" in name}
+    assert types == {np.dtype(np.float32)}
+    for wrong, message in (
+        (arguments, "expected --out with --model"),
+        ([*arguments, f"--workdir={tmp_path}"], "expected either --workdir"),
+        ([], "expected either --workdir"),
+        (["--model=repetitio", *arguments[1:], "--out=x"], "did you mean 'repetition'"),
+    ):
+        done = command_line(*wrong)
+        assert done.returncode == 2 and "error: " in done.stderr and message in done.stderr, done.stderr[-2000:]
 
 
 def test_command_line_mistakes(tmp_path):

@@ -7,9 +7,10 @@ import small_models
 import tensorflow as tf
 
 from export.module import CodedDVAEModule
-from tfcoded import config
+from tfcoded import config, seeds
 from tfcoded.codes.codebook import all_words
 from tfcoded.errors import UserError
+from tfcoded.kinds.coded_dvae import MOST_GENERATED
 from tfcoded.metrics import log_likelihood
 
 SEED = tf.constant([3, 4])
@@ -132,6 +133,31 @@ def test_seeds_decide(case):
     assert np.abs(decoded[0] - decoded[1]).max() > 1e-6  # equal words of one call are smoothed independently
 
 
+def test_a_seed_gives_the_same_noise_in_a_graph_and_under_xla(case):
+    settings, _, module = case
+    x = small_models.images(settings, 2)
+    words = tf.ones([2, settings.information_bits], tf.int32)
+    methods = {
+        "generate": lambda seed: module.generate(3, seed),
+        "draw": lambda seed: module.draw(x, seed),
+        "decode": lambda seed: module.decode(words, seed),
+        "reconstruct": lambda seed: module.reconstruct(x, seed),
+        "elbo": lambda seed: module.elbo(x, seed),
+    }
+    for name, method in methods.items():
+        compiled = tf.function(method, jit_compile=True)
+        for first in range(8 if name == "generate" else 2):  # what is derived of half of them is negative
+            seed = tf.constant([first, -first])
+            alone, xla = method(seed), compiled(seed)
+            for key, value in alone.items():
+                if value.dtype == tf.int32:  # bits
+                    np.testing.assert_array_equal(xla[key], value, err_msg=f"{name} {first}")
+                else:
+                    np.testing.assert_allclose(xla[key], value, rtol=1e-4, atol=1e-4, err_msg=f"{name} {first}")
+    negative = [seeds.derive(tf.constant([first, -first]), 1).numpy().min() < 0 for first in range(8)]
+    assert any(negative) and not all(negative)
+
+
 def test_bytes_and_floats_are_the_same_images(case):
     settings, _, module = case
     x = small_models.images(settings, 2)
@@ -188,10 +214,14 @@ def test_what_is_refused():
             module.encode(wrong)
     with pytest.raises(tf.errors.InvalidArgumentError, match="bits must be 0 or 1"):
         module.decode(tf.constant([[0, 1, 2, 0, 1]]), SEED)
-    with pytest.raises(ValueError, match="the code's 5 information bits"):
+    with pytest.raises(ValueError, match=r"bits have shape \(1, 2\); expected \[N, 5\]"):
         module.decode(tf.constant([[0, 1]]), SEED)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="n must be at least 0"):
-        module.generate(-1, SEED)
+    for n in (-1, MOST_GENERATED + 1):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="n must lie in 0..1024, got"):
+            module.generate(n, SEED)
+    for seed in ([1], [1, 2, 3], [[1, 2]], 1):
+        with pytest.raises(ValueError, match=r"seed has shape .*; expected \[2\]"):
+            module.generate(2, tf.constant(seed))
 
     with pytest.raises(UserError, match="unknown storage 'int9'; did you mean 'int8'"):
         CodedDVAEModule(model, settings, "int9")

@@ -126,7 +126,7 @@ def test_the_loader_of_tensorflow_serving(storage, compact):
         for key, value in server.predict("elbo", images=x, seed=[3, 4]).items():
             close(value, module.elbo(x, SEED)[key])
         assert server.predict("encode", images=x[:0])["bits"].shape == (0, 5)
-        with pytest.raises(RuntimeError, match="bits must be 0 or 1"):
+        with pytest.raises(c_api.Refused, match="bits must be 0 or 1"):
             server.predict("decode", bits=[[0, 1, 2, 0, 0]], seed=[3, 4])
     finally:
         server.close()

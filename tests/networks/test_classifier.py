@@ -98,9 +98,9 @@ def test_stored_form(trained, images, tmp_path):
     script = (
         "import sys, numpy as np, tensorflow as tf; m = tf.saved_model.load('1'); x = np.load('images.npy');"
         "a = m.classify(tf.constant(x)); b = m.classify(tf.constant(x / np.float32(255)));"
-        "c = m.signatures['classify'](images=tf.constant(x / np.float32(255)))['logits'];"
-        "d = m.signatures['classify_uint8'](images=tf.constant(x))['logits'];"
-        "e = m.signatures['serving_default'](images=tf.constant(x[:1] / np.float32(255)))['logits'];"
+        "c = m.signatures['classify_float'](images=tf.constant(x / np.float32(255)))['logits'];"
+        "d = m.signatures['classify'](images=tf.constant(x))['logits'];"
+        "e = m.signatures['serving_default'](images=tf.constant(x[:1]))['logits'];"
         "assert 'tfcoded' not in sys.modules;"
         "np.savez('logits.npz', a=a, b=b, c=c, d=d, e=e)"
     )

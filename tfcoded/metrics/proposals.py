@@ -40,7 +40,7 @@ class DefensiveMixture:
     def choose(self, samples, seed):
         """Indices into `around`, `[samples]`, each with the probability of its component."""
         uniform = tf.random.stateless_uniform(
-            [samples], seeds.derive(seed, _COMPONENT), dtype=tf.float64
+            [samples], seeds.derive(seed, _COMPONENT), dtype=tf.float64, alg="philox"
         ).numpy()
         chosen = np.searchsorted(self._cumulative, uniform, side="right")
         return np.minimum(chosen, len(self._components))  # the weights may sum to a little less than 1

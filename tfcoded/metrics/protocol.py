@@ -195,7 +195,7 @@ def transmissions(codec, information_bits, words, seed, run, batch_size=500):
     Yields:
       Words, `[n, M]` tf.int32, and images, `[n, H, W, C]` tf.float32, with `n` at most `batch_size`.
     """
-    sent = tf.random.stateless_uniform([words, information_bits], seed_for(seed, _WORDS, run), 0, 2, tf.int32)
+    sent = seeds.bits([words, information_bits], seed_for(seed, _WORDS, run))
     for index, start in enumerate(range(0, words, batch_size)):
         batch = sent[start : start + batch_size]
         yield batch, codec.decode(batch, seed_for(seed, _DECODING, run, index))["images"]

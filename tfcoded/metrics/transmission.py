@@ -210,8 +210,7 @@ def _error_rates(send, code, channels, seed, runs, words):
         raise ValueError(f"runs and words must be at least 1, got {runs} runs of {words} words")
     samples = [{} for _ in range(channels)]
     for run in progress(range(runs), "transmissions", runs):
-        purpose = _seed(seed, _WORDS, run)
-        sent = tf.random.stateless_uniform([words, code.information_bits], purpose, 0, 2, tf.int32)
+        sent = seeds.bits([words, code.information_bits], _seed(seed, _WORDS, run))
         for received, kept in zip(send(sent, _seed(seed, _OF_WORDS, run)), samples):
             _keep_errors(kept, "", sent, received)
     return [_estimates(kept) for kept in samples]

@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+from tfcoded import inputs
+from tfcoded.networks.any_rows import any_rows
+
 
 class FoldedClassifier(tf.Module):
     """A trained `Classifier` ready for use: its convolutions and one dense layer, 41,866 numbers for two of them.
@@ -30,16 +33,19 @@ class FoldedClassifier(tf.Module):
         self.biases = [tf.Variable(bias, dtype=tf.float32, trainable=False) for bias in biases]
         self.image_shape = tuple(image_shape)
 
-    @tf.function
+    @tf.function(autograph=False)
     def classify(self, images):
         """Logits of a batch of images.
 
         Args:
-          images: `[N, H, W, C]`, tf.uint8, or tf.float32 in [0, 1].
+          images: `[N, H, W, C]`, tf.uint8, or tf.float32 in [0, 1]; N may be 0. Others are refused.
 
         Returns:
           `[N, classes]` tf.float32.
         """
+        return any_rows(self._logits, inputs.images(images, self.image_shape))
+
+    def _logits(self, images):
         x = tf.cast(images, tf.float32)
         if images.dtype == tf.uint8:
             x /= 255.0
@@ -52,16 +58,17 @@ class FoldedClassifier(tf.Module):
         return tf.reshape(x, [-1, features]) @ self.kernels[-1] + self.biases[-1]
 
     def signatures(self):
-        """Signatures for `tf.saved_model.save`: `classify` (float32; `serving_default` too) and `classify_uint8`.
+        """Signatures for `tf.saved_model.save`: `classify` (uint8; `serving_default` too) and `classify_float`.
 
-        Each maps one or more `images` to `logits`; the loaded object's `classify` takes either dtype.
+        Each maps any number of `images` to `logits`; the loaded object's `classify` takes either dtype.
         """
         signatures = {}
-        for name, dtype in (("classify", tf.float32), ("classify_uint8", tf.uint8)):
+        # uint8 first: a loaded model converts a nested list to the first type that fits; 0..255 fit float32.
+        for name, dtype in (("classify", tf.uint8), ("classify_float", tf.float32)):
             images = tf.TensorSpec([None, *self.image_shape], dtype, name="images")
             self.classify.get_concrete_function(images)  # traced here, so that the loaded object has both
 
-            @tf.function(input_signature=[images])
+            @tf.function(input_signature=[images], autograph=False)
             def signature(images):
                 return {"logits": self.classify(images)}
 
