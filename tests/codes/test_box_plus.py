@@ -44,6 +44,23 @@ def test_extremes_in_float32():
     np.testing.assert_allclose(d_b, [0.5, 0.5, -0.5, -0.5, 1, 1, -1, 0, 0, 1], atol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
+def test_logits_up_to_infinity(dtype, mode):
+    """A certain bit changes nothing but the sign; with two, both derivatives are those of a tie."""
+    inf, most = np.inf, dtype.max
+    a = [inf, inf, -inf, -inf, inf, -inf, inf, 3, inf, -inf, most, most, most]
+    b = [inf, -inf, inf, -inf, 3, 3, 0, inf, most, most, most, -most, 1]
+    value = [inf, -inf, -inf, inf, 3, -3, 0, 3, most, -most, most, -most, 1]
+    d_a = [0.5, -0.5, 0.5, -0.5, 0, 0, 0, 1, 0.5, 0.5, 0.5, -0.5, 0]
+    d_b = [0.5, 0.5, -0.5, -0.5, 1, -1, 1, 0, 0.5, -0.5, 0.5, 0.5, 1]
+    traced = _traced if mode == "eager" else tf.function(_traced, jit_compile=mode == "xla")
+    found = traced(tf.constant(a, dtype), tf.constant(b, dtype))
+    for x, expected in zip(found, (value, d_a, d_b)):
+        np.testing.assert_allclose(x, expected, rtol=1e-6)
+    np.testing.assert_array_equal(traced(tf.constant([np.nan, 1], dtype), tf.constant([inf, np.nan], dtype))[0], np.nan)
+
+
 @pytest.mark.parametrize(
     "a, b",
     [(0.7, 0.7), (0.7, -0.7), (0.0, 0.0), (0.0, 1.5), (-1.5, 0.0), (-2.0, 1.0), (5.0, 5.0), (5.0, -5.0)],

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcoded.codes import Code, Hierarchical, Repetition, Uncoded, build
+from tfcoded.codes import Code, Hierarchical, RandomCode, Repetition, Uncoded, build
+from tfcoded.codes.codebook import all_words
 
 CODES = [
     Uncoded(1),
@@ -206,6 +207,73 @@ def test_float32_gradients_are_finite_for_saturated_logits(code):
     assert np.all(np.isfinite(value)) and np.all(np.isfinite(tape.gradient(value, logits)))
 
 
+# Certain and contradictory evidence.
+
+EXTREME = [Uncoded(4), Repetition(3, 12), Hierarchical((2, 2, 1), (6, 4, 3)), RandomCode(3, 12, seed=1)]
+
+
+def _log_odds_by_enumeration(code, logits):
+    """Of every information bit, `[b, M]`, in float64."""
+    words = all_words(code.information_bits) == 1
+    scores = (logits @ code.codebook.T)[..., np.newaxis]
+    one, zero = (np.logaddexp.reduce(np.where(words == side, scores, -np.inf), axis=1) for side in (True, False))
+    return one - zero
+
+
+def _traced(function):
+    def run(logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = function(logits)
+        return value, tape.gradient(value, logits)
+
+    return run
+
+
+def _in_every_mode(function, logits, atol=1e-5):
+    """Value and gradient, eager, in a graph and under XLA, with the gradient finite and the modes alike."""
+    found = [
+        mode(tf.constant(logits))
+        for mode in (_traced(function), *(tf.function(_traced(function), jit_compile=xla) for xla in (False, True)))
+    ]
+    for value, gradient in found:
+        assert np.all(np.isfinite(gradient))
+        np.testing.assert_allclose(value, found[0][0], rtol=1e-5, atol=atol)
+    return found[0][0].numpy()
+
+
+@pytest.mark.parametrize("code", EXTREME, ids=repr)
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-8)])
+def test_infinite_logits_are_the_limit_of_equal_large_ones(code, dtype, tolerance):
+    """As many infinite ones of either sign cancel, and the finite ones decide; the posterior is never undefined."""
+    large = 1e6
+    logits = np.random.default_rng(9).choice([-np.inf, -2.5, 0.0, 1.25, np.inf], [300, code.code_bits])
+    limit = _log_odds_by_enumeration(code, np.clip(logits, -large, large))
+    expected = np.where(np.abs(limit) > large / 2, np.copysign(np.inf, limit), limit)
+    assert np.isinf(expected).any() and np.isfinite(expected).any()
+    decoded = _in_every_mode(code.soft_decode, logits.astype(dtype))
+    np.testing.assert_allclose(decoded, expected, rtol=tolerance, atol=tolerance)
+    encoded = _in_every_mode(code.soft_encode, decoded)
+    words = tf.cast(decoded > 0, tf.int32)
+    certain = np.isinf(decoded).all(axis=1)
+    np.testing.assert_array_equal(encoded[certain] > 0, code.encode(words).numpy()[certain] == 1)
+    assert certain.any() and np.all(np.abs(encoded[certain]) > 600)
+
+
+@pytest.mark.parametrize("code", EXTREME, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_of_the_largest_numbers_do_not_overflow_on_the_way(code, dtype):
+    most = np.finfo(dtype).max
+    logits = most * np.random.default_rng(10).choice([-0.77, -0.29, 0.29, 0.77], [300, code.code_bits])
+    decoded = _in_every_mode(code.soft_decode, logits.astype(dtype), atol=1e-6 * most)
+    # At these sizes log-odds are the difference of the two largest scores, and scale with the logits.
+    expected = _log_odds_by_enumeration(code, np.float64(2.0**-100) * logits)
+    with np.errstate(over="ignore"):
+        expected = (2.0**100 * expected).astype(dtype)
+    np.testing.assert_allclose(decoded, expected, rtol=1e-6, atol=1e-6 * most)
+    assert np.all(np.isfinite(decoded[np.abs(expected) < most])) and np.any(np.abs(decoded) < most)
+
+
 # In graphs of unknown shape, and compiled.
 
 
@@ -356,6 +424,10 @@ def test_build():
         (lambda: Repetition(8, 80).soft_decode(np.zeros((3, 8))), "last dimension must be .* 80 code bits"),
         (lambda: Repetition(8, 80).soft_encode(np.zeros((3, 80))), "8 information bits"),
         (lambda: Uncoded(8).encode(1), "information bits"),
+        (lambda: Uncoded(4).encode([[0, 2, 1, -7]]), r"Uncoded\(.*\) takes bits, zeros and ones; got 2"),
+        (lambda: Hierarchical((1, 1), (2, 2)).encode([[0.5, 1.0]]), "takes bits, zeros and ones; got 0.5"),
+        (lambda: RandomCode(2, 8).encode([[np.nan, 1.0]]), "takes bits, zeros and ones; got nan"),
+        (lambda: tf.function(lambda: Repetition(2, 4).encode([[0, -1]]))(), "takes bits, zeros and ones; got -1"),
         (lambda: Uncoded(8).soft_decode(np.zeros(8, np.int32)), "floating-point logits, got int32"),
     ],
 )

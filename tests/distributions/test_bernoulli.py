@@ -62,6 +62,17 @@ def test_extremes_in_float32():
     assert np.all(np.isfinite(gradients))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_certain_bits(dtype, compiled):
+    logits = tf.constant(np.array([-np.inf, np.finfo(dtype).min, np.finfo(dtype).max, np.inf], dtype))
+    for function, expected in ((bernoulli_kl, np.log(2)), (bernoulli_entropy, 0)):
+        value, gradient = tf.function(_traced(function), jit_compile=compiled)(logits)
+        np.testing.assert_allclose(value, np.full(4, expected), rtol=1e-6)
+        np.testing.assert_array_equal(gradient, np.zeros(4))
+    np.testing.assert_allclose(bernoulli_kl(logits, dtype(1.5)), np.log1p(np.exp([1.5, 1.5, -1.5, -1.5])), rtol=1e-6)
+
+
 def test_divergence_is_never_negative_in_float32():
     rng = np.random.default_rng(0)
     prior = rng.uniform(-20, 20, 100000).astype(np.float32)

@@ -17,6 +17,8 @@ def box_plus(a, b):
     relative error everywhere. The derivative is the closed form, not that of `min` and `abs`, which is wrong
     at `a = b`, `a = -b` and 0.
 
+    Logits may be infinite. `inf [+] b = b`, and of two infinite ones the derivative is that at `|a| = |b|`, a half.
+
     ```python
     box_plus(200.0, -3.0)   # -3.0: the bits differ, as surely as the less certain of the two
     ```
@@ -76,12 +78,20 @@ def soft_xor(a, b):
 
 @tf.custom_gradient
 def _box_plus(a, b):
+    # Infinities have no difference; the largest numbers do.
+    total = _finite(a) + _finite(b)
+    difference = _finite(a) - _finite(b)
+
     def gradient(upstream):
-        agree = tf.sigmoid(a + b)
-        return upstream * (agree - tf.sigmoid(a - b)), upstream * (agree - tf.sigmoid(b - a))
+        agree = tf.sigmoid(total)
+        return upstream * (agree - tf.sigmoid(difference)), upstream * (agree - tf.sigmoid(-difference))
 
     smaller = tf.minimum(tf.abs(a), tf.abs(b))
     weak = 2 * tf.atanh(tf.tanh(a / 2) * tf.tanh(b / 2))
-    correction = tf.math.log1p(tf.exp(-tf.abs(a + b))) - tf.math.log1p(tf.exp(-tf.abs(a - b)))
+    correction = tf.math.log1p(tf.exp(-tf.abs(total))) - tf.math.log1p(tf.exp(-tf.abs(difference)))
     strong = tf.sign(a) * tf.sign(b) * smaller + correction
     return tf.where(smaller < 1, weak, strong), gradient
+
+
+def _finite(logits):
+    return tf.clip_by_value(logits, logits.dtype.min, logits.dtype.max)

@@ -7,7 +7,8 @@ import numbers
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.codes.codebook import all_words
+from tfcoded.codes.bits import check_bits
+from tfcoded.codes.codebook import all_words, word_scores
 
 _ENUMERABLE_BITS = 16
 _CHUNK = 4096
@@ -66,10 +67,12 @@ class Code(abc.ABC):
           Codewords [..., D], same dtype.
 
         Raises:
-          ValueError: if the last dimension is not M.
+          ValueError: if the last dimension is not M, or one of the bits is neither 0 nor 1 (which is not looked at in a
+            graph, where the values are unknown).
         """
         bits = tf.convert_to_tensor(bits)
         self._check(bits, "encode", "bits", self.information_bits, "information bits")
+        check_bits(bits, f"encode of {self!r}")
         return self._encode(bits)
 
     def soft_encode(self, logits):
@@ -132,13 +135,13 @@ class Code(abc.ABC):
         """Unnormalized log-probabilities of all codewords, given independent evidence on the code bits.
 
         `log prod_j P(c_j)` but for a term that all codewords share: the sum of the logits of a codeword's ones
-        (equation 22 before its normalization).
+        (equation 22 before its normalization), see `tfcoded.codes.codebook.word_scores`.
 
         Args:
           logits: floating-point tensor [..., D], log-odds of the code bits without regard to the code.
 
         Returns:
-          [..., 2^M], same dtype, in the order of `codebook`.
+          [..., 2^M], same dtype, in the order of `codebook`; -inf for codewords that are impossible.
 
         Raises:
           ValueError: if M is above 16, the last dimension is not D, or `logits` is not floating point.
@@ -146,9 +149,7 @@ class Code(abc.ABC):
         logits = tf.convert_to_tensor(logits)
         self._check(logits, "word_scores", "logits", self.code_bits, "code bits")
         _check_floating(logits, "word_scores")
-        # In float64: accelerators multiply float32 matrices with 10 bits of precision, and these are log-probabilities.
-        codebook = tf.constant(self.codebook, tf.float64)
-        return tf.cast(tf.matmul(tf.cast(logits, tf.float64), codebook, transpose_b=True), logits.dtype)
+        return word_scores(logits, self.codebook)
 
     @functools.cached_property
     def minimum_distance(self):

@@ -110,7 +110,7 @@ class Hierarchical(Code):
         for branch, (code, word) in enumerate(zip(self._repetitions, messages)):
             if self.polar and branch > 0:
                 word = xor(self._cycle(messages[branch - 1], branch), word)
-            codewords.append(code.encode(word))
+            codewords.append(code._encode(word))
         return tf.concat(codewords, axis=-1)
 
     def _soft_decode(self, logits):

@@ -6,7 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfcoded.codes.code import Code
-from tfcoded.codes.codebook import ENUMERABLE_BITS, all_words, information_marginals, word_numbers
+from tfcoded.codes.codebook import ENUMERABLE_BITS, all_words, information_marginals, word_numbers, word_scores
+
+# Of a probability whose logarithm is taken: far enough from the smallest float64 for its reciprocal and sums of such.
+_SMALLEST = 1e-301
 
 
 class RandomCode(Code):
@@ -16,9 +19,9 @@ class RandomCode(Code):
     capacity. They have no structure to decode by, so everything here enumerates the 2^M codewords, in one matrix
     product; hence M is at most 12. The code is not linear: it has no generator matrix.
 
-    Soft decoding gives the exact marginals of the information bits, soft encoding those of the code bits. Neither
-    says how the bits depend on each other, which for a random code matters: `tfcoded.models.WordPosterior` keeps
-    the distribution over whole words.
+    Soft decoding gives the exact marginals of the information bits, soft encoding those of the code bits (as
+    log-odds of at most 694). Neither says how the bits depend on each other, which for a random code matters:
+    `tfcoded.models.WordPosterior` keeps the distribution over whole words.
 
     Attributes:
       seed: `int`; the same seed gives the same codebook, on any machine and with any version of NumPy.
@@ -86,13 +89,12 @@ class RandomCode(Code):
         return tf.gather(tf.cast(self._codewords, bits.dtype), word_numbers(bits))
 
     def _soft_encode(self, logits):
-        words = tf.constant(all_words(self.information_bits), logits.dtype)
         # log p(word) but for the sum of softplus(l), which all words share.
-        probabilities = tf.nn.softmax(tf.matmul(logits, words, transpose_b=True))
-        ones = tf.matmul(probabilities, tf.cast(self._codewords, logits.dtype))
-        zeros = tf.matmul(probabilities, tf.cast(1 - self._codewords, logits.dtype))
-        smallest = logits.dtype.as_numpy_dtype(np.finfo(logits.dtype.as_numpy_dtype).tiny)
-        return tf.math.log(tf.maximum(ones, smallest)) - tf.math.log(tf.maximum(zeros, smallest))
+        probabilities = tf.nn.softmax(word_scores(tf.cast(logits, tf.float64), all_words(self.information_bits)))
+        ones = tf.matmul(probabilities, tf.cast(self._codewords, tf.float64))
+        zeros = tf.matmul(probabilities, tf.cast(1 - self._codewords, tf.float64))
+        odds = tf.math.log(tf.maximum(ones, _SMALLEST)) - tf.math.log(tf.maximum(zeros, _SMALLEST))
+        return tf.cast(odds, logits.dtype)
 
     def _soft_decode(self, logits):
         return information_marginals(self.word_scores(logits), self.information_bits)

@@ -1,9 +1,12 @@
 """The repetition code."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
 from tfcoded.codes.code import Code
+from tfcoded.codes.evidence import add_up
 
 
 class Repetition(Code):
@@ -11,7 +14,8 @@ class Repetition(Code):
 
     Bit k is copied to columns L k, ..., L (k+1) - 1 (equation 7). Soft decoding multiplies the probabilities
     of the copies and normalises (equation 11); in logits that is their sum, and it is the exact posterior.
-    Soft encoding copies the logits.
+    Infinite logits outweigh all finite ones, and as many of one sign as of the other cancel. Soft encoding
+    copies the logits.
 
     Attributes:
       repetitions: `int`, L.
@@ -68,8 +72,14 @@ class Repetition(Code):
         return self._encode(logits)
 
     def _soft_decode(self, logits):
-        copies = [self.information_bits, self.repetitions]
-        return tf.reduce_sum(tf.reshape(logits, tf.concat([tf.shape(logits)[:-1], copies], axis=0)), axis=-1)
+        shape = tf.concat([tf.shape(logits)[:-1], [self.information_bits, self.repetitions]], axis=0)
+
+        def add(x):
+            return tf.reduce_sum(tf.reshape(x, shape), axis=-1)
+
+        finite, scale, certain = add_up(logits, add, self.repetitions)
+        infinity = tf.constant(math.inf, logits.dtype)
+        return tf.where(certain == 0, scale * finite, tf.where(certain > 0, infinity, -infinity))
 
     def _generator_matrix(self):
         return np.repeat(np.eye(self.information_bits, dtype=np.uint8), self.repetitions, axis=1)

@@ -14,7 +14,15 @@ class Scalar(tfp.distributions.Distribution):
         return tf.TensorShape([])
 
     def _assert_positive(self, parameter, name, is_init):
-        """Assertions, for `validate_args`: a tensor is checked when given, a variable when it is used."""
+        """Assertions, for `validate_args`, that a parameter is positive and finite.
+
+        A tensor is checked when given, a variable when it is used.
+        """
         if not self.validate_args or is_init == isinstance(parameter, tf.Variable):
             return []
-        return [tf.debugging.assert_positive(parameter, message=f"Argument `{name}` must be positive.")]
+        message = f"Argument `{name}` must be positive and finite."
+        parameter = tf.convert_to_tensor(parameter)
+        return [
+            tf.debugging.assert_positive(parameter, message=message),
+            tf.debugging.assert_less_equal(parameter, tf.constant(parameter.dtype.max, parameter.dtype), message=message),
+        ]

@@ -21,7 +21,7 @@ def bernoulli_entropy(logits):
     ```
 
     Args:
-      logits: float32 or float64 tensor of any shape, finite.
+      logits: float32 or float64 tensor of any shape; infinite ones are certain bits.
 
     Returns:
       Entropies in nats, same shape and dtype as `logits`. Divide by `log(2)` for bits.
@@ -52,8 +52,8 @@ def bernoulli_kl(logits, prior_logits=0.0):
     ```
 
     Args:
-      logits: float32 or float64 tensor, the posterior's logits, finite.
-      prior_logits: the prior's logits, broadcast against `logits`; 0 is the fair bit.
+      logits: float32 or float64 tensor, the posterior's logits; infinite ones are certain bits.
+      prior_logits: the prior's logits, finite, broadcast against `logits`; 0 is the fair bit.
 
     Returns:
       Divergences in nats, one per bit (nothing is summed), of the broadcast shape.
@@ -73,6 +73,8 @@ def bernoulli_kl(logits, prior_logits=0.0):
 
 @tf.custom_gradient
 def _entropy(logits):
+    logits = _finite(logits)
+
     def gradient(upstream):
         return -upstream * logits * tf.sigmoid(logits) * tf.sigmoid(-logits)
 
@@ -82,6 +84,8 @@ def _entropy(logits):
 
 @tf.custom_gradient
 def _kl(logits, prior_logits):
+    logits = _finite(logits)
+
     def gradient(upstream):
         q = tf.sigmoid(logits)
         d_logits = q * tf.sigmoid(-logits) * (logits - prior_logits)
@@ -93,3 +97,8 @@ def _kl(logits, prior_logits):
     cross_entropy = tf.math.softplus(prior) - q * prior
     entropy = tf.math.softplus(-size) + q * size
     return tf.nn.relu(cross_entropy - entropy), gradient  # relu: rounding must not make a divergence negative
+
+
+def _finite(logits):
+    """As finite as a certain bit needs: a product of infinity and a vanished probability would be NaN."""
+    return tf.clip_by_value(logits, logits.dtype.min, logits.dtype.max)

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcoded.distributions._scalar import Scalar
+from tfcoded.distributions._sigmoid import sigmoid
 from tfcoded.distributions._tensors import as_parameter, broadcast_together
 from tfcoded.distributions.truncated_exponential import uniform
 
@@ -138,13 +139,13 @@ class BinaryConcreteLogit(Scalar):
         return tf.math.log(self._temperature) - tf.math.softplus(c) - tf.math.softplus(-c)
 
     def _cdf(self, value):
-        return tf.sigmoid(self._standardize(value))
+        return sigmoid(self._standardize(value))
 
     def _log_cdf(self, value):
         return -tf.math.softplus(-self._standardize(value))
 
     def _survival_function(self, value):
-        return tf.sigmoid(-self._standardize(value))
+        return sigmoid(-self._standardize(value))
 
     def _log_survival_function(self, value):
         return -tf.math.softplus(self._standardize(value))

@@ -5,6 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcoded.distributions._scalar import Scalar
+from tfcoded.distributions._sigmoid import sigmoid
 from tfcoded.distributions._tensors import as_parameter, broadcast_together
 from tfcoded.distributions.truncated_exponential import (
     TruncatedExponential,
@@ -53,8 +54,14 @@ class SmoothedBernoulli(Scalar):
     `1 - q` are separate sigmoids; `r - a` is taken as `q - (1 - r)` where `r >= 1/2`; the quadratic is scaled
     by `exp(beta / 2)`, which makes it symmetric under `l, r, z -> -l, 1 - r, 1 - z` and keeps the square from
     underflowing; the larger root is never a difference. In float32, `|cdf(quantile(r)) - r|` is about `beta`
-    rounding units at most. Values and derivatives stay finite, but `dz/dl` is steep where the density is tiny:
-    up to `exp(beta / 2) / (4 beta)` in the gap between the two modes.
+    rounding units at most. Below `beta = 1`, where `t` is near 1, the equation is solved for `1 - t`; above 80 (in
+    float64 700), where `exp(beta / 2)` would overflow, the factor stays as it is and the middle of the gap between
+    the modes, where the root alone counts, is known in closed form: `z = (1 - l / beta) / 2`. Values and derivatives
+    stay finite, but `dz/dl` is steep where the density is tiny: up to `exp(beta / 2) / (4 beta)` in the gap, or what
+    is less, 1.8e19 in float32 and 1.3e154 in float64.
+
+    The derivatives of mean, variance, `cdf` and `survival_function` are closed forms too: that of TensorFlow's
+    sigmoid is 0 in float32 from logit 17 on.
 
     Only first-order derivatives of `sample` and `quantile` are right. `beta` is a constant: it receives no
     gradient.
@@ -83,16 +90,15 @@ class SmoothedBernoulli(Scalar):
 
         Args:
           logits: float32 or float64 tensor of any shape, the log-odds of the bit being 1.
-          beta: inverse temperature, a positive number or tensor (same dtype as `logits`) whose shape
-            broadcasts against that of `logits`; the larger, the closer is `z` to the bit. At most 80 in
-            float32, 700 in float64, beyond which `exp(beta)` overflows.
+          beta: inverse temperature, positive and finite numbers or a tensor of such (same dtype as `logits`) whose
+            shape broadcasts against that of `logits`; the larger, the closer is `z` to the bit.
           validate_args: `bool`; whether to check a tensor `beta`, and that values lie in [0, 1].
           allow_nan_stats: `bool`, as in TFP; every statistic here is defined.
           name: `str`, name of the scope.
 
         Raises:
           ValueError: if `logits` is neither float32 nor float64, if `beta` has another dtype, or if `beta` is
-            a number outside the range above.
+            a number that is not positive and finite.
         """
         parameters = dict(locals())
         with tf.name_scope(name) as name:
@@ -140,8 +146,8 @@ class SmoothedBernoulli(Scalar):
         return unit_interval_assertions(value) if self.validate_args else []
 
     def _logits_and_beta(self):
-        """Logits of the whole batch shape, and the constant beta."""
-        beta = tf.stop_gradient(tf.convert_to_tensor(self._beta))
+        """Logits of the whole batch shape, and the constant beta, of which 1e-14 is the smallest that makes a difference."""
+        beta = tf.maximum(tf.stop_gradient(tf.convert_to_tensor(self._beta)), 1e-14)
         logits = tf.convert_to_tensor(self._logits)
         if beta.shape.rank != 0:
             logits, _ = broadcast_together(logits, beta)
@@ -161,42 +167,40 @@ class SmoothedBernoulli(Scalar):
         return tf.where((value < 0) | (value > 1), tf.cast(float("-inf"), log_prob.dtype), log_prob)
 
     def _cdf(self, value):
-        logits, beta = self._logits_and_beta()
-        z = tf.clip_by_value(value, 0, 1)
-        mass = tf.sigmoid(-logits) + tf.sigmoid(logits) * tf.exp(beta * (z - 1))
-        return mass * tf.math.expm1(-beta * z) / tf.math.expm1(-beta)
+        return self._tails(value)[0]
 
     def _survival_function(self, value):
-        # cdf(z; l) = 1 - cdf(1 - z; -l), so that the upper tail is as accurate as the lower one.
+        return self._tails(value)[1]
+
+    def _tails(self, value):
         logits, beta = self._logits_and_beta()
-        z = tf.clip_by_value(value, 0, 1)
-        mass = tf.sigmoid(logits) + tf.sigmoid(-logits) * tf.exp(-beta * z)
-        return mass * tf.math.expm1(beta * (z - 1)) / tf.math.expm1(-beta)
+        return _tails(*broadcast_together(logits, tf.clip_by_value(value, 0, 1)), beta)
 
     def _mean(self):
         logits, beta = self._logits_and_beta()
         mean_of_zero = TruncatedExponential(beta).mean()
-        return mean_of_zero + tf.sigmoid(logits) * (1 - 2 * mean_of_zero)
+        return mean_of_zero + sigmoid(logits) * (1 - 2 * mean_of_zero)
 
     def _variance(self):
         logits, beta = self._logits_and_beta()
         component = TruncatedExponential(beta)
-        between = tf.sigmoid(logits) * tf.sigmoid(-logits) * (1 - 2 * component.mean()) ** 2
+        between = sigmoid(logits) * sigmoid(-logits) * (1 - 2 * component.mean()) ** 2
         return component.variance() + between
 
 
 def _check_beta(beta, dtype):
-    value = np.asarray(beta, dtype=float)
-    largest = 80 if dtype == tf.float32 else 700
-    if not np.all((value > 0) & (value <= largest)):
-        raise ValueError(f"beta must lie in (0, {largest}] for {dtype.name} logits, got {beta}")
+    value = np.asarray(beta, dtype=dtype.as_numpy_dtype)
+    if not np.all((value > 0) & np.isfinite(value)):
+        raise ValueError(f"beta must be positive and finite in {dtype.name}, got {beta}")
 
 
 def _quantile(logits, rho, beta):
     """The inverse CDF at `rho` (same shape as `logits`), differentiable once in both, see the class."""
     # beta / 2 in the exponent keeps the extreme values within the square root of what exp(beta) would need.
-    grow = tf.exp(beta / 2)
-    shrink = tf.exp(-beta / 2)
+    half_beta = tf.minimum(beta, 80 if beta.dtype == tf.float32 else 700) / 2
+    grow = tf.exp(half_beta)
+    contract = tf.exp(-half_beta)
+    shrink = tf.exp(half_beta - beta)  # exp(-beta / 2), as `contract` is, where beta is not above the limit
 
     @tf.custom_gradient
     def quantile(logits, rho):
@@ -208,25 +212,35 @@ def _quantile(logits, rho, beta):
         excess = tf.where(rho < 0.5, rho - a, q - complement)
         linear = grow * excess + shrink * (q - rho)  # exp(beta/2) B
         qa = q * a
-        root = tf.sqrt(linear * linear + 4 * qa)  # exp(beta/2) (a t + q s)
-        half = shrink * 0.5 * (tf.abs(linear) + root)  # a t in the lower case, q s in the upper one
+        root = tf.sqrt(linear * linear + 4 * qa * tf.exp(2 * half_beta - beta))  # exp(beta/2) (a t + q s)
+        half = contract * 0.5 * (tf.abs(linear) + root)  # a t in the lower case, q s in the upper one
         lower = linear < 0
         near_weight = tf.where(lower, a, q)
-        distance = tf.clip_by_value(tf.math.log(half / near_weight) / -beta, 0, 1)  # from 0 or from 1
+        middle = 0.5 - tf.where(lower, logits, -logits) / 2 / beta  # the distance where B = 0, and the largest
+        distance = tf.minimum(tf.math.log(half / near_weight) / -beta, middle)
+        distance = tf.clip_by_value(distance, 0, 1)  # from 0 or from 1
         z = tf.where(lower, distance, 1 - distance)
+        # 1 - t, of which nothing is lost where t is near 1.
+        reach = -rho * tf.math.expm1(-beta)
+        reach *= 2 / (1 + (q - rho) * tf.math.expm1(-beta) + contract * root)
+        z = tf.where(beta < 1, tf.clip_by_value(tf.math.log1p(-reach) / -beta, 0, 1), z)
 
         def gradient(upstream):
             # The product of the two terms is q a exp(-beta); the small one comes from it without a
             # difference.
-            other = (shrink * shrink) * qa / half
+            other = (shrink * contract) * qa / tf.maximum(half, np.finfo(beta.dtype.as_numpy_dtype).tiny)
             a_t = tf.where(lower, half, other)
             q_s = tf.where(lower, other, half)
             normaliser = -tf.math.expm1(-beta)
             # (1 - t) and (1 - s) by way of the CDF and its complement: relative accuracy near 0 and 1.
             spread = (rho / (a + q_s)) * (complement / (q + a_t))
-            scaled = upstream * (grow * normaliser / beta)
-            d_logits = scaled * normaliser * spread * (qa / root)
-            return d_logits, scaled / root
+            scale = grow * normaliser / beta
+            # In the middle of the gap the root is that of 4 q a alone, which underflows later than its square.
+            least = tf.maximum(2 * tf.sqrt(qa) * tf.exp(half_beta - beta / 2), scale / beta.dtype.max**0.5)
+            steep = tf.maximum(root, least)
+            scaled = upstream * scale
+            d_logits = scaled * normaliser * spread * (qa / steep)
+            return d_logits, scaled / steep
 
         return z, gradient
 
@@ -251,7 +265,30 @@ def _log_prob(logits, value, beta):
         one = tf.minimum(logits, 0) - beta * (1 - value)
         zero = -tf.nn.relu(logits) - beta * value
         log_mixture = tf.maximum(one, zero) + tf.math.softplus(-tf.abs(contrast))
-        log_normalizer = tf.math.log(-tf.math.expm1(-beta) / beta)
+        # In two steps, because the reciprocal of a beta near the largest number underflows.
+        step = tf.minimum(beta, 1e30)
+        log_normalizer = tf.math.log(-tf.math.expm1(-beta) / step) - tf.math.log(beta / step)
         return log_mixture - tf.math.softplus(-tf.abs(logits)) - log_normalizer, gradient
 
     return log_prob(logits, value)
+
+
+def _tails(logits, value, beta):
+    """The CDF at `value` in [0, 1] (same shape as `logits`), and what is above."""
+
+    # cdf(z; l) = 1 - cdf(1 - z; -l): each tail is computed by itself, so that the upper is as accurate as the lower.
+    @tf.custom_gradient
+    def tails(logits, z):
+        q, a = tf.sigmoid(logits), tf.sigmoid(-logits)
+        t, s = tf.exp(-beta * z), tf.exp(beta * (z - 1))
+        below, above = tf.math.expm1(-beta * z), tf.math.expm1(beta * (z - 1))
+        minus_normaliser = tf.math.expm1(-beta)
+
+        def gradient(upstream_cdf, upstream_survival):
+            upstream = upstream_cdf - upstream_survival
+            density = (a * t + q * s) * (beta / -minus_normaliser)
+            return upstream * (q * a) * (below * above / minus_normaliser), upstream * density
+
+        return ((a + q * s) * below / minus_normaliser, (q + a * t) * above / minus_normaliser), gradient
+
+    return tails(logits, value)

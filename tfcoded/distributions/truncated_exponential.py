@@ -1,10 +1,13 @@
 """The exponential distribution truncated to the unit interval."""
 
+import numbers
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcoded.distributions._scalar import Scalar
 from tfcoded.distributions._tensors import as_parameter, broadcast_together
+from tfcoded.seeds import as_pair
 
 # 1/a - 1/expm1(a) = 1/2 - sum_k _BERNOULLI[k] a^(2k+1), that is B_2n / (2n)! for n = 1, 2, ...
 _BERNOULLI = (
@@ -157,6 +160,8 @@ def uniform(n, like, seed):
       Tensor [n, ...] of the dtype of `like`.
     """
     shape = tf.concat([[n], tf.shape(like)], axis=0)
+    if seed is not None and not isinstance(seed, numbers.Integral):
+        seed = as_pair(seed)
     seed = tfp.random.sanitize_seed(seed)
     bits = tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")
     # From -2^22 to 2^22 - 1: exact in float32, as is what follows.

@@ -124,7 +124,9 @@ class WordPosterior:
 
     def entropy(self):
         """Entropy of the word, `[b]`, in nats."""
-        return -tf.reduce_sum(tf.exp(self.log_probabilities) * self.log_probabilities, axis=-1)
+        probabilities = tf.exp(self.log_probabilities)
+        possible = tf.where(probabilities > 0, self.log_probabilities, 0.0)  # 0 log 0 = 0
+        return -tf.reduce_sum(probabilities * possible, axis=-1)
 
     def kl_branches(self):
         """KL divergence from the uniform prior over words, exact, `[b, 1]`, in nats."""
