@@ -6,6 +6,9 @@ import pytest
 import tensorflow as tf
 
 from tfcoded import seeds
+from tfcoded.channels import GaussianChannel
+from tfcoded.distributions import standard_normal
+from tfcoded.networks.classifier import Classifier
 
 DATA = [(0,), (seeds.TRAIN, 2**31 - 1), (1, -1, np.int64(7)), (tf.constant(5, tf.int64), 2, 3, 4, 5)]
 
@@ -61,6 +64,42 @@ def test_every_draw_names_its_algorithm():
                 assert any(keyword.arg == "alg" for keyword in node.keywords), f"{path}, line {node.lineno}"
                 found += 1
     assert found > 5
+
+
+def test_no_two_seeds_are_the_same_by_being_cut_off():
+    numbers = [0, 1, -1, 2**31, 2**40, 2**40 + 1, 2**61 - 1, -(2**61)]
+    assert len({tuple(seeds.derive(number, 1).numpy()) for number in numbers}) == len(numbers)
+    np.testing.assert_array_equal(seeds.derive(np.int64([3, -4]), 1), seeds.derive([3, -4], 1))
+
+
+@pytest.mark.parametrize("seed", [2**61, -(2**62), 2**100, (2**40, 1), np.int64([1, -(2**31) - 1]), np.uint32([2**31, 0])])
+def test_seeds_out_of_range_are_refused(seed):
+    with pytest.raises(ValueError, match="seed must be"):
+        seeds.derive(seed, 1)
+
+
+@pytest.mark.parametrize("seed", [1.5, [1.5, 2.0], [1], [1, 2, 3], "a", None])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(ValueError, match=r"seed must be int32"):
+        seeds.derive(seed)
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**40), 2**100, 1.7, True, np.int64(2**40), tf.constant(2**40, tf.int64)])
+def test_numbers_out_of_range_are_refused(number):
+    with pytest.raises(ValueError, match="derived by must be int32"):
+        seeds.derive(0, number)
+
+
+def test_draws_refuse_such_seeds_too():
+    for seed in ((2**40, 1), [1.5, 2.0], [1, 2, 3]):
+        with pytest.raises(ValueError, match="seed must be int32"):
+            GaussianChannel().corrupt(tf.zeros([1, 2]), seed)
+        with pytest.raises(ValueError, match="seed must be int32"):
+            standard_normal(tf.zeros([2]), seed)
+    with pytest.raises(ValueError, match=r"seed must be in \[-2\^61, 2\^61\)"):
+        GaussianChannel().corrupt(tf.zeros([1, 2]), 2**61)
+    with pytest.raises(ValueError, match="seed must be"):
+        Classifier(seed=2**40)
 
 
 def test_seeds_are_known_numbers():

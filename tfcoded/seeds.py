@@ -3,6 +3,7 @@
 import functools
 import numbers
 
+import numpy as np
 import tensorflow as tf
 
 # Purposes. Two draws that must be independent never share one.
@@ -11,16 +12,21 @@ TEST = 2
 EVALUATE = 3
 GENERATE = 4
 
+_BITS = 61  # of an integer seed: two parts of 31 bits, one of them for negative ones
+
 
 def derive(seed, *data):
     """A seed `int32 [2]` that depends on `seed` and on every number in `data`.
 
     Args:
-      seed: `int`, or seed tensor `int32 [2]`.
-      *data: `int`s or integer scalars, such as purpose, step and replica.
+      seed: `int` in [-2^61, 2^61), or seed tensor `int32 [2]`.
+      *data: `int`s or integer scalars, such as purpose, step and replica, within the range of int32.
 
     Returns:
       `int32 [2]`, for `tf.random.stateless_*` and the `seed` of TFP.
+
+    Raises:
+      ValueError: if one of them is something else. What only a graph knows is not looked at.
 
     Example:
 
@@ -28,11 +34,40 @@ def derive(seed, *data):
     noise = tf.random.stateless_uniform([3], derive(0, TRAIN, step, replica))
     ```
     """
+    fold = _fold_at_once(len(data)) if tf.executing_eagerly() else _fold
+    return fold(as_pair(seed), [_int32(number, "a number that a seed is derived by must be int32") for number in data])
+
+
+def as_pair(seed):
+    """`seed` as `int32 [2]`, see `derive`.
+
+    Raises:
+      ValueError: if it is neither an `int` in [-2^61, 2^61) nor two integers within the range of int32.
+    """
     if isinstance(seed, numbers.Integral):
         seed = int(seed)
-        seed = tf.constant([seed & 0x7FFFFFFF, seed >> 31 & 0x7FFFFFFF], tf.int32)
-    fold = _fold_at_once(len(data)) if tf.executing_eagerly() else _fold
-    return fold(tf.convert_to_tensor(seed), [tf.cast(number, tf.int32) for number in data])
+        if not -(2**_BITS) <= seed < 2**_BITS:
+            raise ValueError(f"seed must be in [-2^{_BITS}, 2^{_BITS}), got {seed}")
+        return tf.constant([seed & 0x7FFFFFFF, seed >> 31 & 0x7FFFFFFF], tf.int32)
+    pair = _int32(seed, "seed must be int32 [2]")
+    if not pair.shape.is_compatible_with([2]):
+        raise ValueError(f"seed must be int32 [2], got shape {pair.shape}")
+    return pair
+
+
+def _int32(value, rule):
+    """`value` as tf.int32; nothing is cut off, where the value is known. `rule` begins the message of an error."""
+    try:
+        tensor = tf.convert_to_tensor(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{rule}, got {value!r}") from None
+    if not tensor.dtype.is_integer:
+        raise ValueError(f"{rule}, got {tensor.dtype.name}")
+    if tensor.dtype != tf.int32:
+        known = tf.get_static_value(tensor)
+        if known is not None and not np.all((known >= tf.int32.min) & (known <= tf.int32.max)):
+            raise ValueError(f"{rule}, from -2^31 to 2^31 - 1, got {known}")
+    return tf.cast(tensor, tf.int32)
 
 
 def bits(shape, seed):

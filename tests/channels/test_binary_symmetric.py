@@ -228,6 +228,16 @@ def test_impossible_arguments_are_refused(options, message):
         BinarySymmetricChannel(**options)
 
 
+@pytest.mark.parametrize("bits", [[[0, 2, 1, -7]], [[0.0, 0.5]], [[1.0, np.nan]]])
+def test_what_is_no_bit_is_refused(bits):
+    channel = BinarySymmetricChannel(p_keep=0.9)
+    for function in (channel, channel.corrupt):
+        with pytest.raises(ValueError, match="BinarySymmetricChannel takes bits, zeros and ones; got"):
+            function(tf.constant(bits), seed=(1, 2))
+    with pytest.raises(ValueError, match="takes bits"):
+        channel.log_likelihood_ratio(tf.constant(bits))
+
+
 def test_bad_input_is_refused():
     bits = tf.zeros([2, 3], tf.int32)
     with pytest.raises(ValueError, match="given no seed"):

@@ -137,6 +137,18 @@ def test_configuration_round_trip():
     assert isinstance(again.prior, GaussianPrior) and again.channel.mode == "relaxed"
 
 
+@pytest.mark.parametrize("bits", [[[0, 2, 1, -7]], [[0.0, 1.5]], [[1.0, np.nan]]])
+def test_what_is_no_bit_is_refused(bits):
+    channel = BinaryErasureChannel(0.2)
+    for function in (channel, channel.corrupt):
+        with pytest.raises(ValueError, match="BinaryErasureChannel takes bits, numbers from 0 to 1; got"):
+            function(tf.constant(bits), seed=(1, 2))
+    with pytest.raises(ValueError, match=r"one-hot, \[..., 3\].*got \(1, 2\)"):
+        channel.log_likelihood_ratio(tf.zeros([1, 2]))
+    with pytest.raises(ValueError, match="numbers from 0 to 1; got 2"):
+        channel.log_likelihood_ratio(tf.constant([[0.0, 2.0, -1.0]]))
+
+
 def test_bad_arguments_are_refused():
     inner = GaussianChannel()
     for make, message in [

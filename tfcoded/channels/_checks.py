@@ -63,21 +63,13 @@ def derive(seed, purpose, supplied):
     """The seed of one draw; `supplied` says by which argument the draw could have been given instead.
 
     Raises:
-      ValueError: if there is no seed, or it is not int32 [2].
+      ValueError: if there is no seed, or it is neither an integer nor int32 [2], see `tfcoded.seeds.derive`.
     """
     if seed is None:
         raise ValueError(
             f"the channel draws random numbers and was given no seed; pass seed= (int32 [2],"
             f" see tfcoded.seeds.derive), or the draw itself as {supplied}="
         )
-    if not isinstance(seed, numbers.Integral):
-        try:
-            seed = tf.convert_to_tensor(seed)
-        except (TypeError, ValueError):
-            raise ValueError(f"seed must be int32 [2], got {seed!r}") from None
-        if not (seed.dtype.is_integer and seed.shape.is_compatible_with([2])):
-            raise ValueError(f"seed must be int32 [2], got {seed.dtype.name} {seed.shape}")
-        seed = tf.cast(seed, tf.int32)
     return seeds.derive(seed, purpose)
 
 

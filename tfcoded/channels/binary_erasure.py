@@ -8,6 +8,7 @@ from tfcoded.channels.binary_symmetric import CERTAIN
 from tfcoded.channels.capacity import erasure_capacity
 from tfcoded.channels.channel import Channel
 from tfcoded.channels.erased_prior import ErasedPrior
+from tfcoded.codes.bits import check_bits
 from tfcoded.distributions.truncated_exponential import uniform
 
 _NOISE = 0  # purpose of a seed
@@ -64,7 +65,8 @@ class BinaryErasureChannel(Channel):
           which bits got through: float32, or float64 where `y` is.
 
         Raises:
-          ValueError: if an argument has a wrong type, or noise has to be drawn without a seed.
+          ValueError: if an argument has a wrong type, a bit is outside of [0, 1] (which is not looked at in a graph,
+            where the values are unknown), or noise has to be drawn without a seed.
         """
         y = self._bits(y)
         keep = self._keep(y, seed, w)
@@ -97,11 +99,17 @@ class BinaryErasureChannel(Channel):
         Args:
           z: `[..., n, 3]`, one-hot, as `"z"` of `call`.
 
+        Raises:
+          ValueError: if it is not.
+
         Returns:
           `[..., n]`: 0 where the bit was erased, 100 for a one and -100 for a zero. (The truth is infinite;
           exp(-100) is no doubt either, and sums of such numbers remain numbers.)
         """
         z = as_reals(z, "z")
+        if z.shape.rank == 0 or z.shape[-1] not in (None, 3):
+            raise ValueError(f"received symbols are one-hot, [..., 3]: 0, 1, erased; got {z.shape}")
+        check_bits(z, "BinaryErasureChannel.log_likelihood_ratio", relaxed=True)
         return CERTAIN * (z[..., 1] - z[..., 0])
 
     @property
@@ -121,7 +129,9 @@ class BinaryErasureChannel(Channel):
         y = tf.convert_to_tensor(y)
         if y.dtype.is_integer:
             y = tf.cast(y, tf.float32)
-        return as_reals(y, "bits")
+        y = as_reals(y, "bits")
+        check_bits(y, "BinaryErasureChannel", relaxed=True)
+        return y
 
     def _keep(self, y, seed, w):
         if w is not None:

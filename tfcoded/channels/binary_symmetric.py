@@ -11,6 +11,7 @@ from tfcoded.channels.capacity import binary_symmetric_capacity
 from tfcoded.channels.channel import Channel
 from tfcoded.channels.snr import binary_symmetric_snr, keep_probability
 from tfcoded.codes import box_plus
+from tfcoded.codes.bits import check_bits
 from tfcoded.distributions import BinaryConcreteLogit
 from tfcoded.distributions.truncated_exponential import uniform
 
@@ -97,7 +98,8 @@ class BinarySymmetricChannel(Channel):
           dict with `"y"` and `"z"`, `[..., n]`, sent and received: both of the type of `y`.
 
         Raises:
-          ValueError: if an argument has a wrong type or shape, or noise has to be drawn without a seed.
+          ValueError: if an argument has a wrong type or shape, a hard bit is neither 0 nor 1 (which is not looked at
+            in a graph, where the values are unknown), or noise has to be drawn without a seed.
         """
         y = self._symbols(y)
         return {"y": y, "z": self.corrupt(y, seed, w)}
@@ -222,7 +224,9 @@ class BinarySymmetricChannel(Channel):
     def _symbols(self, value):
         if self.mode == "hard":
             value = tf.convert_to_tensor(value)
-            return value if value.dtype.is_integer else as_reals(value, "bits other than integers")
+            value = value if value.dtype.is_integer else as_reals(value, "bits other than integers")
+            check_bits(value, "BinarySymmetricChannel")
+            return value
         return as_reals(value, "logits of relaxed bits")
 
 

@@ -2,7 +2,9 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from tfcoded.networks.empty import cut, filled
 from tfcoded.networks.folded_classifier import FoldedClassifier
 
 # Keras' own 0.99 still holds the initial statistics after an epoch of a few hundred steps.
@@ -19,7 +21,7 @@ class Classifier(keras.Model):
 
     Args:
       classes: `int`, number of classes.
-      seed: `int`, seeds the initial weights and the dropout.
+      seed: `int` in [0, 2^31 / (F + 4)) for F convolutions, seeds the initial weights and the dropout.
       filters: `int`s, the filters of each convolution; `(32, 64)` is the network of the reference.
 
     Call arguments:
@@ -27,6 +29,9 @@ class Classifier(keras.Model):
 
     Returns:
       logits: `[N, classes]`, tf.float32.
+
+    Raises:
+      ValueError: if the seed is out of range.
 
     Example:
 
@@ -46,6 +51,8 @@ class Classifier(keras.Model):
         self.seed = seed
         self.filters = tuple(filters)
         count = len(self.filters) + 4
+        if not 0 <= seed < 2**31 // count:  # Keras cuts off what is larger
+            raise ValueError(f"seed must be in [0, {2**31 // count}), got {seed}")
         seeds = iter(range(seed * count, seed * count + count))
 
         def initializer():
@@ -70,12 +77,12 @@ class Classifier(keras.Model):
         self.dense_3 = keras.layers.Dense(classes, kernel_initializer=initializer())
 
     def call(self, images, training=False):
-        x = images
+        x = filled(tf.convert_to_tensor(images))
         for convolution, normalization in zip(self.convolutions, self.normalizations):
             x = normalization(convolution(x), training=training)
             x = keras.ops.relu(self.pool(x))  # the same as pooling afterwards, on a quarter of the numbers
         x = self.dropout(self.dense_1(self.flatten(x)), training=training)
-        return self.dense_3(self.dense_2(x))
+        return cut(self.dense_3(self.dense_2(x)), images)
 
     def folded(self, image_shape):
         """The trained network as a `FoldedClassifier`: the same function with fewer numbers.
