@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfcoded import seeds
 from tfcoded.distributions import normal_kl, standard_normal
+from tfcoded.networks.any_rows import any_rows
 from tfcoded.networks.conv_lstm_cell import ConvLSTMCell
 from tfcoded.networks.draw_decoder import DrawDecoder
 from tfcoded.networks.stock_layers import LINEAR, convolution
@@ -139,8 +140,10 @@ class ALVDecoder(DrawDecoder):
         Raises:
           ValueError: if there is neither a seed nor noise.
         """
+        return any_rows(self._draw, z, self._noise(z, seed, eps))
+
+    def _draw(self, z, noise):
         c, states, canvas = self._start(z)
-        noise = self._noise(c, seed, eps)
         for j in range(self.steps):
             mean, std = self._prior_law(states[0], c)
             states, canvas = self._paint([c, mean + std * noise[:, j]], states, canvas)
@@ -163,9 +166,10 @@ class ALVDecoder(DrawDecoder):
         Raises:
           ValueError: see `call`.
         """
-        images = tf.cast(images, tf.float32)
+        return any_rows(self._explain, z, tf.cast(images, tf.float32), self._noise(z, seed, eps))
+
+    def _explain(self, z, images, noise):
         c, states, canvas = self._start(z)
-        noise = self._noise(c, seed, eps)
         seen = self._features(images)
         posterior_states = self.posterior_cell.zero_state(c)
         divergences, ratios = [], []
@@ -193,14 +197,14 @@ class ALVDecoder(DrawDecoder):
         """Arguments of the constructor."""
         return {**super().get_config(), "latents": self.latents, "prior": self.prior}
 
-    def _noise(self, c, seed, eps):
+    def _noise(self, z, seed, eps):
         if eps is not None:
             return eps
         if seed is None:
             raise ValueError("latent variables are drawn: pass seed= (int32 [2]), or the noise as eps=")
         shape = [self.steps, *self.grid, self.latents]
-        like = tf.zeros(tf.concat([tf.shape(c)[:1], shape], axis=0))
-        return standard_normal(tf.ensure_shape(like, [c.shape[0], *shape]), seeds.derive(seed, _NOISE))
+        like = tf.zeros(tf.concat([tf.shape(z)[:1], shape], axis=0))
+        return standard_normal(tf.ensure_shape(like, [z.shape[0], *shape]), seeds.derive(seed, _NOISE))
 
     def _prior_law(self, h, c):
         """Mean and standard deviation of the next latent variables, float32 `[b, h/4, w/4, latents]`."""

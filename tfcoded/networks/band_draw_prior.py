@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfcoded.channels import SymbolPrior
 from tfcoded.distributions import standard_normal
+from tfcoded.networks.any_rows import any_rows
 from tfcoded.networks.conv_lstm_cell import ConvLSTMCell
 from tfcoded.networks.initializers import seed_of
 from tfcoded.networks.stock_layers import dense
@@ -133,7 +134,11 @@ class BandDrawPrior(SymbolPrior):
 
     def dist_params(self, context):
         """See `SymbolPrior.dist_params`: `(a, log d)` of every band, of the dtype of `context`."""
-        bands = self._flat(context)
+        laws = any_rows(self._laws, self._flat(context))
+        return tuple(self._like(flat, context) for flat in laws)
+
+    def _laws(self, bands):
+        """Means and log standard deviations, float32 `[b, T, m]`."""
         means, log_stds = [], []
         states = self._start(bands)
         for t in range(self.bands):
@@ -142,13 +147,16 @@ class BandDrawPrior(SymbolPrior):
             log_stds.append(log_std)
             if t + 1 < self.bands:
                 states = self._advance(bands[:, t], states)
-        return self._like(tf.stack(means, axis=1), context), self._like(tf.stack(log_stds, axis=1), context)
+        return tf.stack(means, axis=1), tf.stack(log_stds, axis=1)
 
     def sample(self, received, keep, seed):
         """See `SymbolPrior.sample`. What a lost band's draw depends on is received or drawn before it."""
-        bands = self._flat(received)
         noise = self._flat(standard_normal(received, seed))
         keep = tf.reshape(keep, [-1, self.bands, 1])
+        return self._like(any_rows(self._draws, self._flat(received), noise, keep), received)
+
+    def _draws(self, bands, noise, keep):
+        """What was drawn of every band, float32 `[b, T, m]`."""
         draws = []
         states = self._start(bands)
         for t in range(self.bands):
@@ -156,7 +164,7 @@ class BandDrawPrior(SymbolPrior):
             draws.append(mean + tf.exp(log_std) * noise[:, t])
             if t + 1 < self.bands:
                 states = self._advance(tf.where(keep[:, t], bands[:, t], draws[-1]), states)
-        return self._like(tf.stack(draws, axis=1), received)
+        return tf.stack(draws, axis=1)
 
     def get_config(self):
         """Arguments of the constructor."""

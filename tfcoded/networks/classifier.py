@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.networks.empty import cut, filled
+from tfcoded.networks.any_rows import any_rows
 from tfcoded.networks.folded_classifier import FoldedClassifier
 
 # Keras' own 0.99 still holds the initial statistics after an epoch of a few hundred steps.
@@ -77,12 +77,14 @@ class Classifier(keras.Model):
         self.dense_3 = keras.layers.Dense(classes, kernel_initializer=initializer())
 
     def call(self, images, training=False):
-        x = filled(tf.convert_to_tensor(images))
+        return any_rows(lambda images: self._logits(images, training), tf.convert_to_tensor(images))
+
+    def _logits(self, x, training):
         for convolution, normalization in zip(self.convolutions, self.normalizations):
             x = normalization(convolution(x), training=training)
             x = keras.ops.relu(self.pool(x))  # the same as pooling afterwards, on a quarter of the numbers
         x = self.dropout(self.dense_1(self.flatten(x)), training=training)
-        return cut(self.dense_3(self.dense_2(x)), images)
+        return self.dense_3(self.dense_2(x))
 
     def folded(self, image_shape):
         """The trained network as a `FoldedClassifier`: the same function with fewer numbers.

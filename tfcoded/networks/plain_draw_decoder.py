@@ -2,6 +2,7 @@
 
 import keras
 
+from tfcoded.networks.any_rows import any_rows
 from tfcoded.networks.draw_decoder import DrawDecoder
 
 
@@ -44,6 +45,9 @@ class PlainDrawDecoder(DrawDecoder):
 
     def call(self, z):
         """See the class."""
+        return any_rows(self._means, z)
+
+    def _means(self, z):
         c, states, canvas = self._start(z)
         for _ in range(self.steps):
             states, canvas = self._paint([c], states, canvas)

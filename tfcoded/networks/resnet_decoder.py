@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfcoded.networks.any_rows import any_rows
 from tfcoded.networks.residual_block import ResidualBlock
 from tfcoded.networks.resnet import ResNet
 from tfcoded.networks.stock_layers import LINEAR, convolution, dense, transposed_convolution
@@ -60,6 +61,9 @@ class ResNetDecoder(ResNet):
 
     def call(self, z):
         """See the class."""
+        return any_rows(self._means, z)
+
+    def _means(self, z):
         x = self.spread(tf.nn.relu(self.hidden(z)))
         x = self.up[0](tf.nn.relu(tf.reshape(x, [-1, *self.grid])))
         x = self.blocks[1](self.blocks[0](x))

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfcoded.networks.any_rows import any_rows
 from tfcoded.networks.residual_block import ResidualBlock
 from tfcoded.networks.resnet import ResNet
 from tfcoded.networks.stock_layers import LINEAR, convolution, dense
@@ -92,6 +93,9 @@ class ResNetEncoder(ResNet):
 
     def features(self, images):
         """What `parameters`, and any further head, is a linear function of: `[b, h, w, c]` to `[b, units]`."""
+        return any_rows(self._features, images)
+
+    def _features(self, images):
         x = self.down[0](2 * images - 1)
         x = self.blocks[1](self.blocks[0](x))
         x = self.down[1](tf.nn.relu(x))
