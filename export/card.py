@@ -11,7 +11,7 @@ from export import card_of_coded_dvae, card_of_system
 from tfcoded import config as configuration
 from tfcoded import data_names, kinds, tables, zoo
 from tfcoded.files import write_atomically
-from tfcoded.measurement import published_on, remarks
+from tfcoded.measurement import published_on, qualified, remarks
 
 PICTURES = {
     "reconstructions.png": "Test images, each above its reconstruction.",
@@ -183,7 +183,7 @@ def _numbers(config, record, texts):
     names = sorted({**measured, **published}, key=lambda name: name not in published)  # the paper's first
     rows = [
         (
-            texts.label(name),
+            texts.label(name) + qualified(record, name),
             texts.number(config, name, measured[name]) if name in measured else "-",
             tables.formatted(zoo.Measurement(published[name], None)) if name in published else "-",
         )

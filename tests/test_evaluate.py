@@ -156,8 +156,13 @@ def test_likelihoods_are_added_to_a_measurement(saved, tmp_path):
     assert {"ber", "log_likelihood_hard"} <= set(metrics)
     facts = content["likelihood"]["log_likelihood_omega0.3_jeffreys"]
     assert (facts["images"], facts["samples"], facts["prior"], facts["a"]) == (3, 300, "jeffreys", [0.5] * 4)
+    # Its own bits are sent ten times, but no posterior was fitted.
+    assert "log_likelihood_omega0.3_jeffreys " in result.stdout and "another prior" not in result.stdout
+    words = content["likelihood"]["log_likelihood_hard"]
+    assert (words["images"], words["words"], words["draws"]) == (3, 16, 64)
     notes = measurement.remarks(content)
-    assert len(notes) == 2 and "no Frechet distance" in notes[0]
+    assert len(notes) == 3 and "no Frechet distance" in notes[0]
+    assert "under hard encoding of 3 images by enumeration of 16 words, 64 draws of z for each; Monte Carlo's" in notes[2]
     assert "3 images by 300 samples" in notes[1] and "a 0.50, b 0.50" in notes[1]
     assert all(f"note: {note}\n" in result.stdout for note in notes)
     (addition,) = content["additions"]
@@ -236,22 +241,31 @@ def test_table():
 
 
 def test_what_is_told_of_a_likelihood_goes_with_it(monkeypatch):
-    settings = {"samples": 300, "space": "z", "omega": 0.5, "prior": "fitted", "a": [0.5], "b": [0.5]}
+    settings = {"samples": 300, "space": "z", "omega": 0.5, "prior": "fitted", "a": [0.4], "b": [0.5]}
     config = zoo.config("coded_8_240")
     images = np.zeros([3, 28, 28, 1], np.uint8)
     dataset = data.Dataset("none", images, None, images, None)
     plan = measurement.Plan(metrics=("likelihood",))
     before = provenance.record(config.name, {}, {}, seed=0, notes=["of before"])
-    none = {"effective_sample_size": Estimate(9.3, None)}, "no log-likelihood", "no log-likelihood"
-    value = {"log_likelihood": Estimate(-230.0, 1.0)}, None, "log-likelihood of 3 images by 300 samples"
-    for measured, note, expected in (none, value, none):
-        result = log_likelihood.LogLikelihood(measured, settings, note)
+    size = {"effective_sample_size": Estimate(9.3, None)}
+    value = {"log_likelihood": Estimate(-230.0, 1.0)}
+    bounded = {"monte_carlo_error": 0.21, "bias": 0.5, "bias_at_most": 0.75, "twice_the_samples": 0.3}
+    unbounded = bounded | {"bias": None, "bias_at_most": None}
+    none = size, {"note": "no log-likelihood"}, "no log-likelihood", ""
+    low = "Monte Carlo's part of the error is 0.21; too low by about 0.5, at most 0.75, as far as samples can tell"
+    known = size | value, settings | bounded, low, " (another prior)"
+    lowest = "a lower bound: twice as many would add about 0.3, and no end can be told"
+    unknown = size | value, settings | unbounded, lowest, " (another prior, lower bound)"
+    words = value, {"words": 256, "draws": 64} | bounded, low, ""
+    for measured, facts, expected, qualified in (none, known, none, unknown, words):
+        result = log_likelihood.LogLikelihood(measured, {"log_likelihood": facts})
         monkeypatch.setattr(log_likelihood, "measure", lambda *arguments, **more: result)
         content, text, _ = measurement.measure(None, config, dataset, None, plan)
         before = provenance.merge(before, content, replace=True)
         first, told = measurement.remarks(before)  # and nothing of the likelihood that was replaced
-        assert before["metrics"].keys() == measured.keys() | {"effective_sample_size"}
-        assert first == "of before" and told.startswith(expected) and f"note: {told}" in text
+        assert before["metrics"].keys() == measured.keys()  # nothing of samples that there are no more
+        assert first == "of before" and expected in told and f"note: {told}" in text
+        assert f"log_likelihood{qualified}  " in text and text.count("another prior") == qualified.count("another")
 
 
 def test_notes():

@@ -195,9 +195,21 @@ def test_how_a_likelihood_was_measured_has_a_footnote(tmp_path):
     row, text = ours(17, "15", runs_dir=tmp_path)
     assert any(value.startswith("-250") and "[" in value for value in row.values())
     how = "log-likelihood of 5 images by 300 samples (space z, omega 0.5), fitted Beta prior, a 0.20 to 0.40, b 0.50"
-    assert f"{how}, median effective sample size 42" in text
+    assert f"{how}, median effective sample size 42 (another prior)" in text
+    assert any(value.startswith("-250.000 (another prior) [") for value in row.values())
+    rows = csv.DictReader(io.StringIO(tables.render(17, runs_dir=tmp_path, format="csv")))
+    assert any(row["log_likelihood"] == "-250" and "another prior" in row["notes"] for row in rows)
     # Settings that one of the two kinds of training lacks.
     assert "trained with objective.kind reinforce_loo, not elbo" in text and "objective.exact_kl True, not -" in text
+
+
+def test_an_enumerated_likelihood_has_no_other_prior(tmp_path):
+    facts = {"images": 5, "words": 256, "draws": 8, "monte_carlo_error": 1.0, "bias": None, "bias_at_most": None}
+    likelihood = {"log_likelihood": facts | {"twice_the_samples": 2.0}}
+    measure(tmp_path, "uncoded_8", metrics={"log_likelihood": -250.0}, likelihood=likelihood)
+    row, text = ours(17, "15", runs_dir=tmp_path)
+    assert any(value.startswith("-250.000 (lower bound) [") for value in row.values())
+    assert "by enumeration of 256 words, 8 draws of z for each; " in text and "another prior" not in text
 
 
 def test_a_number_that_the_paper_contradicts_has_a_footnote():

@@ -42,7 +42,13 @@ def define_flags():
     flags.DEFINE_integer("runs", 50, "Runs of the bit and word error rates.", lower_bound=1)
     flags.DEFINE_integer("words", 1000, "Words in each run.", lower_bound=1)
     flags.DEFINE_integer("likelihood_images", 1000, "Images whose likelihood is measured.", lower_bound=1)
-    flags.DEFINE_integer("likelihood_samples", 300, "Importance samples per image, in the paper 300.", lower_bound=10)
+    flags.DEFINE_integer(
+        "likelihood_samples",
+        None,
+        "Importance samples per image; default: 300 as in the paper, none of an uncoded model whose words are enumerated.",
+        lower_bound=10,
+    )
+    flags.DEFINE_integer("likelihood_draws", 64, "Draws of z for each word that is enumerated.", lower_bound=2)
     flags.DEFINE_enum("likelihood_space", "z", ["z", "pi"], "Where the proposal lives, see metrics/log_likelihood.py.")
     flags.DEFINE_enum("likelihood_prior", "fitted", ["fitted", "jeffreys"], "Beta prior of the bit probabilities.")
     flags.DEFINE_float("likelihood_omega", 0.5, "Weight of the image's own posterior.", lower_bound=0, upper_bound=1)
@@ -126,6 +132,7 @@ def _plan():
         words=FLAGS.words,
         likelihood_images=FLAGS.likelihood_images,
         likelihood_samples=FLAGS.likelihood_samples,
+        likelihood_draws=FLAGS.likelihood_draws,
         likelihood_space=FLAGS.likelihood_space,
         likelihood_prior=FLAGS.likelihood_prior,
         likelihood_omega=FLAGS.likelihood_omega,

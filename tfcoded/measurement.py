@@ -21,9 +21,9 @@ class Plan:
       seed: `int`, of everything sampled.
       runs, words: `int`, runs of the error rates and words in each.
       likelihood_images: `int`, images whose likelihood is measured, the first ones.
-      likelihood_samples, likelihood_space, likelihood_prior, likelihood_omega, likelihood_batch: see
-        `tfcoded.metrics.log_likelihood`. The name `log_likelihood` is that of the published estimate, of 300 samples;
-        others are told by what follows it, as in `log_likelihood_5000` or `log_likelihood_pi`.
+      likelihood_samples, likelihood_draws, likelihood_space, likelihood_prior, likelihood_omega, likelihood_batch: see
+        `tfcoded.metrics.log_likelihood`. The name `log_likelihood` is that of the default, 300 samples as published or
+        the enumeration; others are told by what follows it, as in `log_likelihood_5000` or `log_likelihood_pi`.
       generated: `int`, images generated for the Frechet distances.
       inception: path of the FID network's weights, or `None`: then colour images have no FID.
       draws: `int`, of a channel's noise for every image.
@@ -36,7 +36,8 @@ class Plan:
     runs: int = 50
     words: int = 1000
     likelihood_images: int = 1000
-    likelihood_samples: int = 300
+    likelihood_samples: int | None = None
+    likelihood_draws: int = 64
     likelihood_space: str = "z"
     likelihood_prior: str = "fitted"
     likelihood_omega: float = 0.5
@@ -89,7 +90,8 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
         notes=notes,
         **({"images": len(images)} | facts | more),
     )
-    return content, "\n".join([table(measured, published), *(f"note: {note}" for note in remarks(content))]), bins
+    shown = {name: qualified(content, name) for name in measured}
+    return content, "\n".join([table(measured, published, shown), *(f"note: {note}" for note in remarks(content))]), bins
 
 
 def remarks(record):
@@ -101,12 +103,13 @@ def remarks(record):
     Returns:
       list of `str`: the notes, and how each log-likelihood was measured or why there is none.
     """
-    likelihoods = (facts for facts in record.get("likelihood", {}).values() if "note" in facts or "samples" in facts)
-    return [*record.get("notes", ()), *(facts.get("note") or describe_likelihood(facts) for facts in likelihoods)]
+    likelihoods = record.get("likelihood", {}).values()
+    told = [facts.get("note") or describe_likelihood(facts) for facts in likelihoods]
+    return list(dict.fromkeys([*record.get("notes", ()), *told]))
 
 
 def describe_likelihood(facts):
-    """One line on how a log-likelihood was measured.
+    """One line on how a log-likelihood was measured, and how far it may be from the true one.
 
     Args:
       facts: what a metrics.json holds under `likelihood` and the metric's name.
@@ -119,10 +122,39 @@ def describe_likelihood(facts):
         numbers = facts[name]
         return f"{name} {min(numbers):.2f}" + (f" to {max(numbers):.2f}" if max(numbers) > min(numbers) else "")
 
-    return (
-        f"log-likelihood of {facts['images']} images by {facts['samples']} samples (space {facts['space']}, omega "
-        f"{facts['omega']:g}), {facts['prior']} Beta prior, {span('a')}, {span('b')}"
-    )
+    if "words" in facts:
+        text = (
+            f"log-likelihood under hard encoding of {facts['images']} images by enumeration of {facts['words']} words,"
+            f" {facts['draws']} draws of z for each"
+        )
+    else:
+        text = (
+            f"log-likelihood of {facts['images']} images by {facts['samples']} samples (space {facts['space']}, omega "
+            f"{facts['omega']:g}), {facts['prior']} Beta prior, {span('a')}, {span('b')}"
+        )
+    if "bias" not in facts:
+        return text
+    text += f"; Monte Carlo's part of the error is {facts['monte_carlo_error']:.2g}"
+    if facts["bias_at_most"] is None:
+        return f"{text}; a lower bound: twice as many would add about {facts['twice_the_samples']:.2g}, and no end can be told"
+    return f"{text}; too low by about {facts['bias']:.2g}, at most {facts['bias_at_most']:.2g}, as far as samples can tell"
+
+
+def qualified(record, metric):
+    """What must stand beside a log-likelihood wherever it stands beside a published one.
+
+    Args:
+      record: `dict`, the content of a metrics.json.
+      metric: `str`.
+
+    Returns:
+      `str`, such as ` (another prior, lower bound)`; mostly empty.
+    """
+    facts = record.get("likelihood", {}).get(metric, {})
+    prior = [*facts.get("a", ()), *facts.get("b", ())]
+    words = ["another prior"] if any(number != 0.5 for number in prior) else []  # 1/2 where each bit is sent once
+    words += ["lower bound"] if "bias_at_most" in facts and facts["bias_at_most"] is None else []
+    return f" ({', '.join(words)})" if words else ""
 
 
 def published_on(published, split):
@@ -162,12 +194,13 @@ def missing_accuracy(measured, dataset, labels, classifier):
     return []
 
 
-def table(measured, published):
+def table(measured, published, shown=None):
     """Measured metrics beside the published ones.
 
     Args:
       measured: `dict` from a metric's name to a `tfcoded.metrics.Estimate`.
       published: `dict` from a metric's name to `float`.
+      shown: `dict` from a metric's name to what follows it in its row, or `None`.
 
     Returns:
       `str` of several lines.
@@ -179,7 +212,7 @@ def table(measured, published):
         digits = 4 if value is None else _digits(value)
         rows.append(
             (
-                name,
+                name + (shown or {}).get(name, ""),
                 "-" if value is None else f"{value:.{digits}f}",
                 "-" if error is None else f"± {error:.{digits}f}",
                 f"{published[name]:g}" if name in published else "-",

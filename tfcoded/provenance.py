@@ -105,8 +105,10 @@ def merge(before, after, *, replace=False):
     check_addition(before, after, replace=replace)
     origin = {key: after[key] for key in ("command", "seed", "hardware", "versions", "date")}
     origin |= {"images": after.get("images"), "metrics": list(after["metrics"])}  # perhaps fewer images than before
-    # A likelihood that was measured again without a value has none.
-    lost = after.get("likelihood", {}).keys() - after["metrics"].keys()
+    # A likelihood that was measured again without a value, or without samples, has none of before.
+    again = after.get("likelihood", {})
+    sizes = {name.replace("log_likelihood", "effective_sample_size", 1) for name in again}
+    lost = (again.keys() | sizes) - after["metrics"].keys()
     kept = {name: value for name, value in before["metrics"].items() if name not in lost}
     how = {key: value for key, value in after.items() if key not in origin}  # such as runs and words of error rates
     if "likelihood" in before and "likelihood" in after:

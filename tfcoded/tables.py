@@ -44,6 +44,7 @@ class _Row(NamedTuple):
       cells: dict from metric to `zoo.Measurement`.
       notes: dict from metric to `str`, what a reader of that number must know; under `None`, of the whole
         row.
+      shown: dict from metric to `str`, what follows that number in its cell.
     """
 
     label: str
@@ -52,6 +53,7 @@ class _Row(NamedTuple):
     trained: str
     cells: dict
     notes: dict
+    shown: dict = {}
 
 
 def render(number, zoo_dir=None, runs_dir=None, format="markdown"):  # pylint: disable=redefined-builtin
@@ -129,16 +131,17 @@ def _measured(label, config, columns, zoo_dir, runs_dir):
     if trained_as.dataset != config.dataset:  # a row of the paper has nothing to do with it
         note = {None: f"left out: {run} is a training on {trained_as.dataset}"} if records else {}
         return _Row(label, config.name, "here", "", {}, note)
-    found, described = {}, {}
+    found, described, shown = {}, {}, {}
     for record in records:
         suffix = "_train" if record["split"] == "train" else ""
         for metric, value in record["metrics"].items():
             found.setdefault(metric if metric.startswith(_ERROR_RATES) else metric + suffix, value)
         for metric, facts in record.get("likelihood", {}).items():
-            if "samples" in facts:
+            if "note" not in facts:
                 size = record["metrics"].get(metric.replace("log_likelihood", "effective_sample_size", 1))
-                size = "" if size is None else f", median effective sample size {size.value:.0f}"
-                described[metric + suffix] = measurement.describe_likelihood(facts) + size
+                size = f", median effective sample size {size.value:.0f}" if size and "samples" in facts else ""
+                shown[metric + suffix] = measurement.qualified(record, metric)
+                described[metric + suffix] = measurement.describe_likelihood(facts) + size + shown[metric + suffix]
     cells = {metric: found[metric] for metric, _ in columns if metric in found}
     notes = {metric: text for metric, text in described.items() if metric in cells}
     for metric, _ in columns:
@@ -155,7 +158,7 @@ def _measured(label, config, columns, zoo_dir, runs_dir):
     trained = " and ".join(dict.fromkeys(str(record.get("epochs") or "?") for record in records))
     if trained:
         trained += " after other weights" if starts else f" of {config.training.epochs}"
-    return _Row(label, config.name, "here", trained, cells, notes)
+    return _Row(label, config.name, "here", trained, cells, notes, shown)
 
 
 def _records(entry, zoo_dir, runs_dir):
@@ -217,9 +220,8 @@ def _markdown(number, table, rows):
     for row in rows:
         cells = [row.label, row.source + mark(row, None), row.trained or "-"]
         for metric, _ in table.columns:
-            cells.append(
-                (formatted(row.cells[metric]) if metric in row.cells else "-") + mark(row, metric)
-            )
+            value = formatted(row.cells[metric]) + row.shown.get(metric, "") if metric in row.cells else "-"
+            cells.append(value + mark(row, metric))
         lines.append(cells)
     widths = [max(map(len, column)) for column in zip(headings, *lines)]
     left = (0, 1)

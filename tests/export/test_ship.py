@@ -142,6 +142,16 @@ def test_error_rates_stand_in_the_table_of_the_test_images_alone_unless_measured
     assert row.format("0.0500 ± 0.0010") in text.partition("training images, of this")[2]
 
 
+def test_a_likelihood_of_another_prior_says_so_beside_the_published_one():
+    facts = {"images": 20, "samples": 300, "space": "z", "omega": 0.5, "prior": "fitted", "a": [0.3, 0.4], "b": [0.5, 0.5]}
+    facts |= {"monte_carlo_error": 0.3, "bias": None, "bias_at_most": None, "twice_the_samples": 0.7}
+    record = {"metrics": {"log_likelihood": zoo.Measurement(-236.1, 5.1)}, "likelihood": {"log_likelihood": facts}}
+    record |= {"split": "test", "images": 20, "storage": "float32", "bytes": 1, "epochs": 2, "command": "make"}
+    text = card.card(zoo.config("coded_8_240"), record | {"hardware": "a machine", "date": "today"})
+    row = "| log-likelihood, nats (another prior, lower bound) | -236.1 ± 5.1 | -238.459 |"
+    assert row in text and "twice as many would add about 0.7, and no end can be told." in text
+
+
 def test_the_card_says_what_the_files_say(home):
     text = (home / "zoo" / "tiny" / "README.md").read_text()
     assert "2 of 3 epochs, seed 3, float32, on a GPU, 1.0 hours" in text

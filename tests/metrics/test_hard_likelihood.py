@@ -3,7 +3,7 @@ import pytest
 import toy_codec
 
 from tfcoded import codes
-from tfcoded.metrics.hard_likelihood import hard_log_likelihood
+from tfcoded.metrics.hard_likelihood import hard_log_likelihood, hard_log_weights
 
 
 def test_it_is_the_likelihood_of_uniform_codewords():
@@ -21,6 +21,9 @@ def test_batches_are_an_implementation_detail():
     codec, settings = toy_codec.ToyCodec(6, 2), toy_codec.repetition(2, 6)
     whole = hard_log_likelihood(codec, settings, x)
     np.testing.assert_allclose(hard_log_likelihood(codec, settings, x, batch_size=5), whole, rtol=1e-12)
+    of_draws = hard_log_weights(codec, settings, x, batch_size=5)  # four words, so that batches end within a draw
+    assert of_draws.shape == (5, 4)
+    np.testing.assert_allclose(of_draws, hard_log_weights(codec, settings, x, batch_size=4), rtol=1e-12)
     assert np.abs(hard_log_likelihood(codec, settings, x, seed=1) - whole).max() > 1e-3
 
 

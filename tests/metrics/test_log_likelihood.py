@@ -8,7 +8,8 @@ import toy_codec
 
 from tfcoded.errors import UserError
 from tfcoded.metrics import hard_likelihood
-from tfcoded.metrics.log_likelihood import SPACES, importance_weights, measure
+from tfcoded.metrics.log_likelihood import SPACES, measure
+from tfcoded.metrics.monte_carlo import log_mean, statistics
 from tfcoded.metrics.proposals import DefensiveMixture
 from tfcoded.metrics.soft_encoding import SoftEncoding
 
@@ -51,7 +52,7 @@ def test_mean_weight_is_the_likelihood(space, omega):  # L4
 
 def test_estimate_rises_with_the_number_of_samples():  # L5
     weights = log_weights("z", 0.5, 64_000).reshape(-1, 64)
-    means = [importance_weights(weights.reshape(-1, 64 // n, n))[..., 0].mean(axis=1) for n in (1, 4, 16, 64)]
+    means = [log_mean(weights.reshape(-1, 64 // n, n)).mean(axis=1) for n in (1, 4, 16, 64)]
     # Five standard errors: four comparisons, false failure below 3e-7 each.
     for fewer, more in itertools.pairwise(means):
         rise = more - fewer  # of the same samples, so that the difference is known well
@@ -61,16 +62,10 @@ def test_estimate_rises_with_the_number_of_samples():  # L5
 
 def test_sure_bits_have_the_likelihood_of_whole_codewords():  # L7
     hard = toy_codec.exact(2.4, toy_codec.hard_words([[0, 0, 0], [1, 1, 1]]))
-    mean, size = importance_weights(log_weights("z", 1.0, 800_000, x=2.4, a=1e-3, components=0))
+    mean, size = statistics(log_weights("z", 1.0, 800_000, x=2.4, a=1e-3, components=0))[:2]
     assert abs(mean - hard) < 1e-2
     assert 1 / math.sqrt(size) < 2e-3  # the standard error: five of them, two-sided, false failure 6e-7
-    assert abs(importance_weights(log_weights("z", 1.0, 200_000, x=2.4, a=5.0, components=0))[0] - hard) > 0.1
-
-
-def test_effective_sample_size():
-    values = importance_weights(np.log([[1.0, 3.0], [2.0, 2.0], [1e-300, 1.0]]) - 5000.0)
-    np.testing.assert_allclose(values[:, 0] + 5000, np.log([2.0, 2.0, 0.5]), atol=1e-9)
-    np.testing.assert_allclose(values[:, 1], [1.6, 2.0, 1.0])
+    assert abs(log_mean(log_weights("z", 1.0, 200_000, x=2.4, a=5.0, components=0)) - hard) > 0.1
 
 
 # Over 20 seeds: -0.003 +- 0.026 in the space "z"; -0.38 +- 0.12 in "pi", whose weights have a heavy tail, so
@@ -83,20 +78,41 @@ def test_a_whole_measurement(space, lowest, highest):
     exact = np.mean([toy_codec.exact(x, words) for x in IMAGES.ravel()])
     assert lowest < result.measured["log_likelihood"].value - exact < highest
     assert 10 < result.measured["effective_sample_size"].value < 2000
-    hard = hard_likelihood.hard_log_likelihood(CODEC, CONFIG, IMAGES)
-    assert result.measured["log_likelihood_hard"].value == hard.mean()
-    assert result.note is None
-    assert result.settings["a"] == result.settings["b"] == [0.5, 0.5]
+    hard = hard_likelihood.hard_log_likelihood(CODEC, CONFIG, IMAGES, draws=64)
+    assert result.measured["log_likelihood_hard"].value == pytest.approx(hard.mean(), rel=1e-12)
+    facts, of_words = result.facts["log_likelihood"], result.facts["log_likelihood_hard"]
+    assert facts["a"] == facts["b"] == [0.5, 0.5] and (facts["samples"], facts["space"]) == (2000, space)
+    assert (of_words["words"], of_words["draws"]) == (4, 64)
+    for told in (facts, of_words):
+        assert "note" not in told and told["monte_carlo_error"] > 0 and told["twice_the_samples"] > 0
 
 
 def test_fitted_prior_is_that_of_the_training_images():
-    whole = measure(CODEC, CONFIG, TRAIN, IMAGES, samples=200).settings
-    half = measure(CODEC, CONFIG, TRAIN[:100], IMAGES, samples=200).settings
+    whole = measure(CODEC, CONFIG, TRAIN, IMAGES, samples=200).facts["log_likelihood"]
+    half = measure(CODEC, CONFIG, TRAIN[:100], IMAGES, samples=200).facts["log_likelihood"]
     assert abs(whole["a"][0] / (whole["a"][0] + whole["b"][0]) - 0.5) < 0.1
     assert half["a"][0] / (half["a"][0] + half["b"][0]) < 0.3  # without the large images there are fewer ones
     uncoded = toy_codec.configuration({"kind": "uncoded", "information_bits": 2, "code_bits": 2})
-    settings = measure(toy_codec.ToyCodec(2, 2), uncoded, TRAIN[:100], IMAGES[:2], samples=200).settings
+    settings = measure(toy_codec.ToyCodec(2, 2), uncoded, TRAIN[:100], IMAGES[:2], samples=200).facts["log_likelihood"]
     assert settings["a"] == settings["b"] == [0.5, 0.5]
+
+
+def test_the_words_of_an_uncoded_model_are_enumerated():
+    uncoded = toy_codec.configuration({"kind": "uncoded", "information_bits": 2, "code_bits": 2})
+    codec = toy_codec.ToyCodec(2, 2)
+    result = measure(codec, uncoded, TRAIN[:100], IMAGES[:3], draws=4000, batch_size=16_000)
+    assert codec.decoded == [] and "effective_sample_size" not in result.measured  # nothing was sampled
+    assert result.measured["log_likelihood"] == result.measured["log_likelihood_hard"]
+    words = toy_codec.hard_words([[0, 0], [0, 1], [1, 0], [1, 1]])
+    exact = np.mean([toy_codec.exact(x, words) for x in IMAGES[:3].ravel()])
+    facts = result.facts["log_likelihood"]
+    # Five standard errors, two-sided: false failure 6e-7.
+    assert abs(result.measured["log_likelihood"].value - exact) < 5 * facts["monte_carlo_error"] < 0.1
+    assert (facts["words"], facts["draws"]) == (4, 4000) and facts["bias_at_most"] < 0.01
+    # Asked for, the samples are there, and are of the same number: over 20 seeds 0.000 +- 0.010; five of these.
+    sampled = measure(codec, uncoded, TRAIN[:100], IMAGES[:3], samples=4000)
+    assert abs(sampled.measured["log_likelihood"].value - exact) < 0.05
+    assert sampled.measured["effective_sample_size"].value > 10 and sampled.facts["log_likelihood"]["samples"] == 4000
 
 
 def test_batches_are_an_implementation_detail():
@@ -177,8 +193,10 @@ def test_an_interrupted_measurement_goes_on(tmp_path):
 def test_too_few_effective_samples_are_refused():
     codec = toy_codec.ToyCodec(6, 2, shift=12.0)  # a posterior that is sure, and wrong
     result = measure(codec, CONFIG, TRAIN, IMAGES - 0.5, samples=20, batch_size=20, omega=1.0)
-    assert "median effective sample size of 3 images is " in result.note and "below 10" in result.note
-    assert "(the other 2 were left out: they could hardly change that)" in result.note
+    facts = result.facts["log_likelihood"]
+    note = facts["note"]
+    assert "median effective sample size of 3 images is " in note and "below 10" in note
+    assert "(the other 2 were left out: they could hardly change that)" in note and "bias" not in facts
     assert set(result.measured) == {"effective_sample_size", "log_likelihood_hard"}
     assert result.measured["effective_sample_size"].value < 10
     assert len(codec.decoded) >= 3  # more than half of five are enough to know
@@ -189,7 +207,7 @@ def test_codes_without_soft_encoding_have_the_other_likelihood():
     codec = toy_codec.ToyCodec(6, 4)
     result = measure(codec, polar, TRAIN, IMAGES)
     assert list(result.measured) == ["log_likelihood_hard"]
-    assert "exclusive or" in result.note and result.settings == {} and codec.decoded == []
+    assert "exclusive or" in result.facts["log_likelihood"]["note"] and len(result.facts) == 2 and codec.decoded == []
     large = toy_codec.configuration({"kind": "hierarchical", "information_bits": [6, 5], "code_bits": [6, 5]})
     with pytest.raises(UserError, match="not defined"):
         measure(codec, large, TRAIN, IMAGES)
@@ -199,6 +217,7 @@ def test_codes_without_soft_encoding_have_the_other_likelihood():
     "change, message",
     [
         ({"samples": 9}, "samples must be at least 10"),
+        ({"draws": 1}, "draws must be at least 2"),
         ({"space": "x"}, "unknown space 'x'"),
         ({"prior": "flat"}, "unknown prior 'flat'"),
         ({"components": 201}, "200 training images, got 201"),

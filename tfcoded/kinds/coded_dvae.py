@@ -1,11 +1,13 @@
 """Coded-DVAEs, as commands see them."""
 
+from tfcoded.errors import UserError
 from tfcoded.kinds.kind import Kind
 
 MOST_GENERATED = 1024  # images of one call of `generate`, each of which takes about a megabyte of memory meanwhile
 
 _HARD = "log_likelihood_hard"
 _PUBLISHED_SAMPLES = 300
+_DRAWS = 4  # of z for each word, where two models are compared with the same ones
 _COMPONENTS = 100  # training images in the proposal of the likelihood
 _CALIBRATION_RUNS = 10  # its bins need no more; each run costs as much as one of the error rates
 
@@ -36,6 +38,7 @@ class CodedDVAEKind(Kind):
         "words",
         "likelihood_images",
         "likelihood_samples",
+        "likelihood_draws",
         "likelihood_space",
         "likelihood_prior",
         "likelihood_omega",
@@ -55,12 +58,13 @@ class CodedDVAEKind(Kind):
 
     def signs(self, plan):
         """See `Kind.signs`."""
+        suffix = _likelihood_suffix(plan)
         signs = {
             "reconstruction": ("psnr",),
             "words": ("psnr_words",),
             "errors": ("ber",),
             "calibration": ("ece_words",),
-            "likelihood": (f"effective_sample_size{_likelihood_suffix(plan)}",),
+            "likelihood": (f"effective_sample_size{suffix}", f"log_likelihood{suffix}"),
             "frechet": ("fid", "classifier_frechet_distance"),
         }
         return dict.fromkeys(name for group in plan.metrics for name in signs[group])
@@ -78,12 +82,19 @@ class CodedDVAEKind(Kind):
         # What may be refused comes first.
         if "likelihood" in plan.metrics:
             subset = pictures[: plan.likelihood_images]
+            suffix = _likelihood_suffix(plan)
+            if suffix and plan.likelihood_samples is None and log_likelihood.enumerated(config):
+                raise UserError(
+                    f"the words of {config.name} are enumerated, and nothing is sampled unless --likelihood_samples says"
+                    " so; leave out --likelihood_space, --likelihood_prior and --likelihood_omega"
+                )
             result = log_likelihood.measure(
                 codec,
                 config,
                 dataset.train_images,
                 subset,
                 samples=plan.likelihood_samples,
+                draws=plan.likelihood_draws,
                 seed=plan.seed,
                 space=plan.likelihood_space,
                 omega=plan.likelihood_omega,
@@ -92,11 +103,11 @@ class CodedDVAEKind(Kind):
                 batch_size=plan.likelihood_batch,
                 state=scratch,
             )
-            suffix = _likelihood_suffix(plan)
-            measured |= {name if name == _HARD else name + suffix: value for name, value in result.measured.items()}
-            described = {"images": len(subset), **result.settings}
-            described |= {"note": result.note} if result.note else {}
-            facts["likelihood"] = {f"log_likelihood{suffix}": described}
+            names = {name: name if name == _HARD else name + suffix for name in (*result.measured, *result.facts)}
+            measured |= {names[name]: value for name, value in result.measured.items()}
+            facts["likelihood"] = {
+                names[name]: {"images": len(subset), **described} for name, described in result.facts.items()
+            }
         if "frechet" in plan.metrics:
             distances = frechet.measure(
                 codec,
@@ -148,7 +159,9 @@ class CodedDVAEKind(Kind):
         samples |= error_samples(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)
         if config.information_bits <= LARGEST:
             subset = images[: plan.likelihood_images]
-            samples["log_likelihood_hard"] = hard_log_likelihood(codec, config, subset, seed=plan.seed)
+            samples["log_likelihood_hard"] = hard_log_likelihood(
+                codec, config, subset, seed=plan.seed, draws=_DRAWS
+            )
         return samples
 
     def draw(self, codec, config, images, out, *, rows, columns, seed, reconstructions=True, words=None):
@@ -226,7 +239,7 @@ class CodedDVAEKind(Kind):
 
 def _likelihood_suffix(plan):
     """What tells a likelihood from the published kind."""
-    parts = [str(plan.likelihood_samples)] if plan.likelihood_samples != _PUBLISHED_SAMPLES else []
+    parts = [str(plan.likelihood_samples)] if plan.likelihood_samples not in (None, _PUBLISHED_SAMPLES) else []
     parts += [f"omega{plan.likelihood_omega:g}"] if plan.likelihood_omega != type(plan).likelihood_omega else []
     parts += [plan.likelihood_space] if plan.likelihood_space != "z" else []
     parts += [plan.likelihood_prior] if plan.likelihood_prior != "fitted" else []

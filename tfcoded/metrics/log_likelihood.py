@@ -11,9 +11,10 @@ log p(x) ~ log 1/S sum_s p(x | z_s) p(z_s) / r(z_s | x)
 ```
 
 Its exponential is unbiased for p(x). The logarithm is a lower bound in expectation (Jensen), which rises with
-S: values of different S are not comparable, and neither are values with different Beta priors. Beside every
-value stands the effective sample size `(sum w)^2 / sum w^2`; without one of at least 10 in the median there
-is no value at all. That is necessary and not sufficient: samples that all miss a mode of p(z | x) look
+S: values of different S are not comparable, and neither are values with different Beta priors. By how much it is
+too low is extrapolated and bounded, or the value is called a lower bound (`tfcoded.metrics.monte_carlo`). The
+effective sample size `(sum w)^2 / sum w^2` certifies nothing: it only refuses. Where its median is below 10 there is
+no value, and values above may be wrong by several nats, because samples that all miss a mode of p(z | x) look
 effective.
 
 **What the paper leaves open**, and what is done here:
@@ -27,16 +28,16 @@ effective.
    density of the whole mixture.
 3. The parameters of the Beta prior are fitted to the posteriors of the training images, bit by bit
    ("fitted"), or are all 1/2 ("jeffreys").
-4. Uncoded models go the same way with one copy of each bit. There the Beta prior enters by its mean alone,
-   which is set to the 1/2 that the model was trained with, so their likelihood is that of the model itself.
+4. In uncoded models there is one copy of each bit. The Beta prior enters by its mean alone, which is set to the
+   1/2 that the model was trained with, so their likelihood is that of the model itself, under hard encoding too. With
+   at most 10 bits their words are enumerated, which cannot miss one, and nothing is sampled unless `samples` says so.
 5. The likelihood of grey images is a cross-entropy on grey levels and no normalized density: a score,
    comparable between models that share it.
 
 The likelihood under hard encoding, the model that images are generated from, stands beside it where the words
-can be enumerated (`tfcoded.metrics.hard_likelihood`). For an uncoded model the two are the same number, and
-the enumeration, which cannot miss a word, is the better estimate.
+can be enumerated (`tfcoded.metrics.hard_likelihood`). Of coded models it takes many draws of z for each word.
 
-**Cost**: S decodings for each image, beside which all else is small, and 4 * 2^M decodings for all images
+**Cost**: S decodings for each image, beside which all else is small, and `draws` * 2^M decodings for all images
 together.
 
 #### References
@@ -56,15 +57,18 @@ import tensorflow as tf
 
 from tfcoded import seeds
 from tfcoded.errors import UserError
+from tfcoded.metrics import monte_carlo
 from tfcoded.metrics.beta_prior import clamp, fit_beta
-from tfcoded.metrics.hard_likelihood import LARGEST, hard_log_likelihood
+from tfcoded.metrics.hard_likelihood import LARGEST, hard_log_weights
 from tfcoded.metrics.proposals import DefensiveMixture, ProbabilityProposal, SmoothedProposal
 from tfcoded.metrics.protocol import as_float
 from tfcoded.metrics.resumable import ResumableRows
 from tfcoded.metrics.soft_encoding import SoftEncoding, repeated_bits
-from tfcoded.metrics.summary import Estimate, estimate
+from tfcoded.metrics.summary import Estimate
 from tfcoded.progress import Meter
 
+SAMPLES = 300  # of the paper
+DRAWS = 64  # of z for each word that is enumerated
 SMALLEST_SAMPLE_SIZE = 10.0  # median effective sample size below which there is no estimate
 PRIORS = ("fitted", "jeffreys")
 SPACES = {"z": SmoothedProposal, "pi": ProbabilityProposal}
@@ -81,15 +85,13 @@ class LogLikelihood:
 
     Attributes:
       measured: `dict` from a metric's name to an `Estimate`.
-      settings: `dict` for the record, of what JSON can write: the arguments that decide the value, and the
-        Beta parameters `a` and `b`, lists of M `float`. Empty without a soft-encoding likelihood.
-      note: `str`, why there is no soft-encoding likelihood, or `None`: the code has none, or the effective sample size
-        is too small.
+      facts: `dict` from the name of a log-likelihood to a `dict` for the record, of what JSON can write: the arguments
+        that decide the value, what `tfcoded.metrics.monte_carlo.summarize` says of it, and of one with a Beta prior its
+        parameters `a` and `b`, lists of M `float`; or `note`, a `str`, why there is no value.
     """
 
     measured: dict[str, Estimate]
-    settings: dict[str, object]
-    note: str | None
+    facts: dict[str, dict]
 
 
 def measure(
@@ -98,7 +100,8 @@ def measure(
     train_images,
     images,
     *,
-    samples=300,
+    samples=None,
+    draws=DRAWS,
     seed=0,
     space="z",
     omega=0.5,
@@ -111,9 +114,9 @@ def measure(
 
     | name | what | standard error over |
     | --- | --- | --- |
-    | `log_likelihood` | soft encoding, nats per image; absent if the median below is under 10 | images |
-    | `effective_sample_size` | median over images, from 1 to `samples` | |
-    | `log_likelihood_hard` | hard encoding, nats per image; at most 10 information bits | images |
+    | `log_likelihood` | soft encoding, nats per image; absent if the median below is under 10 | images and samples |
+    | `effective_sample_size` | median over images, from 1 to `samples`; only where there are samples | |
+    | `log_likelihood_hard` | hard encoding, nats per image; at most 10 information bits | images and draws |
 
     Args:
       codec: the model: `encode(images) -> {"bit_probabilities" [N, M]}`, `log_likelihood(images, z [N, D]) ->
@@ -123,7 +126,8 @@ def measure(
       train_images: `[T, h, w, c]`, uint8, or float32 in [0, 1]: the prior is fitted to all of them, and the
         mixture's components are drawn from them.
       images: `[N, h, w, c]`, likewise, to measure.
-      samples: `int`, S, at least 10. The paper's is 300.
+      samples: `int`, S, at least 10; or `None` for the paper's 300, but for none where `enumerated(config)`.
+      draws: `int`, of z for each word that is enumerated, at least 2; a bound of the bias needs 16.
       seed: `int`; the same seed gives the same numbers, whatever the batch size.
       space: "z" or "pi", where the proposal lives.
       omega: `float` in [0, 1], weight of the image's own posterior in the proposal.
@@ -144,55 +148,77 @@ def measure(
 
     ```python
     result = measure(codec, zoo.config("coded_8_240"), data.train_images, data.test_images[:1000])
-    result.measured["log_likelihood"].value, result.measured["effective_sample_size"].value
+    result.measured["log_likelihood"].value, result.facts["log_likelihood"]["bias_at_most"]
     ```
     """
-    _check(len(train_images), len(images), samples, space, components, prior, batch_size)
-    try:
-        branches, note = repeated_bits(config), None
-    except UserError as error:
-        if config.information_bits > LARGEST:
-            raise
-        branches, note = None, str(error)
-
-    measured, settings = {}, {}
-    if branches is not None:
-        trained = bit_probabilities(codec, train_images)
-        a, b = beta_parameters(trained, branches, prior)
-        chosen = np.sort(_permutation(len(trained), seed)[:components])
-        mixture = DefensiveMixture(clamp(trained[chosen]), omega)
-        proposal = SPACES[space](SoftEncoding(branches, config.beta, a, b), mixture)
-        arguments = {
-            "samples": samples,
-            "space": space,
-            "omega": omega,
-            "components": components,
-            "prior": prior,
-        }
-        settings = arguments | {"a": a.tolist(), "b": b.tolist()}
-        # All that the numbers depend on; of the model, what it makes of the images.
-        identity = arguments | {"seed": seed, "model": config.name, "train_images": _digest(train_images)}
-        probabilities = bit_probabilities(codec, images)
-        # Of the encoder and of the decoder: another model, or other storage of its weights, is another measurement.
-        scores = _decoded(codec, as_float(images), np.full([len(images), config.code_bits], 0.5, np.float32), 1, _ENCODED)
-        results = ResumableRows(state, 2, identity, np.column_stack([probabilities, scores]))
-        _sample(codec, images, clamp(probabilities), proposal, samples, seed, batch_size, results)
-        sizes = results.rows[:, 1]
-        measured["effective_sample_size"] = Estimate(float(np.median(sizes)), None)
-        if np.median(sizes) < SMALLEST_SAMPLE_SIZE:
-            left = len(images) - len(sizes)
-            ended = f" (the other {left} were left out: they could hardly change that)" if left else ""
-            note = (
-                f"no log-likelihood: with {samples} samples the median effective sample size of {len(sizes)} images"
-                f" is {np.median(sizes):.1f}, and below {SMALLEST_SAMPLE_SIZE:.0f} the estimate is worthless{ended};"
-                " take more samples or a larger omega"
-            )
+    own = samples is None and enumerated(config)
+    samples = SAMPLES if samples is None else samples
+    _check(len(train_images), len(images), samples, draws, space, components, prior, batch_size)
+    measured, facts = {}, {}
+    if not own:
+        try:
+            branches = repeated_bits(config)
+        except UserError as error:
+            if config.information_bits > LARGEST:
+                raise
+            facts["log_likelihood"] = {"note": str(error)}
         else:
-            measured["log_likelihood"] = estimate(results.rows[:, 0])
+            arguments = {
+                "samples": samples,
+                "space": space,
+                "omega": omega,
+                "components": components,
+                "prior": prior,
+            }
+            measured, facts["log_likelihood"] = _soft(
+                codec, config, branches, train_images, images, arguments, seed, batch_size, state
+            )
     if config.information_bits <= LARGEST:
-        hard = hard_log_likelihood(codec, config, images, seed=seed, batch_size=batch_size)
-        measured["log_likelihood_hard"] = estimate(hard)
-    return LogLikelihood(measured, settings, note)
+        log_weights = hard_log_weights(codec, config, images, seed=seed, draws=draws, batch_size=batch_size)
+        shared = monte_carlo.shared_variance(log_weights)
+        value, accuracy = monte_carlo.summarize(monte_carlo.statistics(log_weights), shared)
+        found = {"words": 2**config.information_bits, "draws": draws} | accuracy
+        for name in ("log_likelihood", "log_likelihood_hard") if own else ("log_likelihood_hard",):
+            measured[name], facts[name] = value, found
+    return LogLikelihood(measured, facts)
+
+
+def enumerated(config):
+    """`bool`, whether the likelihood of a `tfcoded.config.Config` is that of its words, and these can be enumerated."""
+    return config.code.kind == "uncoded" and config.information_bits <= LARGEST
+
+
+def _soft(codec, config, branches, train_images, images, arguments, seed, batch_size, state):
+    """The likelihood under soft encoding: `dict`s of what was measured and of facts, see `LogLikelihood`."""
+    samples = arguments["samples"]
+    trained = bit_probabilities(codec, train_images)
+    a, b = beta_parameters(trained, branches, arguments["prior"])
+    chosen = np.sort(_permutation(len(trained), seed)[: arguments["components"]])
+    mixture = DefensiveMixture(clamp(trained[chosen]), arguments["omega"])
+    proposal = SPACES[arguments["space"]](SoftEncoding(branches, config.beta, a, b), mixture)
+    # All that the numbers depend on; of the model, what it makes of the images.
+    identity = arguments | {"seed": seed, "model": config.name, "train_images": _digest(train_images)}
+    probabilities = bit_probabilities(codec, images)
+    # Of the encoder and of the decoder: another model, or other storage of its weights, is another measurement.
+    scores = _decoded(codec, as_float(images), np.full([len(images), config.code_bits], 0.5, np.float32), 1, _ENCODED)
+    fingerprint = np.column_stack([probabilities, scores])
+    results = ResumableRows(state, monte_carlo.COLUMNS, identity, fingerprint)
+    _sample(codec, images, clamp(probabilities), proposal, samples, seed, batch_size, results)
+
+    sizes = results.rows[:, 1]
+    measured = {"effective_sample_size": Estimate(float(np.median(sizes)), None)}
+    facts = arguments | {"a": a.tolist(), "b": b.tolist()}
+    if np.median(sizes) >= SMALLEST_SAMPLE_SIZE:
+        measured["log_likelihood"], accuracy = monte_carlo.summarize(results.rows)
+        return measured, facts | accuracy
+    left = len(images) - len(sizes)
+    ended = f" (the other {left} were left out: they could hardly change that)" if left else ""
+    note = (
+        f"no log-likelihood: with {samples} samples the median effective sample size of {len(sizes)} images"
+        f" is {np.median(sizes):.1f}, and below {SMALLEST_SAMPLE_SIZE:.0f} the estimate is worthless{ended};"
+        " take more samples or a larger omega"
+    )
+    return measured, facts | {"note": note}
 
 
 def bit_probabilities(codec, images):
@@ -221,31 +247,8 @@ def beta_parameters(probabilities, branches, prior):
     return np.where(once, half, a), np.where(once, half, b)
 
 
-def importance_weights(log_weights):
-    """The estimate of log p(x) and the effective sample size.
-
-    Args:
-      log_weights: `[..., S]`, floating, in nats.
-
-    Returns:
-      `np.float64` `[..., 2]`: the logarithm of the mean weight, and `(sum w)^2 / sum w^2`, from 1 to S.
-
-    Example:
-
-    ```python
-    importance_weights(np.log([[1.0, 3.0]]))   # [[log(2), 1.6]]
-    ```
-    """
-    log_weights = np.asarray(log_weights, np.float64)
-    largest = log_weights.max(axis=-1, keepdims=True)
-    weights = np.exp(log_weights - largest)
-    total = weights.sum(axis=-1)
-    log_mean = largest[..., 0] + np.log(total / log_weights.shape[-1])
-    return np.stack([log_mean, total**2 / np.sum(weights**2, axis=-1)], axis=-1)
-
-
 def _sample(codec, images, probabilities, proposal, samples, seed, batch_size, results):
-    """Appends `importance_weights` of all images that `results`, a `ResumableRows`, lacks."""
+    """Appends `monte_carlo.statistics` of all images that `results`, a `ResumableRows`, lacks."""
     together = max(1, batch_size // samples)  # images whose samples are decoded in one batch
     meter = Meter("log-likelihood", len(images) - len(results.rows))
     resumed = len(results.rows)
@@ -265,7 +268,7 @@ def _sample(codec, images, probabilities, proposal, samples, seed, batch_size, r
             log_likelihood = _decoded(
                 codec, as_float(images[numbers.start : numbers.stop]), z, samples, batch_size
             )
-            results.append(importance_weights(np.reshape(log_likelihood + log_ratio, [-1, samples])))
+            results.append(monte_carlo.statistics(np.reshape(log_likelihood + log_ratio, [-1, samples])))
         meter.close()
 
 
@@ -297,11 +300,13 @@ def _too_few(sizes, images):
     return 2 * small > images or (len(sizes) >= _TRIAL and small > 0.9 * len(sizes))
 
 
-def _check(train_images, images, samples, space, components, prior, batch_size):
+def _check(train_images, images, samples, draws, space, components, prior, batch_size):
     if images < 1:
         raise ValueError("a log-likelihood needs at least one image, got none")
     if samples < SMALLEST_SAMPLE_SIZE:
         raise ValueError(f"samples must be at least {SMALLEST_SAMPLE_SIZE:.0f}, got {samples}")
+    if draws < 2:
+        raise ValueError(f"draws must be at least 2, got {draws}")
     if space not in SPACES:
         raise ValueError(f"unknown space {space!r}; expected one of {', '.join(SPACES)}")
     if prior not in PRIORS:

@@ -44,7 +44,7 @@ class ResumableRows:
 
     def __init__(self, path, columns, settings, fingerprint):
         self._path = None if path is None else pathlib.Path(path)
-        self._settings = json.dumps(settings, sort_keys=True)
+        self._settings = json.dumps(settings | {"columns": columns}, sort_keys=True)
         self._fingerprint = np.asarray(fingerprint, np.float64)
         self._written, self._changed = time.monotonic(), False
         self.rows = np.zeros([0, columns])
@@ -77,7 +77,7 @@ class ResumableRows:
             arrays = npz.read(self._path)
             rows, fingerprint = arrays["rows"], arrays["fingerprint"]
             settings = json.loads(str(arrays["settings"]))
-            if rows.ndim != 2 or rows.shape[1:] != self.rows.shape[1:] or len(rows) != len(fingerprint):
+            if rows.ndim != 2 or len(rows) != len(fingerprint):
                 raise ValueError(f"{rows.shape} numbers of {len(fingerprint)} images")
         except (ValueError, KeyError) as error:
             raise UserError(f"{self._path} is damaged ({error}); delete it to measure from the beginning") from error
