@@ -15,7 +15,7 @@ SETTINGS = plan.Settings(seeds=(0, 1), betas=(0.1, 1.0), snrs=(0.01, 100.0), tra
 def test_separate_systems_are_composed():
     settings = dataclasses.replace(SETTINGS, betas=plan.BETAS, snrs=plan.SNRS, seeds=(0,))
     cells = plan.joint_and_separate(settings)
-    assert len(cells) == 2 * 7 * 5
+    assert len(cells) == 2 * 7 * 5 + 1 and cells[-1].name == "nothing_sent" and plan.betas_of(cells) == list(plan.BETAS)
     kinds = [run.config.system for run in plan.runs_of(cells)]
     assert {kind: kinds.count(kind) for kind in kinds} == {"joint": 35, "source_vae": 7, "channel_autoencoder": 5}
 

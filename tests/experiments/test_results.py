@@ -16,11 +16,11 @@ SETTINGS = plan.Settings(seeds=(0, 1, 2), betas=(0.1, 1.0, 10.0), train_images=4
 GAPS = {0.01: 0.01, 0.1: 0.1, 1.0: 0.2, 10.0: 0.15, 100.0: 0.05}
 
 
-def joint_and_separate(settings=SETTINGS, gaps=GAPS, best=1.0):
+def joint_and_separate(settings=SETTINGS, gaps=GAPS, best=1.0, nothing=0.1):
     """Joint systems are better by these gaps at their best beta, and depend on beta three times as much."""
     cells = plan.joint_and_separate(settings)
-    found = {}
-    for number, cell in enumerate(cells):
+    found = {cells[-1].name: record({"mse": nothing}, seed=99)}
+    for number, cell in enumerate(cells[:-1]):
         away = abs(np.log10(cell.beta / best))
         separate = 0.05 / (1 + cell.snr) ** 0.2
         value = separate * (1 + 0.1 * away)
@@ -60,10 +60,45 @@ def test_figure_4():
 
 def test_beta_is_chosen_on_the_validation_images():
     cells, found = joint_and_separate()
-    for cell in cells:  # as if the validation images liked another beta
+    for cell in cells[:-1]:  # as if the validation images liked another beta
         found[cell.name].validation["mse"] = abs(np.log(cell.beta / 10))
     result = joint_separate.at_best_beta(cells, found, SETTINGS)
     assert {row["joint_beta"] for row in result.rows} == {10.0}
+
+
+def test_what_errs_more_than_sending_nothing_is_not_what_the_joint_system_is_compared_with():
+    # The separate system has 0.05, 0.049, 0.044, 0.031 and 0.020, and the joint one is better than it by GAPS.
+    cells, found = joint_and_separate(nothing=0.0425)
+    result = joint_separate.at_best_beta(cells, found, SETTINGS)
+    assert [row["rival"] for row in result.rows] == ["nothing sent"] * 3 + ["separate"] * 2
+    for row in result.rows:
+        least = min(row["separate_mse"][0], row["nothing_mse"][0])
+        assert row["relative_gap"][0] == pytest.approx(1 - row["joint_mse"][0] / least, abs=1e-4)
+    order = result.claims[0]
+    assert [each.status for each in order.comparisons] == [NOT_HELD, NOT_HELD, HELD, HELD, HELD]
+    assert order.comparisons[0].label == "SNR 0.01, against nothing sent" and "sending nothing" in order.text
+    assert any("mean of the training images" in remark for remark in result.remarks)
+    assert dict(result.columns)["relative_gap"] == "1 - joint / min(separate, nothing sent)"
+    # On the test images it would be otherwise: what is compared with is chosen on the validation images.
+    found[cells[-1].name].validation["mse"] = 0.06
+    assert {row["rival"] for row in joint_separate.at_best_beta(cells, found, SETTINGS).rows} == {"separate"}
+
+    every = joint_separate.at_every_beta(cells, found, SETTINGS)
+    (told,) = [remark for remark in every.remarks if remark.startswith("Worse than sending nothing: ")]
+    assert "joint at SNR 0.01 and beta 1," in told and "separate at SNR 0.1 and beta 10" in told
+    assert "SNR 10 " not in told and "SNR 100" not in told
+    free, capped = every.claims
+    assert "nothing is sent where" in capped.text and 0 < capped.comparisons[0].difference < free.comparisons[0].difference
+
+
+@pytest.mark.parametrize("betas, told", [((), None), ((0.1, 1.0), "Betas that were run: 0.1, 1. ")])
+def test_a_table_names_the_betas_that_were_not_run(betas, told):
+    settings = dataclasses.replace(SETTINGS, betas=betas)
+    cells, found = joint_and_separate(settings)
+    for result in (joint_separate.at_best_beta, joint_separate.at_every_beta):
+        remarks = [remark for remark in result(cells, found, settings).remarks if "grid" in remark]
+        grid = "The configuration's grid is 0.01, 0.0316, 0.1, 0.316, 1, 3.16, 10."
+        assert remarks == ([] if told is None else [told + grid])
 
 
 def test_figure_4_fails_where_it_should():
@@ -84,9 +119,10 @@ def test_figure_8(tmp_path):
     cells, found = joint_and_separate()
     result = joint_separate.at_every_beta(cells, found, SETTINGS)
     assert len(result.rows) == 15
-    (claim,) = result.claims
-    assert claim.status == HELD and claim.soft
-    assert claim.comparisons[0].difference == pytest.approx(np.log(1.3 / 1.1), abs=1e-3)
+    for claim in result.claims:  # nothing is never better
+        assert claim.status == HELD and claim.soft
+        assert claim.comparisons[0].difference == pytest.approx(np.log(1.3 / 1.1), abs=1e-3)
+    assert not any("Worse" in remark for remark in result.remarks)
     for name, draw in result.figures.items():
         draw(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 5000

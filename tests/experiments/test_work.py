@@ -62,8 +62,16 @@ def test_from_images_to_figures(settings, tmp_path, capsys):
     running.run(names, settings, tmp_path)
     assert sorted(path.name for path in (tmp_path / "cells").iterdir()) == [
         "joint_snr1_beta0.1_seed0.json",
+        "nothing_sent.json",
         "separate_snr1_beta0.1_seed0.json",
     ]
+    with np.load(settings.dataset) as images:
+        train, test = (images[name] / 255 for name in ("train_images", "test_images"))
+    nothing = json.loads((tmp_path / "cells" / "nothing_sent.json").read_text())
+    mean = train[:24].mean(axis=0)  # without the validation images
+    assert nothing["metrics"]["mse"]["value"] == pytest.approx(np.mean((test - mean) ** 2), rel=1e-9)
+    assert nothing["validation"]["mse"] == pytest.approx(np.mean((train[24:] - mean) ** 2), rel=1e-9)
+    assert len(nothing["replicates"]["mse"]) == 20 and nothing["training"] == []
     content = json.loads((tmp_path / "cells" / "separate_snr1_beta0.1_seed0.json").read_text())
     assert 0 < content["metrics"]["mse"]["value"] < 1 and content["metrics"]["transmission_rate"]["value"] > 0
     assert content["settings"]["train_images"] is None
@@ -80,8 +88,8 @@ def test_from_images_to_figures(settings, tmp_path, capsys):
     assert "trained" not in capsys.readouterr().out
     (tmp_path / "elsewhere").rename(tmp_path / "runs")
     other = dataclasses.replace(settings, train_images=8)
-    (tmp_path / "cells" / "joint_snr1_beta0.1_seed0.json").unlink()
-    (tmp_path / "cells" / "separate_snr1_beta0.1_seed0.json").unlink()
+    for path in (tmp_path / "cells").iterdir():
+        path.unlink()
     with pytest.raises(UserError, match=r"holds another run \(train_images 24, not 8\)"):
         running.run(["bwlc_fig4"], other, tmp_path)
 
@@ -106,7 +114,7 @@ def test_a_result_is_not_replaced_by_one_of_fewer_cells(settings, tmp_path, inve
     running.run(["bwlc_fig4"], full, tmp_path)
     folder = tmp_path / "bwlc_fig4"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    refusal = r"a result of 4 cells, 2 of which this one would lack \(joint_snr1_beta0.1_seed1, "
+    refusal = r"a result of 5 cells, 2 of which this one would lack \(joint_snr1_beta0.1_seed1, "
     for train in (True, False):
         with pytest.raises(UserError, match=refusal):
             running.run(["bwlc_fig4"], settings, tmp_path, train=train)
@@ -117,13 +125,13 @@ def test_a_result_is_not_replaced_by_one_of_fewer_cells(settings, tmp_path, inve
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
     running.run(["bwlc_fig4"], dataclasses.replace(full, snrs=(1.0, 10.0)), tmp_path)  # of more
-    assert len(json.loads((folder / "result.json").read_text())["cells"]) == 8
+    assert len(json.loads((folder / "result.json").read_text())["cells"]) == 9
     running.run(["bwlc_fig4"], settings, tmp_path, train=False, overwrite=True)
     assert json.loads((folder / "result.json").read_text())["seeds"] == [0]
 
 
 def test_missing_cells_are_named(settings, tmp_path):
-    with pytest.raises(UserError, match=r"2 of 2 cells of bwlc_fig4 are not measured \(joint_snr1_beta0.1_seed0, sep"):
+    with pytest.raises(UserError, match=r"3 of 3 cells of bwlc_fig4 are not measured \(joint_snr1_beta0.1_seed0, sep"):
         running.run(["bwlc_fig4"], settings, tmp_path, train=False)
 
 

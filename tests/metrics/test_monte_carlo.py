@@ -81,7 +81,7 @@ def test_the_interval_of_independent_samples_covers_the_truth(deviation, kind):
     errors = [error for (_, error), _ in found]
     assert 0.78 < np.mean(errors) / np.std(values) < 1.22
     bounded = np.mean([facts["bias_at_most"] is not None for _, facts in found])
-    assert bounded > 0.95 if deviation <= 1 else bounded < (0.95 if deviation == 2 else 0.1)
+    assert bounded > {0.5: 0.95, 1: 0.95, 2: 0.7}.get(deviation, -1) and (deviation < 4 or bounded < 0.15)
 
 
 @pytest.mark.parametrize("deviation, kind", [(1, "shared"), (2, "three"), (6, "three")])
@@ -102,7 +102,7 @@ def test_the_bias_is_what_it_says():
         log_weights, true = log_normal(rng, deviation, "own", images=images)
         (value, _), facts = monte_carlo.summarize(monte_carlo.statistics(log_weights))
         bias = true.mean() - value  # of these very images, known to 1e-3 and 4e-3
-        assert 0.7 * bias < facts["bias"] < 1.4 * bias < facts["bias_at_most"] < 2.2 * bias
+        assert 0.7 * bias < facts["bias"] < 1.4 * bias and facts["bias_at_most"] == 2 * facts["bias"]
         twice, _ = log_normal(rng, deviation, "own", samples=2 * SAMPLES, images=images)
         assert abs(monte_carlo.log_mean(twice).mean() - value - facts["twice_the_samples"]) < 0.05  # five errors of 0.01
     equal = monte_carlo.summarize(monte_carlo.statistics(np.zeros([3, 20])))[1]

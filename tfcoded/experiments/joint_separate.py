@@ -1,19 +1,28 @@
-"""Figures 4 and 8: joint against separate systems, at every signal-to-noise ratio and beta."""
+"""Figures 4 and 8: joint against separate systems, at every signal-to-noise ratio and beta.
+
+A system that errs more than the mean image, which answers without anything sent, is worth nothing. So joint systems are
+compared with the smaller of two errors: of the separate system, and of sending nothing.
+"""
 
 import math
 
 import numpy as np
 
 from tfcoded import pictures
+from tfcoded.experiments import plan
 from tfcoded.experiments.claims import Claim, compare
 from tfcoded.experiments.quantity import combined, over_seeds
 from tfcoded.experiments.report import Result
 
 SYSTEMS = ("joint", "separate")
+_GAP = "1 - joint / min(separate, nothing sent)"
 
 
 def at_best_beta(cells, records, settings):
-    """Figure 4: test error of both systems at the beta that is best on the validation images.
+    """Figure 4: test error of both systems at the beta that is best on the validation images, and of sending nothing.
+
+    The joint system is compared with the separate one, or with sending nothing where that errs less on the validation
+    images.
 
     Args:
       cells: `tfcoded.experiments.plan.Cell`s.
@@ -23,15 +32,20 @@ def at_best_beta(cells, records, settings):
     Returns:
       `tfcoded.experiments.report.Result`.
     """
-    found = _by_place(cells, records)
-    rows, chosen, gaps = [], {}, {}
+    found, nothing = _by_place(cells, records)
+    sent_nothing = [nothing.metrics["mse"]] * len(settings.seeds)
+    rows, chosen, gaps, rivals = [], {}, {}, {}
     for snr in settings.snrs:
         row = {"snr": snr, "decibel": 10 * math.log10(snr), "capacity": _capacity(cells, snr)}
         for system in SYSTEMS:
             beta = best_beta({b: each for (kind, s, b), each in found.items() if (kind, s) == (system, snr)})
             chosen[system, snr] = [record.metrics["mse"] for record in found[system, snr, beta]]
             row |= {f"{system}_beta": beta, f"{system}_mse": over_seeds(chosen[system, snr])}
-        pairs = zip(chosen["joint", snr], chosen["separate", snr])
+        validation = np.mean([record.validation["mse"] for record in found["separate", snr, row["separate_beta"]]])
+        better = nothing.validation["mse"] < validation
+        rivals[snr] = sent_nothing if better else chosen["separate", snr]
+        row |= {"nothing_mse": over_seeds(sent_nothing), "rival": plan.NothingSent.label if better else "separate"}
+        pairs = zip(chosen["joint", snr], rivals[snr])
         gaps[snr] = [combined(lambda joint, separate: 1 - joint / separate, *pair) for pair in pairs]
         rows.append(row | {"relative_gap": over_seeds(gaps[snr])})
     columns = (
@@ -43,31 +57,44 @@ def at_best_beta(cells, records, settings):
             for system in SYSTEMS
             for key, heading in (("beta", "beta"), ("mse", "MSE"))
         ),
-        ("relative_gap", "1 - joint / separate"),
+        ("nothing_mse", f"{plan.NothingSent.label}, MSE"),
+        ("rival", "compared with"),
+        ("relative_gap", _GAP),
     )
-    order = [compare(f"SNR {snr:g}", chosen["joint", snr], chosen["separate", snr]) for snr in settings.snrs]
+    order = [
+        compare(f"SNR {row['snr']:g}, against {row['rival']}", chosen["joint", row["snr"]], rivals[row["snr"]])
+        for row in rows
+    ]
     claims = [
-        Claim("the error of the joint system is below that of the separate one at every SNR", tuple(order)),
+        Claim(
+            "the error of the joint system is below that of the separate one, and of sending nothing, at every SNR",
+            tuple(order),
+        ),
         _ends(settings.snrs, gaps),
     ]
     ticks = list(settings.snrs)
     lines = [_line(system, rows, f"{system}_mse") for system in SYSTEMS]
+    lines.append(_line(plan.NothingSent.label, rows, "nothing_mse"))
     panels = [
         pictures.Panel("test error at the best beta", "SNR", "MSE", lines, log_x=True, ticks=ticks),
         pictures.Panel(
-            "relative gap", "SNR", "1 - joint / separate", [_line("", rows, "relative_gap")], log_x=True, ticks=ticks
+            "relative gap", "SNR", _GAP, [_line("", rows, "relative_gap")], log_x=True, ticks=ticks
         ),
     ]
     title = "Figure 4: error of joint and separate systems over the signal-to-noise ratio"
     remarks = ["beta is the one with the smallest validation error, averaged over seeds, of each system and SNR."]
-    remarks += _at_the_edge(rows, sorted({cell.beta for cell in cells}))
+    remarks.append(
+        f"{plan.NothingSent.label}: every image is answered by the mean of the training images. The relative gap and the"
+        " claims compare the joint system with it wherever it errs less on the validation images than the separate one."
+    )
+    remarks += _of_the_grid(plan.betas_of(cells)) + _at_the_edge(rows, plan.betas_of(cells))
     return Result(title, columns, rows, claims, {"figure.png": lambda path: pictures.panels(panels, path)}, remarks)
 
 
 def at_every_beta(cells, records, settings):
     """Figure 8: the same without a choice of beta. Arguments and result as in `at_best_beta`."""
-    found = _by_place(cells, records)
-    betas = sorted({cell.beta for cell in cells})
+    found, nothing = _by_place(cells, records)
+    betas = plan.betas_of(cells)
     rows = []
     for snr in settings.snrs:
         for beta in betas:
@@ -77,11 +104,12 @@ def at_every_beta(cells, records, settings):
                 row[f"{system}_mse"] = over_seeds([record.metrics["mse"] for record in each])
                 row[f"{system}_validation_mse"] = float(np.mean([record.validation["mse"] for record in each]))
                 row[f"{system}_rate"] = over_seeds([record.metrics["rate"] for record in each])
-            rows.append(row)
+            rows.append(row | {"nothing_mse": over_seeds([nothing.metrics["mse"]])})
     columns = (
         ("snr", "SNR"),
         ("beta", "beta"),
         *((f"{system}_mse", f"{system} MSE") for system in SYSTEMS),
+        ("nothing_mse", f"{plan.NothingSent.label}, MSE"),
         *((f"{system}_validation_mse", f"{system} validation MSE") for system in SYSTEMS),
         *((f"{system}_rate", f"{system} rate, bits per image") for system in SYSTEMS),
     )
@@ -97,8 +125,8 @@ def at_every_beta(cells, records, settings):
             "beta",
             "MSE",
             [
-                _line(system, [row for row in rows if row["snr"] == snr], f"{system}_mse", "beta")
-                for system in SYSTEMS
+                _line(label, [row for row in rows if row["snr"] == snr], key, "beta")
+                for label, key in (*((s, f"{s}_mse") for s in SYSTEMS), (plan.NothingSent.label, "nothing_mse"))
             ],
             log_x=True,
         )
@@ -112,7 +140,8 @@ def at_every_beta(cells, records, settings):
         "lines.png": lambda path: pictures.panels(panels, path),
     }
     title = "Figure 8: error of joint and separate systems at every beta"
-    return Result(title, columns, rows, [_sensitivity(found, betas, settings)], figures)
+    claims = [_sensitivity(found, betas, settings), _sensitivity(found, betas, settings, nothing.metrics["mse"])]
+    return Result(title, columns, rows, claims, figures, _worse_than_nothing(rows) + _of_the_grid(betas))
 
 
 def best_beta(records):
@@ -126,11 +155,12 @@ def best_beta(records):
 
 
 def _by_place(cells, records):
-    """`(system, snr, beta)` -> list of `Record`s, one for each seed in the order of the seeds."""
+    """`(system, snr, beta)` -> list of `Record`s, one for each seed in the order of the seeds; and that of `NothingSent`."""
     found = {}
     for cell in cells:
-        found.setdefault((cell.label, cell.snr, cell.beta), []).append(records[cell.name])
-    return found
+        if cell.runs:
+            found.setdefault((cell.label, cell.snr, cell.beta), []).append(records[cell.name])
+    return found, records[plan.NothingSent.name]
 
 
 def _ends(snrs, gaps):
@@ -155,14 +185,36 @@ def _at_the_edge(rows, betas):
     return [f"The best beta is the smallest or largest of those tried, and a better one may lie beyond: {', '.join(places)}."]
 
 
-def _sensitivity(found, betas, settings):
-    """The claim that joint systems depend more on beta."""
+def _of_the_grid(betas):
+    """What to say if other betas were run than the configuration names, a list of at most one `str`."""
+    if set(betas) == set(plan.BETAS):
+        return []
+    run, grid = (", ".join(f"{beta:.3g}" for beta in each) for each in (betas, plan.BETAS))
+    return [f"Betas that were run: {run}. The configuration's grid is {grid}."]
+
+
+def _worse_than_nothing(rows):
+    """Where a system errs more than sending nothing, a list of at most one `str`."""
+    places = [
+        f"{system} at SNR {row['snr']:g} and beta {row['beta']:.3g}"
+        for system in SYSTEMS
+        for row in rows
+        if row[f"{system}_mse"][0] > row["nothing_mse"][0]
+    ]
+    return [f"Worse than sending nothing: {', '.join(places)}."] if places else []
+
+
+def _sensitivity(found, betas, settings, nothing=None):
+    """The claim that joint systems depend more on beta; with `nothing`, where that is sent if it errs less."""
     text = "the error of joint systems varies more with beta (logarithm of worst / best, averaged over SNRs)"
+    text += "; nothing is sent where a system errs more than that" if nothing is not None else ""
     if len(betas) < 2:
         return Claim(text, (), soft=True, reason="needs at least two betas")
 
     def spread(system, snr, index):
         each = [found[system, snr, beta][index].metrics["mse"] for beta in betas]
+        if nothing is not None:
+            each = [combined(min, error, nothing) for error in each]
         return combined(lambda *numbers: math.log(max(numbers) / min(numbers)), *each)
 
     def averaged(system, index):

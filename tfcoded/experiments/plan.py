@@ -134,6 +134,26 @@ class Cell:
         return content
 
 
+class NothingSent:
+    """What is measured without a system: every image is answered by the mean of the training images.
+
+    No answer that does not depend on the image has a smaller squared error, so that a system with a larger one is worse
+    than none. It takes the place of a `Cell`, without runs, beta and signal-to-noise ratio.
+    """
+
+    name = "nothing_sent"
+    label = "nothing sent"
+    seed = 0  # nothing is drawn
+    runs = ()
+    beta = snr = None
+    distances = False
+
+    def settings(self, settings):
+        """As `Cell.settings`."""
+        keys = ("dataset", "image_shape", "train_images", "validation_images", "eval_images")
+        return {key: getattr(settings, key) for key in keys}
+
+
 def distance_name(settings):
     """`fid` with an Inception network, otherwise `fd_classifier`: the two have nothing to do with each other."""
     return "fid" if settings.inception else "fd_classifier"
@@ -142,7 +162,7 @@ def distance_name(settings):
 def joint_and_separate(settings):
     """Cells of both kinds of system at every signal-to-noise ratio and every beta.
 
-    Source VAEs do not depend on the channel and channel autoencoders not on beta, so that all separate systems are
+    The last one is `NothingSent`. Source VAEs do not depend on the channel and channel autoencoders not on beta, so that all separate systems are
     composed of as many runs as there are betas and ratios, not of as many as there are pairs.
     """
     cells = []
@@ -161,7 +181,7 @@ def joint_and_separate(settings):
             name=f"channel_{s}",
         )
         cells.append(Cell(config, seed, (Run(source, seed), Run(channel, seed)), "separate"))
-    return cells
+    return [*cells, NothingSent()]
 
 
 def bandwidth_limited(settings, entries, distances=False):
@@ -180,6 +200,11 @@ def bandwidth_limited(settings, entries, distances=False):
             changed = _adapted(config, settings, name, [f"beta={beta!r}"])
             cells.append(Cell(changed, seed, (Run(changed, seed),), label, distances))
     return cells
+
+
+def betas_of(cells):
+    """Weights of the rate that cells were trained with, a sorted list of `float`."""
+    return sorted({cell.beta for cell in cells if cell.runs})
 
 
 def runs_of(cells):

@@ -98,7 +98,7 @@ def write(folder, name, result, settings, cells):
         "epochs": settings.epochs,
         "dtype_policy": settings.dtype_policy,
         "seeds": list(settings.seeds),
-        "betas": sorted({cell.beta for cell in cells}),
+        "betas": plan.betas_of(cells),
         "cells": [cell.name for cell in cells],
         "command": provenance.command(),
         "hardware": provenance.hardware(),
@@ -119,7 +119,7 @@ def describe(settings, cells, shown=""):
     if settings.train_images:
         first = cells[0].runs[0].config
         steps = f" ({plan.steps(first, settings.train_images)} steps)"
-    betas = sorted({cell.beta for cell in cells})
+    betas = plan.betas_of(cells)
     parts = [
         f"{settings.dataset}, networks of size {settings.size}, {settings.epochs} epochs{steps} of {number}, batches of {settings.batch_size}, {settings.dtype_policy}"
     ]
