@@ -550,6 +550,15 @@ def test_one_entry_in_full(tmp_path):
     assert ["weights:", str(version)] in rows
 
 
+def test_a_likelihood_of_another_prior_says_so_beside_the_published_one(tmp_path):
+    likelihood = {"log_likelihood": {"images": 5, "a": [0.4], "b": [0.5], "bias_at_most": None}}
+    content = {"metrics": {"log_likelihood": {"value": -236.1, "standard_error": 5.1}}, "likelihood": likelihood}
+    (tmp_path / "coded_8_240").mkdir()
+    (tmp_path / "coded_8_240/metrics.json").write_text(json.dumps(content))
+    rows = [line.split() for line in zoo._entry("coded_8_240", tmp_path).splitlines()]
+    assert ["log_likelihood", "(another", "prior,", "lower", "bound)", "-238.459", "-236.1", "5.1"] in rows
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

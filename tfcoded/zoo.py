@@ -466,19 +466,21 @@ def natural(name):
 
 def _entry(name, zoo_dir):
     """One entry in full, as text: its file, its metrics and where its weights are."""
-    from tfcoded import tables
+    from tfcoded import measurement, tables
 
     path = _configuration_path(name, zoo_dir)
     text = path.read_text(encoding="utf-8").rstrip()
     if path.parent.name != name:
         text = f"# With {', '.join(_SMOKE_SETTINGS)}:\n{configuration.to_yaml(config(name, zoo_dir)).rstrip()}"
     published = configuration.load(path).published
-    here = measured(name, zoo_dir)
+    found = measured_path(name, zoo_dir=zoo_dir)
+    record = {"metrics": {}} if found is None else read_record(found)
+    here = record["metrics"]
     rows = [("metric", "paper", "here", "standard error")]
     for metric in dict.fromkeys((*published, *here)):
         paper = tables.formatted(Measurement(published[metric], None)) if metric in published else "-"
-        found, _, error = tables.formatted(here[metric]).partition(" ± ") if metric in here else ("-", "", "")
-        rows.append((metric, paper, found, error or "-"))
+        value, _, error = tables.formatted(here[metric]).partition(" ± ") if metric in here else ("-", "", "")
+        rows.append((metric + measurement.qualified(record, metric), paper, value, error or "-"))
     width = max(len(row[0]) for row in rows)
     lines = [f"# {path}", text, ""]
     lines += [f"{row[0]:<{width}}  {row[1]:>12}  {row[2]:>12}  {row[3]:>14}" for row in rows]
