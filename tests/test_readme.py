@@ -1,6 +1,7 @@
 """The commands of READMEs and docstrings exist with the flags they are given, the Python runs, and links lead somewhere."""
 
 import ast
+import csv
 import json
 import pathlib
 import re
@@ -195,3 +196,10 @@ def test_the_ssim_against_the_paper_is_what_was_measured():
     assert f"`coded_10_200`, `coded_10_300` and MNIST's model are above it by {spread('', True, True)}" in said
     assert f"by {spread('_train', True, False)} with a code and by {spread('_train', False, False)} without" in said
     assert max(zoo.measured(name)["ssim"].standard_error for name in TRAINED) <= 0.0020
+
+
+def test_the_gaps_of_figure_4_are_those_of_its_table():
+    with (ROOT / "experiments/cifar10_smoke/bwlc_fig4/table.csv").open() as file:
+        gaps = [float(row["relative_gap"]) for row in csv.DictReader(file)]
+    said = f"the relative gap to the better of the two is smaller at both ends | held | {', '.join(f'{gap:.0%}' for gap in gaps)} |"
+    assert said in README

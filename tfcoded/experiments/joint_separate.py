@@ -15,6 +15,7 @@ from tfcoded.experiments.quantity import combined, over_seeds
 from tfcoded.experiments.report import Result
 
 SYSTEMS = ("joint", "separate")
+_NOTHING = f"{plan.NothingSent.label}: every image is answered by the mean of the training images; the error is over images."
 _GAP = "1 - joint / min(separate, nothing sent)"
 
 
@@ -44,7 +45,7 @@ def at_best_beta(cells, records, settings):
         validation = np.mean([record.validation["mse"] for record in found["separate", snr, row["separate_beta"]]])
         better = nothing.validation["mse"] < validation
         rivals[snr] = sent_nothing if better else chosen["separate", snr]
-        row |= {"nothing_mse": over_seeds(sent_nothing), "rival": plan.NothingSent.label if better else "separate"}
+        row |= {"nothing_mse": over_seeds(sent_nothing[:1]), "rival": plan.NothingSent.label if better else "separate"}
         pairs = zip(chosen["joint", snr], rivals[snr])
         gaps[snr] = [combined(lambda joint, separate: 1 - joint / separate, *pair) for pair in pairs]
         rows.append(row | {"relative_gap": over_seeds(gaps[snr])})
@@ -84,8 +85,8 @@ def at_best_beta(cells, records, settings):
     title = "Figure 4: error of joint and separate systems over the signal-to-noise ratio"
     remarks = ["beta is the one with the smallest validation error, averaged over seeds, of each system and SNR."]
     remarks.append(
-        f"{plan.NothingSent.label}: every image is answered by the mean of the training images. The relative gap and the"
-        " claims compare the joint system with it wherever it errs less on the validation images than the separate one."
+        f"{_NOTHING} The relative gap and the claims compare the joint system with it wherever it errs less on the validation"
+        " images than the separate one."
     )
     remarks += _of_the_grid(plan.betas_of(cells)) + _at_the_edge(rows, plan.betas_of(cells))
     return Result(title, columns, rows, claims, {"figure.png": lambda path: pictures.panels(panels, path)}, remarks)
@@ -141,7 +142,7 @@ def at_every_beta(cells, records, settings):
     }
     title = "Figure 8: error of joint and separate systems at every beta"
     claims = [_sensitivity(found, betas, settings), _sensitivity(found, betas, settings, nothing.metrics["mse"])]
-    return Result(title, columns, rows, claims, figures, _worse_than_nothing(rows) + _of_the_grid(betas))
+    return Result(title, columns, rows, claims, figures, [_NOTHING, *_worse_than_nothing(rows), *_of_the_grid(betas)])
 
 
 def best_beta(records):
