@@ -203,3 +203,19 @@ def test_the_gaps_of_figure_4_are_those_of_its_table():
         gaps = [float(row["relative_gap"]) for row in csv.DictReader(file)]
     said = f"the relative gap to the better of the two is smaller at both ends | held | {', '.join(f'{gap:.0%}' for gap in gaps)} |"
     assert said in README
+
+
+def test_the_likelihoods_of_words_are_those_of_their_files():
+    rows = []
+    for draws in (4, 64, 256):
+        name = f"likelihood/coded_8_240_{draws}_draws.json"
+        record = zoo.read_record(ROOT / "experiments" / name)
+        facts, (value, error) = record["likelihood"]["log_likelihood_hard"], record["metrics"]["log_likelihood_hard"]
+        assert (facts["draws"], facts["images"], facts["bias_at_most"]) == (draws, 500, None)
+        more = f"{facts['monte_carlo_error']:.2f} | {facts['twice_the_samples']:.2f}"
+        rows.append(f"| [{draws}]({name}) | {value:.1f} ± {error:.1f} | {more} |")
+    assert "\n".join(rows) in TEXTS["experiments/published.md"]
+    uncoded = zoo.measured("uncoded_8")["log_likelihood"]
+    said = " ".join(README.split())
+    assert f"at least {value:.1f} ± {error:.1f} ([by enumeration" in said
+    assert f"and at least {uncoded.value:.1f} ± {uncoded.standard_error:.1f}." in said

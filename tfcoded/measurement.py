@@ -91,7 +91,8 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
         **({"images": len(images)} | facts | more),
     )
     shown = {name: qualified(content, name) for name in measured}
-    return content, "\n".join([table(measured, published, shown), *(f"note: {note}" for note in remarks(content))]), bins
+    lines = [table(measured, published, shown), *(f"note: {note}" for note in remarks(content))]
+    return content, "\n".join(lines), bins
 
 
 def remarks(record):
@@ -136,8 +137,10 @@ def describe_likelihood(facts):
         return text
     text += f"; Monte Carlo's part of the error is {facts['monte_carlo_error']:.2g}"
     if facts["bias_at_most"] is None:
-        return f"{text}; a lower bound: twice as many would add about {facts['twice_the_samples']:.2g}, and no end can be told"
-    return f"{text}; too low by about {facts['bias']:.2g}, at most {facts['bias_at_most']:.2g}, as far as samples can tell"
+        more = f"twice as many would add about {facts['twice_the_samples']:.2g}"
+        return f"{text}; a lower bound: {more}, and no end can be told"
+    bound = f"at most {facts['bias_at_most']:.2g}"
+    return f"{text}; too low by about {facts['bias']:.2g}, {bound}, as far as samples can tell"
 
 
 def qualified(record, metric):

@@ -15,7 +15,9 @@ from tfcoded.experiments.quantity import combined, over_seeds
 from tfcoded.experiments.report import Result
 
 SYSTEMS = ("joint", "separate")
-_NOTHING = f"{plan.NothingSent.label}: every image is answered by the mean of the training images; the error is over images."
+_NOTHING = (
+    f"{plan.NothingSent.label}: every image is answered by the mean of the training images; the error is over images."
+)
 _GAP = "1 - joint / min(separate, nothing sent)"
 
 
@@ -85,8 +87,8 @@ def at_best_beta(cells, records, settings):
     title = "Figure 4: error of joint and separate systems over the signal-to-noise ratio"
     remarks = ["beta is the one with the smallest validation error, averaged over seeds, of each system and SNR."]
     remarks.append(
-        f"{_NOTHING} The relative gap and the claims compare the joint system with it wherever it errs less on the validation"
-        " images than the separate one."
+        f"{_NOTHING} The relative gap and the claims compare the joint system with it wherever it errs less on the"
+        " validation images than the separate one."
     )
     remarks += _of_the_grid(plan.betas_of(cells)) + _at_the_edge(rows, plan.betas_of(cells))
     return Result(title, columns, rows, claims, {"figure.png": lambda path: pictures.panels(panels, path)}, remarks)

@@ -7,24 +7,26 @@ log p(x) ~ L = log 1/S sum_s w_s,     E L <= log p(x)
 ```
 
 **Bias.** The jackknife's `b(S) = (S - 1) (L - mean_s L_(-s))` is never negative and estimates dE[L]/dlog S, what more
-samples add. If the bias falls as the power `S^-alpha`, b is alpha times the bias and falls likewise, so that the eighths of
-the samples tell alpha:
+samples add. If the bias falls as the power `S^-alpha`, b is alpha times the bias and falls likewise, so that the
+eighths of the samples tell alpha:
 
 ```none
 alpha = log(mean_i b_i / b) / log 8,     bias ~ b / min(1, alpha),     bias at most twice that
 ```
 
-It is 1 where the weights' variance is finite and S large, and smaller where few weights carry the sum. There is no bound
-where alpha is not above 0.3 by t = 2.36 standard errors, which the spread of the eight b_i tells, or with fewer than 16
-samples: then the value is a lower bound in expectation and nothing more.
+It is 1 where the weights' variance is finite and S large, and smaller where few weights carry the sum. There is no
+bound where alpha is not above 0.3 by t = 2.36 standard errors, which the spread of the eight b_i tells, or with fewer
+than 16 samples: then the value is a lower bound in expectation and nothing more.
 
-**Error.** The variance over images contains the noise of samples that were drawn for each image alone. What images have in
-common because the same samples serve all of them it does not: that part is added, by the jackknife of the mean over images.
+**Error.** The variance over images contains the noise of samples that were drawn for each image alone. What images
+have in common because the same samples serve all of them it does not: that part is added, by the jackknife of the
+mean over images.
 
-**Interval**: `value - 2 e` to `value + 2 e + bias_at_most`, without an upper end where there is no bound. With log-normal
-weights of standard deviations from 1 to 8, drawn for each image or shared by all, 64 or 256 of them, it missed the truth
-in at most 5 of 100 repetitions. No extrapolation sees what was never sampled, such as a mode of p(z | x) that all samples
-miss.
+**Interval**: `value - 2 e` to `value + 2 e + bias_at_most`, without an upper end where there is no bound. With 64
+log-normal weights of 60 images, of standard deviations from 0.5 to 8 and drawn for each image or shared by all, it missed
+the truth in 0 to 11 of 200 repetitions; by a normal law 9 are expected. There was a bound in nearly all of them up to a
+standard deviation of 1, in hardly any from 4 on, and in fewer where the images share the samples. No extrapolation sees
+what was never sampled, such as a mode of p(z | x) that all samples miss.
 
 #### References
 
@@ -58,8 +60,9 @@ def statistics(log_weights):
       log_weights: `[..., S]`, floating, in nats, S at least 2.
 
     Returns:
-      `np.float64` `[..., 12]`: the logarithm of the mean weight; the effective sample size `(sum w)^2 / sum w^2`, from 1 to
-      S; the variance of the logarithm, by the jackknife; b; and b of each eighth of the samples, NaN if S is below 16.
+      `np.float64` `[..., 12]`: the logarithm of the mean weight; the effective sample size `(sum w)^2 / sum w^2`, from
+      1 to S; the variance of the logarithm, by the jackknife; b; and b of each eighth of the samples, NaN if S is
+      below 16.
 
     Example:
 
@@ -106,9 +109,9 @@ def summarize(rows, shared=0.0):
       shared: `float`, see `shared_variance`; 0 if the samples of different images are independent.
 
     Returns:
-      The `Estimate`, whose error has both parts, and a `dict` of `float`s, or `None` where unknown: `monte_carlo_error`,
-      the part of the error that more samples would take away; `bias`, by how much the value is too low on the average;
-      `bias_at_most`; and `twice_the_samples`, by how much it would rise with twice as many.
+      The `Estimate`, whose error has both parts, and a `dict` of `float`s, or `None` where unknown:
+      `monte_carlo_error`, the part of the error that more samples would take away; `bias`, by how much the value is too
+      low on the average; `bias_at_most`; and `twice_the_samples`, by how much it would rise with twice as many.
     """
     rows = np.asarray(rows)
     value, error = estimate(rows[:, 0])
