@@ -139,3 +139,23 @@ def test_a_terminal_that_knows_ascii_only():
     done = shell("python -m tfcoded.evaluate --table=9", PYTHONIOENCODING="ascii")
     assert done.returncode == 0 and done.stderr == ""
     assert "measured by this repository, +- one standard error" in done.stdout and "0.791" in done.stdout
+
+
+def test_a_file_that_hides_a_package_is_named(tmp_path):
+    """`export` is a package of its own beside `tfcoded`; python -m looks into the current folder first."""
+    file = tmp_path / "export.py"
+    file.write_text("print('mine')")
+    hidden = f"error: this command needs tfcoded's package 'export': {file} hides it; rename that or use another folder\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "tfcoded.train", "--model=coded_8_240"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", hidden)
+    # What is imported later, by a command that may not need it at all.
+    prepare = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    done, _ = run("from export.savedmodel import load_workdir", prepare=prepare)
+    assert done.returncode == 2 and done.stderr.endswith(hidden)

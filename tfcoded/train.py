@@ -14,7 +14,6 @@ import pathlib
 
 from absl import flags
 
-import export
 from tfcoded import cli, data_names, hardware, kinds, measurement, path_flags, zoo
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
@@ -37,6 +36,9 @@ def define_configuration_flags():
 
 
 def define_flags():
+    cli.require_export()
+    import export  # here, where a file of that name in the user's folder has been told apart
+
     flags.DEFINE_string("model", None, "Name of a configuration; python -m tfcoded.zoo lists them.")
     define_configuration_flags()
     path_flags.define(
@@ -97,6 +99,9 @@ def _default_workdir(config):
 def main():
     config = chosen_config(FLAGS)
     kinds.refuse_flags(config, FLAGS)
+
+    import export
+
     export.require(FLAGS.storage, config)
     workdir = pathlib.Path(FLAGS.workdir or _default_workdir(config))
 
