@@ -97,7 +97,7 @@ class StochasticModel(keras.Model):
     def test_step(self, images):
         """The terms of `images : [b, ...]`, tf.uint8; the noise depends on how many images came before."""
         replica = tf.distribute.get_replica_context()
-        place = self._trackers[0].count
+        place = tf.cast(self._trackers[0].count, tf.int32)
         seed = seeds.derive(self.seed, seeds.TEST, place, replica.replica_id_in_sync_group)
         return self._track(self.training_terms(images, seed))
 
