@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import tensorflow as tf
 
 from tfcoded import objectives, seeds
@@ -15,6 +16,7 @@ from tfcoded.networks import SIZES, ALVDecoder, ResNetEncoder
 _CHANNEL, _DECODER, _BITS, _TEST = range(10, 14)  # purposes of seeds
 
 
+@keras.saving.register_keras_serializable("tfcoded")
 class BinaryJointModel(System):
     """Encoder, binary channel and decoder, trained together.
 
@@ -127,6 +129,11 @@ class BinaryJointModel(System):
     @property
     def metric_names(self):
         return ("mse", "sse", "rate", "kl_v") if self._draws else ("mse", "sse", "rate")
+
+    def arguments(self):
+        """See `StochasticModel.arguments`."""
+        own = ("encoder", "channel", "decoder", "samples", "posterior_temperature", "prior_temperature", "observation_std")
+        return super().arguments() | {name: getattr(self, name) for name in own}
 
     def build(self, input_shape=None):
         """Creates the weights; their shapes do not depend on the input."""

@@ -1,5 +1,6 @@
 """The channel half of the separate system: a code for Gaussian numbers, which sees no image."""
 
+import keras
 import tensorflow as tf
 
 from tfcoded import seeds
@@ -11,6 +12,7 @@ from tfcoded.networks import SIZES, SkipMLP
 _SOURCE, _CHANNEL = 10, 11  # purposes of seeds
 
 
+@keras.saving.register_keras_serializable("tfcoded")
 class ChannelAutoencoder(System):
     """Sends `k = n` independent N(0, 1) numbers over a Gaussian channel, as `n` symbols, with the least squared error.
 
@@ -53,6 +55,7 @@ class ChannelAutoencoder(System):
         if self.beta:
             raise ValueError(f"a channel autoencoder pays for no rate: beta must be 0, got {self.beta}")
         self.channel = channel
+        self.units = units
         self.symbol_encoder = SkipMLP(symbols, units, 1.0, self.seed, name="symbol_encoder")
         scale = channel.snr / (1 + channel.snr)
         self.symbol_decoder = SkipMLP(symbols, units, scale, self.seed, name="symbol_decoder")
@@ -73,6 +76,11 @@ class ChannelAutoencoder(System):
     def source_dim(self):
         """`int`, k, numbers in an item."""
         return self.symbols
+
+    def arguments(self):
+        """See `StochasticModel.arguments`."""
+        own = ("symbols", "channel", "units")
+        return super().arguments() | {name: getattr(self, name) for name in own}
 
     def build(self, input_shape=None):
         """Creates the weights; their shapes do not depend on the input."""

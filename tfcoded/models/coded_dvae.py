@@ -1,17 +1,23 @@
 """The discrete variational autoencoder whose latent bits are protected by an error-correcting code."""
 
+import keras
 import tensorflow as tf
 
 from tfcoded import codes, objectives, seeds
 from tfcoded.config import ConfigError
 from tfcoded.models import posteriors
-from tfcoded.models.estimators import Elbo, estimator
+from tfcoded.models.estimators import Elbo, ImportanceWeighted, LeaveOneOut, estimator
 from tfcoded.models.probability_clip import clip_probability
 from tfcoded.models.recompute import in_parts
 from tfcoded.models.stochastic_model import StochasticModel
 from tfcoded.networks import Decoder, Encoder
 
+# What a saved model names; codes by themselves know nothing of Keras.
+for _part in (codes.Uncoded, codes.Repetition, codes.Hierarchical, codes.RandomCode, Elbo, ImportanceWeighted, LeaveOneOut):
+    keras.saving.register_keras_serializable("tfcoded")(_part)
 
+
+@keras.saving.register_keras_serializable("tfcoded")
 class CodedDVAE(StochasticModel):
     """Coded-DVAE: encoder, soft decoding, soft encoding, smoothing, decoder.
 
@@ -46,6 +52,7 @@ class CodedDVAE(StochasticModel):
     model = CodedDVAE(codes.Repetition(8, 80), image_shape=(28, 28, 1))
     model.compile(optimizer=AdamL2(1e-4))
     model.fit(images_uint8, batch_size=128, epochs=1)  # [N, 28, 28, 1]
+    model.save("model.keras")  # with the optimizer's state; keras.saving.load_model gives the model back
     logits = model.information_logits(images_uint8[:5])  # [5, 8]
     ```
 
@@ -77,8 +84,11 @@ class CodedDVAE(StochasticModel):
         self.code = code
         self.image_shape = tuple(image_shape)
         self.likelihood = objectives.likelihood(likelihood)
+        self._likelihood = likelihood
         self.beta = float(beta)
         self.samples_at_once = samples_at_once
+        self.encoder_width = encoder_width
+        self.decoder_width = decoder_width
         self.encoder = Encoder(image_shape, code.code_bits, encoder_width, seed)
         self.decoder = Decoder(image_shape, code.code_bits, decoder_width, seed)
         self._finish()
@@ -110,6 +120,11 @@ class CodedDVAE(StochasticModel):
             estimator(config.objective),
             config.training.samples_at_once,
         )
+
+    def arguments(self):
+        """See `StochasticModel.arguments`."""
+        own = ("code", "image_shape", "beta", "encoder_width", "decoder_width", "objective", "samples_at_once")
+        return super().arguments() | {name: getattr(self, name) for name in own} | {"likelihood": self._likelihood}
 
     def build(self, input_shape=None):
         """Creates the weights; their shapes do not depend on the input."""

@@ -33,7 +33,16 @@ class Elbo:
     posterior = BitPosterior
 
     def __init__(self, samples=1):
-        self.samples = samples
+        self.samples = _at_least(1, samples)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {"samples": self.samples}
+
+    @classmethod
+    def from_config(cls, config):
+        """The estimator whose `get_config` is `config`."""
+        return cls(**config)
 
     def __call__(self, model, images, seed):
         if self.samples == 1:
@@ -65,10 +74,20 @@ class ImportanceWeighted:
     posterior = BitPosterior
 
     def __init__(self, samples, alpha=0.0, doubly_reparameterized=False):
-        self.samples = samples
+        self.samples = _at_least(1, samples)
         self.alpha = alpha
         self.doubly_reparameterized = doubly_reparameterized
         self.bound = "vr_iwae" if alpha else "iwae"
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        names = ("samples", "alpha", "doubly_reparameterized")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(cls, config):
+        """The estimator whose `get_config` is `config`."""
+        return cls(**config)
 
     def __call__(self, model, images, seed):
         posterior = model.posterior(images)
@@ -111,8 +130,17 @@ class LeaveOneOut:
     posterior = WordPosterior
 
     def __init__(self, samples=10, exact_kl=True):
-        self.samples = samples
+        self.samples = _at_least(2, samples)
         self.exact_kl = exact_kl
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {"samples": self.samples, "exact_kl": self.exact_kl}
+
+    @classmethod
+    def from_config(cls, config):
+        """The estimator whose `get_config` is `config`."""
+        return cls(**config)
 
     def __call__(self, model, images, seed):
         posterior = model.posterior(images)
@@ -142,6 +170,12 @@ def estimator(objective):
     if objective.kind == "reinforce_loo":
         return LeaveOneOut(objective.samples, objective.exact_kl)
     return ImportanceWeighted(objective.samples, objective.alpha, objective.doubly_reparameterised)
+
+
+def _at_least(smallest, samples):
+    if samples < smallest:
+        raise ValueError(f"samples must be at least {smallest}, got {samples}")
+    return samples
 
 
 def _with_loss(terms, bound):

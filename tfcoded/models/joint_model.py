@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import tensorflow as tf
 
 from tfcoded import seeds
@@ -15,6 +16,7 @@ from tfcoded.networks.stock_layers import dense
 _CHANNEL, _DECODER, _LOST, _TEST = range(10, 14)  # purposes of seeds
 
 
+@keras.saving.register_keras_serializable("tfcoded")
 class JointModel(System):
     """Encoder, Gaussian channel and decoder, trained together.
 
@@ -150,6 +152,11 @@ class JointModel(System):
     def prior(self):
         """The prior of the symbols, a `SymbolPrior`."""
         return self.channel.prior
+
+    def arguments(self):
+        """See `StochasticModel.arguments`."""
+        own = ("encoder", "channel", "decoder", "prior_space", "objective", "observation_std")
+        return super().arguments() | {name: getattr(self, name) for name in own}
 
     def build(self, input_shape=None):
         """Creates the weights; their shapes do not depend on the input."""

@@ -1,5 +1,7 @@
 """The separate system: a source code and a channel code, trained apart and put one into the other."""
 
+import keras
+
 from tfcoded import seeds
 from tfcoded.models.channel_autoencoder import ChannelAutoencoder
 from tfcoded.models.source_vae import SourceVAE
@@ -8,6 +10,7 @@ from tfcoded.models.system import System
 _SOURCE, _CHANNEL = 10, 11  # purposes of seeds
 
 
+@keras.saving.register_keras_serializable("tfcoded")
 class SeparateSystem(System):
     """A `SourceVAE` whose code is sent by a `ChannelAutoencoder`: nothing here is trained.
 
@@ -64,6 +67,10 @@ class SeparateSystem(System):
             SourceVAE.from_configuration(config.part("source_vae"), seed, total_steps),
             ChannelAutoencoder.from_configuration(config.part("channel_autoencoder"), seed, total_steps),
         )
+
+    def arguments(self):
+        """See `StochasticModel.arguments`."""
+        return {name: getattr(self, name) for name in ("source", "channel_autoencoder", "name")}
 
     def build(self, input_shape=None):
         """Nothing is left to create: the parts have their weights."""

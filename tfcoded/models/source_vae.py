@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import tensorflow as tf
 
 from tfcoded import seeds
@@ -12,6 +13,7 @@ from tfcoded.networks import SIZES, ResNetDecoder, ResNetEncoder
 _CODE = 10  # purpose of a seed
 
 
+@keras.saving.register_keras_serializable("tfcoded")
 class SourceVAE(System):
     """beta-VAE: `y' ~ N(mu(x), sig(x)^2)`, prior N(0, 1), decoder mean `f(y')`. It has no channel.
 
@@ -58,6 +60,11 @@ class SourceVAE(System):
             ResNetDecoder(symbols, width, shape, seed, name="decoder"),
             **cls.options(config, seed, total_steps),
         )
+
+    def arguments(self):
+        """See `StochasticModel.arguments`."""
+        own = ("encoder", "decoder")
+        return super().arguments() | {name: getattr(self, name) for name in own}
 
     def build(self, input_shape=None):
         """Creates the weights; their shapes do not depend on the input."""

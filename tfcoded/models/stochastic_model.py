@@ -45,6 +45,40 @@ class StochasticModel(keras.Model):
             )
         super().compile(*args, **kwargs)
 
+    def compile_from_config(self, config):
+        """Compiles a loaded model as it was; Keras' own leaves it to classes that have a `compile` of their own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def get_config(self):
+        """Arguments of the constructor, with layers, models, codes and objectives as Keras serialises them.
+
+        Further the dtype policy, which the layers inside follow, and whether the model is trained.
+        """
+        config = {name: _plain(value) for name, value in self.arguments().items()}
+        return config | {"dtype": keras.dtype_policies.serialize(self.dtype_policy), "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config):
+        """The model whose `get_config` is `config`, with initial weights."""
+        config = dict(config)
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(keras.dtype_policies.get(config.pop("dtype")))
+        try:
+            trainable = config.pop("trainable")
+            model = cls(**keras.saving.deserialize_keras_object(config))
+        finally:
+            keras.config.set_dtype_policy(before)
+        model.trainable = trainable
+        return model
+
+    def arguments(self):
+        """The arguments that make a model like this one, a dict; a subclass adds its own."""
+        return {"seed": self.seed, "name": self.name}
+
+    def get_build_config(self):
+        """`None`: the constructor creates the weights."""
+
     def training_terms(self, images, seed, step=None):
         """What one training step computes of its images.
 
@@ -140,3 +174,16 @@ def clip_together(gradients, largest, replica):
     norm = tf.linalg.global_norm(replica.all_reduce(tf.distribute.ReduceOp.SUM, present))
     scale = largest / tf.maximum(norm, largest)
     return [None if gradient is None else scale * gradient for gradient in gradients]
+
+
+def _plain(value):
+    """`value` as JSON has it. Layers are built by the model that they are part of, as they were."""
+
+    def unbuilt(config):
+        if isinstance(config, (list, tuple)):
+            return [unbuilt(part) for part in config]
+        if isinstance(config, dict):
+            return {name: unbuilt(part) for name, part in config.items() if name != "build_config"}
+        return config
+
+    return unbuilt(keras.saving.serialize_keras_object(value))

@@ -59,6 +59,11 @@ class System(StochasticModel):
         self.warm_up_steps = warm_up_steps
         self.flip = flip
 
+    def arguments(self):
+        """See `StochasticModel.arguments`."""
+        options = ("beta", "warm_up_steps", "clip_norm", "flip")
+        return super().arguments() | {name: getattr(self, name) for name in options}
+
     @staticmethod
     def options(config, seed=0, total_steps=None):
         """The arguments of the constructor that are the same for all systems.

@@ -12,6 +12,7 @@ _MOMENTUM = 0.9
 _DATA_FORMAT = "channels_last"  # whatever the user's setting is
 
 
+@keras.saving.register_keras_serializable("tfcoded")
 class Classifier(keras.Model):
     """Convolutions and three dense layers.
 
