@@ -215,7 +215,7 @@ class Workshop:
             np.mean((images / 255.0 - mean) ** 2, axis=(1, 2, 3)) for images in (self.test_images, self.validation_images)
         ]
         test, validation = Quantity.mean(errors[0]), {"mse": float(errors[1].mean())}
-        records.write(self.out, cell, self.settings, {"mse": test}, validation, [])
+        records.write(self.out, cell, self.settings, {"mse": test}, validation, [], self._images)
 
     def _history(self, run):
         """What is told about a training: how long it took and how it ended."""
