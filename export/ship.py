@@ -50,6 +50,7 @@ def define_flags():
     flags.DEFINE_integer("seed", 0, "Seed of the measurement.", lower_bound=0, upper_bound=2**31 - 1)
     path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
     sources.define_inception_flag()
+    sources.define_classifier_flag()
 
 
 def main():
@@ -76,7 +77,10 @@ def main():
     for shipment, (plan, train_plan) in zip(shipments, plans, strict=True):
         name = shipment.config.dataset
         if name not in datasets:
-            datasets[name] = data.load(name, FLAGS.data_dir), sources.load_classifier(name, FLAGS.zoo_dir)
+            datasets[name] = (
+                data.load(name, FLAGS.data_dir),
+                sources.load_classifier(name, FLAGS.zoo_dir, FLAGS.classifier),
+            )
         folder, text = shipping.ship(shipment, *datasets[name], plan, FLAGS.storage, train_plan)
         print(f"{text}\n{folder}", flush=True)
     print(shipping.write_table(zoo_dir))

@@ -114,6 +114,9 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
 
     workdir, config = shipment.workdir, shipment.config
     dataset.require_shape(config.item_shape)
+    plan.chosen(dataset)  # refuses more images than there are
+    if classifier is not None:
+        classifier.require(dataset)
     epochs = sources.checkpoint_epochs(workdir)
     model, _ = restored_model(workdir)
     if sources.checkpoint_epochs(workdir) != epochs:

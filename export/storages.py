@@ -70,6 +70,8 @@ def main():
         require(storage, config)
     dataset = data.load(config.dataset, FLAGS.data_dir)
     dataset.require_shape(config.item_shape)
+    if FLAGS["images"].present and FLAGS.images > len(dataset.test_images):
+        raise UserError(f"--images={FLAGS.images}, but {dataset.name} has {len(dataset.test_images)} test images")
     classifier = sources.load_classifier(config.dataset, FLAGS.zoo_dir)
     # float32 first, which the others are compared with.
     chosen = [storage for storage in STORAGES if storage == "float32" or storage in asked]

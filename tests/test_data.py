@@ -467,17 +467,48 @@ def test_npy_holds_out_every_tenth(tmp_path):
     np.testing.assert_array_equal(data.load(tmp_path / "few.npy").test_images, images[2:3])
 
 
-@pytest.mark.parametrize("keys", [("train", "test"), ("train_images", "test_images")])
-def test_npz(tmp_path, keys):
+@pytest.mark.parametrize(
+    "keys, label_keys",
+    [
+        (("train", "test"), ("train_labels", "test_labels")),
+        (("train_images", "test_images"), ("train_labels", "test_labels")),
+        (("x_train", "x_test"), ("y_train", "y_test")),  # as Keras has them
+        (("train_images", "val_images"), ("train_labels", "val_labels")),
+    ],
+)
+def test_npz(tmp_path, capsys, keys, label_keys):
     images = _counting_images(12)
     labels = np.arange(12, dtype=np.uint8)
-    arrays = {keys[0]: images[:8], keys[1]: images[8:], "train_labels": labels[:8], "test_labels": labels[8:]}
-    np.savez(tmp_path / "mine.npz", **arrays)
+    arrays = {keys[0]: images[:8], keys[1]: images[8:], label_keys[0]: labels[:8]}
+    np.savez(tmp_path / "mine.npz", **arrays, **{label_keys[1]: labels[8:, np.newaxis]})  # as of Keras' CIFAR-10
     dataset = data.load(str(tmp_path / "mine.npz"))
     np.testing.assert_array_equal(dataset.train_images, images[:8])
     np.testing.assert_array_equal(dataset.test_images, images[8:])
+    np.testing.assert_array_equal(dataset.train_labels, labels[:8])
     np.testing.assert_array_equal(dataset.test_labels, labels[8:])
     assert dataset.train_labels.dtype == np.int64
+    assert capsys.readouterr().err == ""
+
+
+def test_what_an_npz_holds_beside_the_parts_is_told(tmp_path, capsys):
+    images = _counting_images(12)
+    parts = {"x_train": images[:8], "x_val": images[8:10], "x_test": images[10:], "y_trian": np.arange(8)}
+    np.savez(tmp_path / "mine.npz", **parts)
+    dataset = data.load(tmp_path / "mine.npz")
+    np.testing.assert_array_equal(dataset.test_images, images[10:])
+    assert dataset.train_labels is None
+    assert capsys.readouterr().err == f"{tmp_path / 'mine.npz'}: not used: x_val, y_trian\n"
+
+
+def test_labels_are_held_out_with_their_images(tmp_path):
+    images = _counting_images(25)
+    np.savez(tmp_path / "mine.npz", x_train=images, y_train=np.arange(25))
+    dataset = data.load(tmp_path / "mine.npz")
+    np.testing.assert_array_equal(dataset.test_images, images[[9, 19]])
+    np.testing.assert_array_equal(dataset.test_labels, [9, 19])
+    np.testing.assert_array_equal(dataset.train_labels, np.delete(np.arange(25), [9, 19]))
+    np.savez(tmp_path / "mine.npz", x_train=images, y_train=np.arange(24))
+    assert "24 labels of 25 images" in _load_error(tmp_path / "mine.npz")
 
 
 def test_arrays_without_channel_axis_and_in_floating_point(tmp_path):
@@ -510,6 +541,91 @@ def test_folder_of_grey_images_stays_grey(tmp_path):
         (tmp_path / f"{index}.png").write_bytes(tf.io.encode_png(image).numpy())
     dataset = data.load(tmp_path)
     np.testing.assert_array_equal(dataset.train_images, images[:2])
+
+
+def _write_pictures(folder, names):
+    """A grey 4x4 picture under each name, whose pixels are its number."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(_png(np.full((4, 4, 1), number, np.uint8)))
+
+
+def _png(image):
+    return tf.io.encode_png(image).numpy()
+
+
+def _levels(images):
+    assert np.ptp(images, axis=(1, 2, 3)).max() == 0
+    return images[:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    "names, train, test, said",
+    [
+        (["train/0.png", "train/1.png", "val/2.png"], [0, 1], [2], ""),
+        (["Training/a/0.png", "Training/b/1.png", "validation/2.png"], [0, 1], [2], ""),
+        (["train/0.png", "test/1.png", "valid/2.png", "valid/3.png"], [0], [1], "the 2 images in valid are not used"),
+        (["train/0.png", "train/1.png", "train/2.png"], [0, 1], [2], ""),
+        (["cats/0.png", "dogs/1.png", "2.png"], [2, 0], [1], ""),  # no parts: in the order of the paths
+    ],
+)
+def test_folders_of_parts(tmp_path, capsys, names, train, test, said):
+    _write_pictures(tmp_path / "mine", names)
+    dataset = data.load(tmp_path / "mine")
+    assert (dataset.name, _levels(dataset.train_images), _levels(dataset.test_images)) == ("mine", train, test)
+    err = capsys.readouterr().err
+    assert said in err and bool(said) == bool(err)
+
+
+@pytest.mark.parametrize(
+    "names, words",
+    [
+        (["train/0.png", "val/1.png", "extra/2.png"], "other images beside them (1 in extra)"),
+        (["train/0.png", "test/1.png", "2.png"], "other images beside them (1 in no folder)"),
+        (["train/0.png", "training/1.png", "test/2.png"], "folders train and training, both for the part 'train'"),
+        (["val/0.png", "test/1.png"], "has the part test, val but no part train"),
+        (["train/0.png", "test/notes.txt"], "test holds no images"),
+    ],
+)
+def test_folders_that_are_no_parts_are_refused(tmp_path, names, words):
+    _write_pictures(tmp_path, names)
+    assert words in _load_error(tmp_path)
+
+
+def test_hidden_files_and_other_kinds_are_skipped_and_counted(tmp_path, capsys):
+    _write_pictures(tmp_path / "mine", [f"{number}.png" for number in range(4)])
+    for name in ("._0.png", ".thumbnails/0.png", "__MACOSX/._1.png", "4.webp", "5.WEBP", "notes.txt", "LICENSE"):
+        (tmp_path / "mine" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "mine" / name).write_bytes(b"no picture")
+    assert _levels(data.load(tmp_path / "mine").train_images) == [0, 1, 2]
+    expected = "4 images; skipped 7 other files: 1 .txt, 2 .webp, 3 hidden, 1 without an ending"
+    assert capsys.readouterr().err == f"{tmp_path / 'mine'}: {expected}\n"
+    _write_pictures(tmp_path / "others", ["a.gif", "b.gif"])
+    assert "there are only other files: 2 .gif" in _load_error(tmp_path / "others")
+
+
+def test_links_to_folders_are_followed_once(tmp_path):
+    _write_pictures(tmp_path / "elsewhere", ["0.png", "1.png"])
+    _write_pictures(tmp_path / "mine" / "a", ["2.png"])
+    (tmp_path / "mine" / "b").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "mine" / "a" / "around").symlink_to(tmp_path / "mine")
+    dataset = data.load(tmp_path / "mine")
+    assert len(dataset.train_images) + len(dataset.test_images) == 3
+    (tmp_path / "mine" / "c.png").symlink_to(tmp_path / "gone.png")
+    assert "c.png" in _load_error(tmp_path / "mine")
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch):
+    _write_pictures(tmp_path, ["0.png", "1.png"])
+    monkeypatch.chdir(tmp_path)
+    assert "name of the data set is empty" in _load_error("")
+    assert len(data.load(".").train_images) == 1
+
+
+@pytest.mark.parametrize("count", [-5, 0, True, 2.0])
+def test_first_images_refuses_what_is_no_count(count):
+    with pytest.raises(data.DataError, match="train_images must be a positive integer"):
+        data.first_images(data.load("normal"), count)
 
 
 def test_faulty_user_images(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tfcoded import data, measurement, provenance, zoo
+from tfcoded.errors import UserError
 from tfcoded.metrics import Estimate, log_likelihood
 
 
@@ -273,3 +274,39 @@ def test_notes():
     assert "no confident accuracy" in measurement.missing_accuracy({"accuracy": 1}, "mnist", [1], object())[0]
     assert measurement.missing_accuracy({"accuracy": 1, "confident_accuracy": 1}, "mnist", [1], object()) == []
     assert measurement.missing_accuracy({"accuracy_words": 1}, "mnist", [1], object()) == []
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"split": "val"}, "split is 'val'; expected 'test' or 'train'"),
+        ({"images": -3}, "images is -3; expected an integer of at least 1"),
+        ({"images": 0}, "images is 0"),
+        ({"images": 2.0}, "images is 2.0"),
+        ({"runs": 0}, "runs is 0"),
+        ({"words": True}, "words is True"),
+        ({"seed": -1}, "seed is -1; expected an integer of at least 0"),
+        ({"draws": None}, "draws is None"),
+        ({"generated": 1}, "generated is 1; expected an integer of at least 2"),
+        ({"metrics": "errors"}, "such as ('errors',)"),
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_is_refused(given, message):
+    with pytest.raises(UserError) as caught:
+        measurement.Plan(**given)
+    assert message in str(caught.value)
+
+
+def test_a_plan_chooses_the_first_images_of_its_split():
+    images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    dataset = data.Dataset("mine", images[:6], np.arange(6), images[6:], None)
+    chosen, labels = measurement.Plan(split="train", images=6).chosen(dataset)
+    assert chosen.ravel().tolist() == labels.tolist() == [0, 1, 2, 3, 4, 5]
+    chosen, labels = measurement.Plan(images=3).chosen(dataset)
+    assert chosen.ravel().tolist() == [6, 7, 8] and labels is None
+    for plan, words in (
+        (measurement.Plan(images=5), "first 5 test images: mine has 4 of them"),
+        (measurement.Plan(split="train", images=99999999), "first 99999999 training images: mine has 6 of them"),
+    ):
+        with pytest.raises(UserError, match=words):
+            plan.chosen(dataset)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from export import savedmodel
-from tfcoded import checksums, identity, sources, zoo
+from tfcoded import checksums, data, identity, sources, zoo
 from tfcoded.errors import UserError
 from tfcoded.networks.folded_classifier import FoldedClassifier
 
@@ -86,6 +86,28 @@ def test_classifier_of_the_zoo(tmp_path):
     for call in (sources.load_classifier, sources.load_entry):
         with pytest.raises(UserError, match="is None; expected"):
             call(None)
+    own = sources.load_classifier("another", tmp_path, tmp_path / "classifier_mine")
+    np.testing.assert_allclose(own(x), classify(x))
+
+    def dataset(side, labels):
+        images = np.zeros([len(labels), side, side, 1], np.uint8)
+        return data.Dataset("faces", images, np.array(labels), images, None)
+
+    own.require(dataset(28, [0, 9]))
+    for other, words in (
+        (dataset(32, [0, 1]), "1 is of images of 28x28x1; those of faces are 32x32x1"),
+        (dataset(28, [0, 10]), "1 knows the labels 0 to 9; those of faces go from 0 to 10"),
+        (dataset(28, [-1, 0]), "those of faces go from -1 to 0"),
+    ):
+        with pytest.raises(UserError, match=words):
+            own.require(other)
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "absent"):
+        with pytest.raises(UserError, match=f"--classifier .*{folder} holds no SavedModel; expected the --out of"):
+            sources.load_classifier("another", tmp_path, tmp_path / folder)
+    tf.saved_model.save(tf.Module(), str(tmp_path / "module" / "1"))
+    with pytest.raises(UserError, match="module/1 holds a SavedModel without classify"):
+        sources.load_classifier("another", tmp_path, tmp_path / "module")
 
 
 def test_a_saved_model_named_by_its_folder_is_compared_with_the_index_too(tmp_path):

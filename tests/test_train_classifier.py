@@ -1,11 +1,14 @@
 """The command line of the classifier; what it trains is tested in tests/networks/test_classifier.py."""
 
+import json
 import os
 import pathlib
 import subprocess
 import sys
 
 import commands
+import fake_codec
+import numpy as np
 import pytest
 
 from tfcoded import checksums
@@ -18,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
     "arguments, message",
     [
         ([], "--out"),
+        (["--out=x", "--dataset=absent.npz"], "--dataset=absent.npz: expected cifar10|fashion_mnist|mnist, or the path"),
         (["--out=full"], "full is not empty; give another --out or --overwrite"),
         (["--out=full/file"], "full/file is a file; expected a folder"),
         (["--out=x", "--dataset=celeba"], "cifar10|fashion_mnist|mnist"),
@@ -83,3 +87,29 @@ def test_an_entry_is_replaced_whole_and_nothing_is_trained_twice(tmp_path):
     assert 'tf.saved_model.load("classifier_mnist/1")' in (entry / "README.md").read_text()
     again = commands.run(*arguments, cwd=tmp_path, prepare=SMALL)
     assert again.stderr == "error: classifier_mnist is not empty; give another --out or --overwrite\n"
+
+
+def test_a_classifier_of_own_labelled_images_measures_their_semantic_accuracy(tmp_path):
+    """As Keras stores images: dark ones of class 0, grey ones of class 1, bright ones of class 2."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(150)[:, np.newaxis] % 3
+    images = (labels[..., np.newaxis] * 90 + rng.integers(0, 40, [150, 28, 28])).astype(np.uint8)
+    arrays = {"x_train": images[:120], "y_train": labels[:120], "x_test": images[120:], "y_test": labels[120:]}
+    np.savez(tmp_path / "shades.npz", **arrays)
+    arguments = ("--dataset=shades.npz", "--epochs=3", "--batch_size=16", "--out=shades")
+    done = commands.run("tfcoded.train_classifier", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / "shades" / "metrics.json").read_text())
+    assert content["name"] == "classifier_shades" and content["metrics"]["accuracy"]["value"] > 0.9
+    card = (tmp_path / "shades" / "README.md").read_text()
+    assert "one of 3 classes" in card and "(30 images)" in card and "-> [N, 3]" in card and "Licence" not in card
+
+    fake_codec.save(tmp_path / "model", str(tmp_path / "shades.npz"), shade=1.0)  # shows what it is given
+    arguments = ("--saved_model=model", "--metrics=reconstruction")
+    done = commands.run("tfcoded.evaluate", *arguments, "--out=without.json", cwd=tmp_path)
+    assert "python -m tfcoded.train_classifier makes one for --classifier" in done.stdout, done.stderr
+    done = commands.run("tfcoded.evaluate", *arguments, "--classifier=shades", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["metrics"]["accuracy"]["value"] == pytest.approx(content["metrics"]["accuracy"]["value"], abs=1e-6)
+    assert not any("no accuracy" in note for note in found["notes"])

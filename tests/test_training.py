@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 import tiny_networks
 
+from tfcoded import measurement
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 CONFIG = """
@@ -85,6 +87,25 @@ def test_the_bound_improves_and_the_last_one_is_measured(finished):
     measured = json.loads((workdir / "metrics.json").read_text())["metrics"]["elbo"]["value"]
     assert last > first + 1.0
     assert abs(measured - last) < 0.2 * (last - first)  # same weights and images, other noise
+
+
+def test_a_small_training_is_measured_on_few_images(tiny, tmp_path):
+    message = refused(*tiny, "--images=21", "--workdir", tmp_path / "many")
+    assert "cannot measure on the first 21 test images: images has 20 of them" in message
+    assert not list((tmp_path / "many").glob("[!.]*"))
+    config = tiny[:2]
+    train(*config, "--words=20", "--epochs=1", "--train_images=8", "--noexport", "--workdir", tmp_path / "few")
+    content = json.loads((tmp_path / "few" / "metrics.json").read_text())
+    assert (content["images"], content["runs"], content["words"]) == (8, 2, 20)
+    arguments = ["--runs=3", "--words=20", "--epochs=1", "--train_images=8", "--images=12", "--noexport"]
+    train(*config, *arguments, "--workdir", tmp_path / "more")
+    content = json.loads((tmp_path / "more" / "metrics.json").read_text())
+    assert (content["images"], content["runs"]) == (12, 3)
+
+
+@pytest.mark.parametrize("images, runs", [(None, 50), (1, 2), (2999, 2), (12800, 12), (50_000, 50), (60_000, 50)])
+def test_error_rates_after_a_small_training_take_few_runs(images, runs):
+    assert measurement.runs_after(images) == runs
 
 
 def test_a_finished_run_is_left_alone(finished, tiny):

@@ -111,6 +111,8 @@ def load(name_or_path, data_dir=None):
 
 def require_known(name):
     """Raises `DataError` unless `name` is one of `NAMES` or an existing path; reads no images."""
+    if not name:  # as a path, it would be the current folder
+        raise DataError(f"the name of the data set is empty; expected one of {', '.join(NAMES)}, or a path")
     if name in NAMES or pathlib.Path(expanded(name)).exists():
         return
     close = difflib.get_close_matches(name.lower(), NAMES, n=1)
@@ -132,11 +134,12 @@ def first_images(dataset, count):
       `[count, ...]`, `np.uint8`.
 
     Raises:
-      DataError: if there are fewer.
+      DataError: if there are fewer, or `count` is no positive integer.
     """
     images = dataset.train_images
     if count is None:
         return images
+    _check_count(count, "train_images")
     if dataset.image_shape == (0,):
         return np.zeros([count, 0], np.uint8)
     if count > len(images):
@@ -151,7 +154,7 @@ def digest(array):
 
 def steps_per_epoch(images_count, batch_size):
     """Number of batches (`int`) into which the pipelines divide `images_count` images."""
-    _check_batch_size(batch_size)
+    _check_count(batch_size, "batch_size")
     return -(-images_count // batch_size)
 
 
@@ -222,7 +225,7 @@ def test_pipeline(images, batch_size):
       DataError: if the images are not uint8 `[N, H, W, C]` or `batch_size` is not positive.
     """
     _check_images(images, "test images")
-    _check_batch_size(batch_size)
+    _check_count(batch_size, "batch_size")
     images = _in_host_memory(images)
     starts = tf.data.Dataset.range(0, int(images.shape[0]), batch_size)
     return _finish(starts.map(lambda start: images[start : start + batch_size]))
@@ -257,9 +260,9 @@ def seed_pair(seed):
     return (int(pair), _PURPOSE) if pair.shape == () else tuple(int(part) for part in pair)
 
 
-def _check_batch_size(batch_size):
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise DataError(f"batch_size must be a positive integer, got {batch_size!r}")
+def _check_count(count, what):
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+        raise DataError(f"{what} must be a positive integer, got {count!r}")
 
 
 def _check_images(images, what):

@@ -1,6 +1,9 @@
 """The user's own images: arrays in a file, or a folder of pictures."""
 
+import collections
+import os
 import pathlib
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -10,21 +13,34 @@ from tfcoded.errors import said
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 _HELD_OUT = 10  # one image in so many
+_PARTS = {  # names of the folders of parts
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+}
+_ARRAYS = (("{}", "{}_labels"), ("{}_images", "{}_labels"), ("x_{}", "y_{}"))  # images and labels of a part
 
 
 def load(path):
     """Loads a `Dataset` from a `.npy` or `.npz` file or from a folder of images.
 
-    * `.npy`: one array of images. `.npz`: arrays `train` and `test`, or `train_images` and `test_images`, and
-      optionally `train_labels` and `test_labels`; or a single array of images of any name.
-      Images are `[N, H, W]` or `[N, H, W, C]`, C = 1 or 3, either uint8, or floating point within [0, 1],
-      which is multiplied by 255 and rounded. Anything else is refused, because its scale would be a guess.
+    * `.npy`: one array of images. `.npz`: arrays `train` and `test`, or `train_images` and `test_images`, with
+      `train_labels` and `test_labels` if there are any; or `x_train`, `y_train`, `x_test`, `y_test`, as Keras names them;
+      or a single array of images of any name. Images are `[N, H, W]` or `[N, H, W, C]`, C = 1 or 3, either uint8, or
+      floating point within [0, 1], which is multiplied by 255 and rounded. Anything else is refused, because its scale
+      would be a guess. Labels are integers `[N]` or `[N, 1]`.
     * folder: png, jpg, jpeg and bmp files, also in sub-folders, in the order of their paths; all of one size.
-      If all of them are grey the images have one channel, otherwise three. Folders `train` and `test`, if
-      both exist, are the two parts. There are no labels.
+      If all of them are grey the images have one channel, otherwise three. Sub-folders called train, val or test (or
+      training, valid, validation, testing) are parts; beside them there must be no other images. There are no labels.
+      Hidden files and other kinds of files are skipped; a line on the standard error counts them.
 
-    Where there is no test part, every tenth image (numbers 9, 19, 29, ...; the last of fewer than ten) is
-    held out as one.
+    The part `test` is measured on, `val` if there is no `test`; with both, `val` is not used, which a line on the
+    standard error says. With neither, every tenth image (numbers 9, 19, 29, ...; the last of fewer than ten) is held
+    out.
 
     Args:
       path: `str` or `os.PathLike`, an existing file or folder.
@@ -69,21 +85,34 @@ def _from_archive(path):
     arrays = _read_numpy(path)
     if not isinstance(arrays, dict):
         raise DataError(f"{path} holds one array although its name ends in .npz; rename it to .npy")
-    for train, test in (("train", "test"), ("train_images", "test_images")):
-        if train in arrays and test in arrays:
-            return Dataset(
-                path.stem,
-                _as_images(arrays[train], f"{path}, array {train!r}"),
-                _as_labels(arrays.get("train_labels"), f"{path}, array 'train_labels'"),
-                _as_images(arrays[test], f"{path}, array {test!r}"),
-                _as_labels(arrays.get("test_labels"), f"{path}, array 'test_labels'"),
-            )
+    for image_key, label_key in _ARRAYS:
+        keys = {part: image_key.format(part) for part in ("train", "test", "val") if image_key.format(part) in arrays}
+        if "train" not in keys:
+            continue
+        parts, used = [], []
+        for part in _measured(keys):
+            key, labels = keys[part], label_key.format(part)
+            parts += [
+                _as_images(arrays[key], f"{path}, array {key!r}"),
+                _as_labels(arrays.get(labels), f"{path}, array {labels!r}"),
+            ]
+            used += [key, labels]
+        unused = sorted(arrays.keys() - set(used))
+        if unused:
+            _tell(f"{path}: not used: {', '.join(unused)}")
+        return Dataset(path.stem, *parts) if len(parts) == 4 else _hold_out(path.stem, *parts)
     if len(arrays) == 1:
         return _hold_out(path.stem, _as_images(next(iter(arrays.values())), path))
     raise DataError(
         f"{path} holds the arrays {', '.join(sorted(arrays)) or '(none)'}; expected 'train' and 'test', or "
-        "'train_images' and 'test_images' (with 'train_labels' and 'test_labels' if any), or a single array"
+        "'train_images' and 'test_images' (with 'train_labels' and 'test_labels' if any), or 'x_train' and 'x_test' "
+        "(with 'y_train' and 'y_test' if any), or a single array"
     )
+
+
+def _measured(parts):
+    """Which of the `parts` are used: `train`, and the one that is measured on, if there is one."""
+    return ["train", *[part for part in ("test", "val") if part in parts][:1]]
 
 
 def _as_images(array, what):
@@ -106,31 +135,90 @@ def _as_labels(array, what):
         return None
     if array.dtype.kind not in "iu":
         raise DataError(f"{what} is {array.dtype.name}; labels must be integers")
+    if array.ndim == 2 and array.shape[1] == 1:  # as Keras' CIFAR-10 has them
+        array = array[:, 0]
     return array.astype(np.int64)
 
 
-def _hold_out(name, images):
+def _hold_out(name, images, labels=None):
     if len(images) < 2:
         raise DataError(f"{name} holds {len(images)} image(s); at least 2 are needed, to train and to test")
     held = np.arange(len(images)) % _HELD_OUT == min(_HELD_OUT, len(images)) - 1
-    return Dataset(name, images[~held], None, images[held], None)
+    if labels is None:
+        return Dataset(name, images[~held], None, images[held], None)
+    if len(labels) != len(images):
+        raise DataError(f"{name} holds {len(labels)} labels of {len(images)} images; expected one for each")
+    return Dataset(name, images[~held], labels[~held], images[held], labels[held])
 
 
 def _from_folder(folder):
-    train, test = folder / "train", folder / "test"
-    if train.is_dir() and test.is_dir():
-        paths = [_pictures(train), _pictures(test)]
-        # Read together: whether the images are grey and how large they are is one decision for both.
-        images = _read_pictures(paths[0] + paths[1])
-        return Dataset(folder.name, images[: len(paths[0])], None, images[len(paths[0]) :], None)
-    return _hold_out(folder.resolve().name, _read_pictures(_pictures(folder)))
+    name, paths = folder.resolve().name, _pictures(folder)
+    tops = collections.defaultdict(list)  # by sub-folder
+    for path in paths:
+        inside = path.relative_to(folder).parts
+        tops[inside[0] if len(inside) > 1 else ""].append(path)
+    parts = {}
+    for child in sorted(child.name for child in folder.iterdir() if child.is_dir()):
+        part = _PARTS.get(child.lower())
+        if part is None:
+            continue
+        if part in parts:
+            raise DataError(f"{folder} has the folders {parts[part]} and {child}, both for the part {part!r}; keep one")
+        if child not in tops:
+            raise DataError(f"{folder / child} holds no images ({', '.join(_PICTURES)})")
+        parts[part] = child
+    if not parts:
+        return _hold_out(name, _read_pictures(paths))
+    named = ", ".join(parts.values())
+    if "train" not in parts:
+        raise DataError(f"{folder} has the part {named} but no part train; rename a folder, or name one without parts")
+    others = sorted(tops.keys() - set(parts.values()))
+    if others:
+        listed = ", ".join(f"{len(tops[top])} in {top or 'no folder'}" for top in others)
+        raise DataError(
+            f"{folder} has the parts {named} and other images beside them ({listed}); expected all images in folders "
+            "called train, val or test, or no folder of such a name"
+        )
+    used = [tops[parts[part]] for part in _measured(parts)]
+    if len(parts) > 2:
+        _tell(f"{folder}: the {len(tops[parts['val']])} images in {parts['val']} are not used, as there is a part test")
+    if len(used) == 1:
+        return _hold_out(name, _read_pictures(used[0]))
+    # Read together: whether the images are grey and how large they are is one decision for both.
+    images = _read_pictures(used[0] + used[1])
+    return Dataset(name, images[: len(used[0])], None, images[len(used[0]) :], None)
 
 
 def _pictures(folder):
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES and path.is_file())
+    """The paths of the pictures in a folder, sorted; says how many files of other kinds there are."""
+    found, skipped = [], collections.Counter()
+    for path in _files(folder):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):  # such as ._000.png of another system
+            skipped["hidden"] += 1
+        elif path.suffix.lower() in _PICTURES:
+            found.append(path)
+        else:
+            skipped[path.suffix.lower() or "without an ending"] += 1
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(skipped.items()))
     if not found:
-        raise DataError(f"{folder} holds no images ({', '.join(_PICTURES)})")
-    return found
+        there = f"; there are only other files: {listed}" if skipped else ""
+        raise DataError(f"{folder} holds no images ({', '.join(_PICTURES)}){there}")
+    if skipped:
+        _tell(f"{folder}: {len(found)} images; skipped {skipped.total()} other files: {listed}")
+    return sorted(found)
+
+
+def _files(folder):
+    """The paths of all files below a folder, through links to folders too."""
+
+    def refuse(error):
+        raise error
+
+    for where, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        here = os.path.realpath(where)
+        # A link to a folder that it lies in has no end.
+        folders[:] = [name for name in folders if not f"{here}/".startswith(f"{os.path.realpath(f'{where}/{name}')}/")]
+        yield from (pathlib.Path(where, name) for name in names)
 
 
 def _read_pictures(paths):
@@ -157,3 +245,7 @@ def _read_picture(path):
         channels = picture.shape[-1]
         raise DataError(f"{path} has {channels} channels; expected 1 (grey) or 3 (RGB), no transparency")
     return picture
+
+
+def _tell(message):
+    print(message, file=sys.stderr, flush=True)

@@ -35,7 +35,7 @@ _OF_TABLES = ("table", "runs_dir", "zoo_dir", "format", "out", "overwrite")
 def define_flags():
     sources.define_flags()
     sources.define_metrics_flag()
-    flags.DEFINE_enum("split", "test", ["test", "train"], "Images to measure on.")
+    flags.DEFINE_enum("split", "test", list(measurement.SPLITS), "Images to measure on.")
     path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
     flags.DEFINE_integer("seed", 0, "Seed of everything sampled.", lower_bound=0, upper_bound=2**31 - 1)
     flags.DEFINE_integer("images", None, "Use only the first so many images.", lower_bound=1)
@@ -56,6 +56,7 @@ def define_flags():
     flags.DEFINE_integer("generated", 10_000, "Images generated for the Frechet distances.", lower_bound=2)
     flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image.", lower_bound=1)
     sources.define_inception_flag()
+    sources.define_classifier_flag()
     flags.DEFINE_string(
         "over",
         None,
@@ -98,7 +99,9 @@ def main():
         raise UserError(f"--metrics=frechet needs --inception; {inception_weights.how_to_get()}")
     dataset = data.load(config.dataset, FLAGS.data_dir)
     dataset.require_shape(config.item_shape)
-    classifier = sources.load_classifier(config.dataset, FLAGS.zoo_dir)
+    classifier = sources.load_classifier(config.dataset, FLAGS.zoo_dir, FLAGS.classifier)
+    if classifier is not None:
+        classifier.require(dataset)
     if sweep is not None:
         content, text, curves = over.measure(codec, config, dataset, classifier, plan, sweep, epochs=epochs)
         pictures.transmission_curves(path=picture, heading=config.name, **curves)

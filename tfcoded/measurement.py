@@ -6,6 +6,20 @@ import pathlib
 from tfcoded import kinds, provenance
 from tfcoded.errors import UserError
 
+SPLITS = ("test", "train")
+# The least that each of these numbers may be.
+_LEAST = {
+    "images": 1,
+    "seed": 0,
+    "runs": 1,
+    "words": 1,
+    "likelihood_images": 1,
+    "likelihood_samples": 1,
+    "likelihood_batch": 1,
+    "generated": 2,
+    "draws": 1,
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -27,6 +41,9 @@ class Plan:
       generated: `int`, images generated for the Frechet distances.
       inception: path of the FID network's weights, or `None`: then colour images have no FID.
       draws: `int`, of a channel's noise for every image.
+
+    Raises:
+      UserError: if a number is too small or none, or there is no such split.
     """
 
     metrics: tuple[str, ...] = ()
@@ -46,12 +63,45 @@ class Plan:
     inception: str | pathlib.Path | None = None
     draws: int = 4
 
+    def __post_init__(self):
+        if self.split not in SPLITS:
+            raise UserError(f"split is {self.split!r}; expected {' or '.join(map(repr, SPLITS))}")
+        if isinstance(self.metrics, str):
+            raise UserError(f"metrics is the text {self.metrics!r}; expected several, such as ({self.metrics!r},)")
+        for name, least in _LEAST.items():
+            number = getattr(self, name)
+            if number is None and name == "images":
+                continue
+            if isinstance(number, bool) or not isinstance(number, int) or number < least:
+                raise UserError(f"{name} is {number!r}; expected an integer of at least {least}")
+
     def chosen(self, dataset):
-        """The images to measure on and their labels, or `None` for these, of a `tfcoded.data.Dataset`."""
+        """The images to measure on and their labels, or `None` for these.
+
+        Args:
+          dataset: `tfcoded.data.Dataset`.
+
+        Raises:
+          UserError: if there are fewer images than planned.
+        """
         test = self.split == "test"
         images = dataset.test_images if test else dataset.train_images
         labels = dataset.test_labels if test else dataset.train_labels
+        if self.images is not None and self.images > len(images):
+            raise UserError(
+                f"cannot measure on the first {self.images} {'test' if test else 'training'} images: {dataset.name} has"
+                f" {len(images)} of them"
+            )
         return images[: self.images], None if labels is None else labels[: self.images]
+
+
+def runs_after(train_images):
+    """How many runs of the error rates follow a training, `int`: 50, or as many thousands as it had images, at least 2.
+
+    Args:
+      train_images: `int`, or `None` for all images.
+    """
+    return Plan.runs if train_images is None else max(2, min(Plan.runs, train_images // 1000))
 
 
 def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
@@ -191,7 +241,10 @@ def missing_accuracy(measured, dataset, labels, classifier):
     if labels is None:
         return ["no accuracy: the images have no labels"]
     if classifier is None:
-        return [f"no accuracy: the zoo has no classifier for {dataset}"]
+        return [
+            f"no accuracy: the zoo has no classifier for {dataset}; python -m tfcoded.train_classifier makes one for"
+            " --classifier"
+        ]
     if "accuracy" in measured and "confident_accuracy" not in measured:
         return ["no confident accuracy: no image has a word of posterior probability above 0.4"]
     return []

@@ -141,29 +141,87 @@ def _saved(codec, folder, zoo_dir):
     return Source(codec, config, _recorded_epochs(folder))
 
 
-def load_classifier(dataset, zoo_dir=None):
-    """The zoo's classifier of a data set.
+class Classifier:
+    """A trained classifier: a function from images `[N, H, W, C]`, uint8 or float32 in [0, 1], to logits `[N, classes]`.
+
+    Args:
+      model: a SavedModel of `python -m tfcoded.train_classifier`.
+      folder: `str` or path where it comes from, for messages.
+
+    Raises:
+      UserError: if it is a SavedModel of something else.
+    """
+
+    def __init__(self, model, folder):
+        identity.require_methods(model, ("classify",), folder)
+        self._model, self._folder = model, folder  # `model.classify` alone would not keep its own variables
+        signature = model.signatures.get("classify")
+        if signature is None:
+            raise UserError(f"{folder} holds a SavedModel without the signature classify; expected one of a classifier")
+        self._image_shape = tuple(signature.structured_input_signature[1]["images"].shape[1:])
+        self._classes = signature.structured_outputs["logits"].shape[1]
+
+    def __call__(self, images):
+        return self._model.classify(images)
+
+    def require(self, dataset):
+        """Refuses a data set that the classifier cannot judge.
+
+        Args:
+          dataset: `tfcoded.data.Dataset`.
+
+        Raises:
+          UserError: if its images have another shape, or it has labels of more classes.
+        """
+        if tuple(dataset.image_shape) != self._image_shape:
+            here, there = ("x".join(map(str, shape)) for shape in (dataset.image_shape, self._image_shape))
+            raise UserError(f"the classifier in {self._folder} is of images of {there}; those of {dataset.name} are {here}")
+        for labels in (dataset.train_labels, dataset.test_labels):
+            if labels is not None and (min(labels) < 0 or max(labels) >= self._classes):
+                raise UserError(
+                    f"the classifier in {self._folder} knows the labels 0 to {self._classes - 1}; those of {dataset.name}"
+                    f" go from {min(labels)} to {max(labels)}"
+                )
+
+
+def define_classifier_flag():
+    """Defines --classifier."""
+    path_flags.define(
+        "classifier",
+        None,
+        "Folder of a classifier for the semantic accuracy, the --out of python -m tfcoded.train_classifier; default: the"
+        " zoo's of the data set, if there is one.",
+        check=for_tensorflow,
+    )
+
+
+def load_classifier(dataset, zoo_dir=None, folder=None):
+    """A classifier of one's own, or the zoo's of a data set.
 
     Args:
       dataset: `str`, name of the data set.
       zoo_dir: as in `tfcoded.zoo.directory`.
+      folder: `str` or path of a classifier of one's own, or `None`.
 
     Returns:
-      Function from images `[N, H, W, C]` (uint8, or float32 in [0, 1]) to logits `[N, classes]`, or `None` if
-      the zoo has no classifier of this data set.
+      A `Classifier`; or `None` without `folder` if the zoo has none of this data set.
 
     Raises:
       UserError: if its files are damaged, or hold no classifier.
     """
+    if folder is not None:
+        version = find_saved_model(folder)
+        if version is None:
+            raise UserError(
+                f"--classifier {folder} holds no SavedModel; expected the --out of python -m tfcoded.train_classifier"
+            )
+        return Classifier(zoo.load_saved_model(version), version)
     if not isinstance(dataset, str):
         raise UserError(f"a data set is {dataset!r}; expected its name")
     name = f"{zoo.CLASSIFIER}{dataset}"
     if not zoo.has_weights(name, zoo_dir):
         return None
-    model = zoo.load_trained(name, zoo_dir)
-    identity.require_methods(model, ("classify",), zoo.trained_path(name, zoo_dir))
-    # The closure keeps `model` alive: `model.classify` alone would not keep its own variables.
-    return lambda images: model.classify(images)
+    return Classifier(zoo.load_trained(name, zoo_dir), zoo.trained_path(name, zoo_dir))
 
 
 def saved_model_folder(path):

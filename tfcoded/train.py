@@ -14,7 +14,7 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cli, data_names, hardware, kinds, measurement, path_flags, zoo
+from tfcoded import cli, data_names, hardware, kinds, measurement, path_flags, sources, zoo
 from tfcoded import config as configuration
 from tfcoded.errors import UserError
 from tfcoded.files import expanded, for_tensorflow
@@ -53,9 +53,21 @@ def define_flags():
         " such as runs/NAME/checkpoints/epoch-200, or the folder of a SavedModel such as zoo/NAME.",
         check=for_tensorflow,
     )
-    flags.DEFINE_integer("runs", 50, "Runs of the final bit and word error rates.", lower_bound=1)
+    flags.DEFINE_integer(
+        "images",
+        None,
+        "Measure on the first so many test images at the end; default: all, or as many as --train_images.",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer(
+        "runs",
+        None,
+        "Runs of the final bit and word error rates; default: 50, or one for every thousand of --train_images.",
+        lower_bound=1,
+    )
     flags.DEFINE_integer("words", 1000, "Words in each of these runs.", lower_bound=1)
     flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image of the final errors.", lower_bound=1)
+    sources.define_classifier_flag()
     flags.DEFINE_bool("export", True, "Export the SavedModel at the end.")
     flags.DEFINE_enum("storage", "float32", export.STORAGES, "Storage of the exported weights.")
 
@@ -107,6 +119,7 @@ def main():
 
     from tfcoded import training
 
+    runs = measurement.runs_after(FLAGS.train_images) if FLAGS.runs is None else FLAGS.runs
     training.run(
         config,
         workdir,
@@ -116,9 +129,10 @@ def main():
         strategy=FLAGS.strategy,
         dtype_policy=FLAGS.dtype_policy,
         initial_weights=FLAGS.initial_weights,
-        plan=measurement.Plan(runs=FLAGS.runs, words=FLAGS.words, draws=FLAGS.draws),
+        plan=measurement.Plan(images=FLAGS.images, runs=runs, words=FLAGS.words, draws=FLAGS.draws),
         storage=FLAGS.storage if FLAGS.export else None,
         zoo_dir=FLAGS.zoo_dir,
+        classifier=FLAGS.classifier,
     )
 
 

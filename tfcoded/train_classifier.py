@@ -3,6 +3,7 @@
     python -m tfcoded.train_classifier --dataset=fashion_mnist --epochs=7 --batch_size=64 --out=zoo/classifier_fashion_mnist
     python -m tfcoded.train_classifier --dataset=mnist --epochs=3 --out=zoo/classifier_mnist
     python -m tfcoded.train_classifier --dataset=cifar10 --epochs=12 --learning_rate=1e-3 --out=zoo/classifier_cifar10
+    python -m tfcoded.train_classifier --dataset=mine.npz --out=classifier  # then --classifier=classifier elsewhere
 
 writes OUT/1 (a SavedModel, see tfcoded/networks/folded_classifier.py), OUT/metrics.json and OUT/README.md.
 The test accuracy is measured on the stored SavedModel. An interrupted training goes on after its last finished epoch,
@@ -17,7 +18,7 @@ from absl import flags
 
 from tfcoded import checksums, cli, path_flags, provenance
 from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow, lock, temporary_folder, writable_folder, write_atomically
+from tfcoded.files import expanded, for_tensorflow, lock, temporary_folder, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
@@ -28,7 +29,10 @@ DATASETS = {
     "mnist": "digits 0 to 9",
     "cifar10": "airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck",
 }
-FILTERS = {"cifar10": (32, 64, 128)}  # of the convolutions, where they are not the paper's two
+FILTERS = (32, 64)  # of the convolutions: the paper's
+COLOUR_FILTERS = (32, 64, 128)
+COLOUR_SIDE = 20  # pixels, the least that three convolutions need
+SIDE = 8  # pixels, the least that two need
 SHIFTS = {"fashion_mnist": 0, "mnist": 1, "cifar10": 2}  # pixels; clothes fill their images, digits lie about
 MIRRORED = ("fashion_mnist", "cifar10")  # a mirrored shoe is a shoe; a mirrored digit is none
 
@@ -40,16 +44,16 @@ Trained on the true images, it measures the semantic accuracy of reconstructions
 
 | | |
 | --- | --- |
-| test accuracy of the stored model | {accuracy:.4f} ± {error:.4f} (10,000 images) |
+| test accuracy of the stored model | {accuracy:.4f} ± {error:.4f} ({images:,} images) |
 | training | {epochs} epochs, seed {seed} |
 | stored numbers | {parameters:,}, float32 |
 
 Network: {convolutions};
-flatten; dense 1024; dropout 0.25; dense 128; dense 10, with no activation between the dense layers. For use,
+flatten; dense 1024; dropout 0.25; dense 128; dense {classes}, with no activation between the dense layers. For use,
 the batch norms are folded into the convolutions and the dense layers into one: the same function in {megabytes:.1f} MB.
 
     classifier = tf.saved_model.load("{out}/1")
-    logits = classifier.classify(images)  # {shape}, uint8, or float32 in [0, 1] -> [N, 10]
+    logits = classifier.classify(images)  # {shape}, uint8, or float32 in [0, 1] -> [N, {classes}]
 
 Signatures: `classify` (uint8; also `serving_default`) and `classify_float`, `images` -> `logits`, any batch
 size.
@@ -59,13 +63,19 @@ Made by
     {command}
 
 on the hardware, with the versions and on the date in metrics.json.
-
+{licence}"""
+LICENCE = """
 Licence of the weights: Apache License 2.0, as this repository (`LICENSE`), as far as the terms of the training data allow.
 """
 
 
 def define_flags():
-    flags.DEFINE_enum("dataset", "fashion_mnist", sorted(DATASETS), "Data set.")
+    flags.DEFINE_string(
+        "dataset",
+        "fashion_mnist",
+        f"Data set: {', '.join(sorted(DATASETS))}, or the path of an .npz file of images with labels, see"
+        " tfcoded/data_files.py.",
+    )
     path_flags.define(
         "out", None, "Folder to write, such as zoo/classifier_mnist.", check=for_tensorflow, required=True
     )
@@ -82,6 +92,11 @@ def define_flags():
 def main():
     if not 0 < FLAGS.learning_rate < math.inf:  # false for NaN too
         raise UserError(f"--learning_rate={FLAGS.learning_rate:g}: expected a positive number")
+    if FLAGS.dataset not in DATASETS and not pathlib.Path(expanded(FLAGS.dataset)).is_file():
+        raise UserError(
+            f"--dataset={FLAGS.dataset}: expected {'|'.join(sorted(DATASETS))}, or the path of an .npz file of images with"
+            " labels"
+        )
     out = writable_folder(FLAGS.out)
     if any(not child.name.startswith(".") for child in out.iterdir()) and not FLAGS.overwrite:
         raise UserError(f"{out} is not empty; give another --out or --overwrite")
@@ -95,6 +110,7 @@ def main():
 
     tf.config.experimental.enable_op_determinism()
     dataset = data.load(FLAGS.dataset, FLAGS.data_dir)
+    require_labels(dataset)
     classifier = train(
         dataset,
         epochs=FLAGS.epochs,
@@ -122,15 +138,17 @@ def main():
 
 def _describe(folder, out, dataset, classifier, folded, accuracy):
     """Writes metrics.json and the card into `folder`, of what will lie in `out`."""
-    name = f"classifier_{FLAGS.dataset}"
+    name, shape = f"classifier_{dataset.name}", dataset.image_shape
+    known = FLAGS.dataset in DATASETS
     content = provenance.record(name, {"accuracy": accuracy}, {}, seed=FLAGS.seed, epochs=FLAGS.epochs)
     parameters = sum(variable.shape.num_elements() for variable in folded.variables)
-    shape = dataset.train_images.shape[1:]
     readme = README.format(
         name=name,
         out=out,
-        dataset=FLAGS.dataset,
-        labels=DATASETS[FLAGS.dataset],
+        dataset=dataset.name,
+        labels=DATASETS[FLAGS.dataset] if known else f"one of {classifier.classes} classes",
+        classes=classifier.classes,
+        images=len(dataset.test_images),
         accuracy=accuracy.value,
         error=accuracy.standard_error,
         epochs=FLAGS.epochs,
@@ -143,9 +161,37 @@ def _describe(folder, out, dataset, classifier, folded, accuracy):
         ),
         shape=f"[N, {', '.join(map(str, shape))}]",
         command=content["command"],
+        licence=LICENCE if known else "",
     )
     write_atomically(folder / "README.md", readme)
     write_atomically(folder / "metrics.json", provenance.to_json(content))
+
+
+def require_labels(dataset):
+    """Refuses a data set that no classifier can be trained on.
+
+    Args:
+      dataset: `tfcoded.data.Dataset`.
+
+    Raises:
+      UserError: if it has no labels, the training images' are not all of 0 to K - 1 with K at least 2, the test images'
+        are others, or the images are too small for the network.
+    """
+    name, train, test = dataset.name, dataset.train_labels, dataset.test_labels
+    if train is None or test is None:
+        raise UserError(
+            f"{name} has no labels of its {'training' if train is None else 'test'} images; expected an .npz file with"
+            " them, such as x_train, y_train, x_test and y_test"
+        )
+    found = sorted(set(train.tolist()))
+    if len(found) < 2 or found != list(range(len(found))):
+        some = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
+        raise UserError(f"the training labels of {name} are {some}; expected 0, 1, ... up to the number of classes minus one")
+    others = sorted(set(test.tolist()) - set(found))
+    if others:
+        raise UserError(f"{name} has test images of the class {others[0]}, of which there is no training image")
+    if min(dataset.image_shape[:2]) < SIDE:
+        raise UserError(f"the images of {name} are smaller than the {SIDE} pixels that the network needs")
 
 
 def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
@@ -163,7 +209,7 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
       `tfcoded.networks.Classifier`.
 
     Raises:
-      UserError: if the file is damaged, or of a training with other settings; if the loss or a weight becomes
+      UserError: if the file is damaged, or of a training with other settings or data; if the loss or a weight becomes
         infinite or NaN.
     """
     import keras
@@ -173,7 +219,8 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
     from tfcoded.data import digest
     from tfcoded.networks.classifier import Classifier
 
-    filters = FILTERS.get(dataset.name, (32, 64))
+    height, width, channels = dataset.image_shape
+    filters = COLOUR_FILTERS if channels == 3 and min(height, width) >= COLOUR_SIDE else FILTERS
     classifier = Classifier(len(set(dataset.train_labels.tolist())), seed=seed, filters=filters)
     steps = epochs * -(-len(dataset.train_images) // batch_size)
     classifier.compile(

@@ -1,5 +1,6 @@
 """A training run from configuration to SavedModel."""
 
+import dataclasses
 import hashlib
 import json
 import pathlib
@@ -54,6 +55,7 @@ def run(
     plan=None,
     storage="float32",
     zoo_dir=None,
+    classifier=None,
 ):
     """Trains `config` in `workdir`, or goes on with it, and writes numbers, pictures and the SavedModel.
 
@@ -61,9 +63,11 @@ def run(
       config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
       workdir: `str` or path; see `tfcoded.workdir` for what is written there.
       seed, data_dir, train_images, strategy, dtype_policy, initial_weights: see `train`.
-      plan: `tfcoded.measurement.Plan` of the final measurement, or `None` for the default one.
+      plan: `tfcoded.measurement.Plan` of the final measurement, or `None` for one as large as the training. Where it has
+        no number of images, at most `train_images` are measured.
       storage: one of `export.STORAGES` for the exported SavedModel, or `None` for no export.
       zoo_dir: folder of the zoo with the classifiers, or `None` for the default.
+      classifier: folder of a classifier of one's own, or `None` for the zoo's of the data set.
 
     Raises:
       UserError: for anything wrong with data, folder or configuration, and if the loss or a weight becomes infinite or NaN.
@@ -77,12 +81,18 @@ def run(
     workdir = for_tensorflow(workdir)
     distribution = hardware.strategy(strategy)  # before anything that starts TensorFlow's devices
     # Mistakes first: an hour of training must not end in one.
-    plan = plan or measurement.Plan()
+    plan = plan or measurement.Plan(runs=measurement.runs_after(train_images))
     config = config.without_published() if initial_weights else config
     kinds.of(config).require(config, plan.metrics)
-    classifier = sources.load_classifier(config.dataset, zoo_dir)
+    classifier = sources.load_classifier(config.dataset, zoo_dir, classifier)
     policy = hardware.dtype_policy(dtype_policy)
-    trained = _train(config, workdir, seed, data_dir, train_images, distribution, policy, initial_weights)
+    dataset = _load(config, workdir, data_dir)
+    if classifier is not None:
+        classifier.require(dataset)
+    images, _ = plan.chosen(dataset)
+    if plan.images is None and train_images is not None:  # a quick try is to end quickly
+        plan = dataclasses.replace(plan, images=min(len(data.first_images(dataset, train_images)), len(images)))
+    trained = _train(config, workdir, seed, data_dir, train_images, distribution, policy, initial_weights, dataset)
     home = trained.home
     if home is not None and home.results(trained.epochs) is None:
         _finish(config, trained, classifier, plan, storage)
@@ -162,10 +172,8 @@ def _train(
 ):
     """As `train`."""
     workdir = for_tensorflow(workdir)
-    if dataset is None:
-        data.require_known(config.dataset)  # before there is a folder: the name may be mistyped
+    dataset = dataset or _load(config, workdir, data_dir)
     writable_folder(workdir)
-    dataset = dataset or data.load(config.dataset, data_dir)
     dataset.require_shape(config.item_shape)
     images = data.first_images(dataset, train_images)
     facts = {
@@ -231,6 +239,13 @@ def _train(
         tested = dataset.test_images if validate else None
         _fit(model, config, images, tested, seed, done, callbacks, checkpoints)
     return Trained(home, dataset, epochs, history, facts, distribution)
+
+
+def _load(config, workdir, data_dir):
+    """The data set, after it is known that the folder of the run can be written to."""
+    data.require_known(config.dataset)  # before there is a folder: the name may be mistyped
+    writable_folder(workdir)
+    return data.load(config.dataset, data_dir)
 
 
 def _side_by_side(histories):

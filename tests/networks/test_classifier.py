@@ -177,8 +177,11 @@ def test_an_interrupted_training_goes_on(monkeypatch, tmp_path, capsys):
     before = path.read_bytes()
     with pytest.raises(UserError, match="another training .epochs: 3 there, 4 here; seed: 1 there, 2 here."):
         train_classifier.train(dataset, **(settings | {"epochs": 4, "seed": 2}), backup=path)
+    exchanged = Dataset("noise", pictures[::-1], labels, pictures, labels)
+    with pytest.raises(UserError, match="another training .images_sha256: [0-9a-f]+ there, [0-9a-f]+ here."):
+        train_classifier.train(exchanged, **settings, backup=path)
     with monkeypatch.context() as patched:
-        patched.setitem(train_classifier.FILTERS, dataset.name, (8, 16))
+        patched.setattr(train_classifier, "FILTERS", (8, 16))
         with pytest.raises(UserError, match="training.npz is damaged .a training of another network.; delete it"):
             train_classifier.train(dataset, **settings, backup=path)
         patched.setattr(np, "load", lambda *arguments, **more: bytearray(1 << 62))
@@ -192,6 +195,41 @@ def test_an_interrupted_training_goes_on(monkeypatch, tmp_path, capsys):
     # Threads may add in another order; other images, dropout or moments differ by the size of a step.
     for there, here in zip(whole, resumed, strict=True):
         np.testing.assert_allclose(here, there, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "train, test, side, words",
+    [
+        (None, [0, 1], 8, "mine has no labels of its training images; expected an .npz file"),
+        ([0, 1, 2], None, 8, "mine has no labels of its test images"),
+        ([1, 2, 3], [1, 2], 8, "training labels of mine are 1, 2, 3; expected 0, 1, ... up to the number of classes minus"),
+        ([0, 0, 0], [0, 0], 8, "training labels of mine are 0; expected"),
+        ([-1, 0, 1], [0, 0], 8, "training labels of mine are -1, 0, 1; expected"),
+        ([0, 1, 0], [0, 5], 8, "mine has test images of the class 5, of which there is no training image"),
+        ([0, 1, 0], [0, 1], 7, "images of mine are smaller than the 8 pixels"),
+        ([0, 1, 0], [0, 1], 8, None),
+    ],
+)
+def test_labels_that_no_classifier_can_learn_are_refused(train, test, side, words):
+    train, test = (None if labels is None else np.array(labels) for labels in (train, test))
+    images = np.zeros([3, side, 9, 1], np.uint8)
+    dataset = Dataset("mine", images, train, images[:2], test)
+    if words is None:
+        train_classifier.require_labels(dataset)
+        return
+    with pytest.raises(UserError) as caught:
+        train_classifier.require_labels(dataset)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("shape, filters", [((8, 9, 1), 2), ((19, 64, 3), 2), ((20, 20, 3), 3), ((64, 64, 1), 2)])
+def test_the_network_fits_the_images(shape, filters):
+    images = np.zeros([4, *shape], np.uint8)
+    labels = np.arange(4) % 2
+    dataset = Dataset("mine", images, labels, images, labels)
+    classifier = train_classifier.train(dataset, epochs=1, batch_size=4, learning_rate=1e-3, seed=0)
+    assert len(classifier.filters) == filters
+    assert classifier.folded(shape).classify(tf.constant(images)).shape == [4, 2]
 
 
 def test_a_training_that_diverges_is_not_kept(tmp_path):

@@ -65,6 +65,10 @@ class Workshop:
                 f"{settings.dataset} has {len(dataset.train_images)} training images: not enough for "
                 f"--train_images={settings.train_images or 'all others'} and --validation_images={held_out}"
             )
+        if settings.eval_images is not None and settings.eval_images > len(dataset.test_images):
+            raise UserError(
+                f"--eval_images={settings.eval_images}, but {settings.dataset} has {len(dataset.test_images)} test images"
+            )
         self.validation_images = dataset.train_images[available:][: settings.eval_images]
         self.test_images = dataset.test_images[: settings.eval_images]
         self._network = None

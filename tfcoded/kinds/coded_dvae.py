@@ -45,6 +45,7 @@ class CodedDVAEKind(Kind):
         "likelihood_batch",
         "generated",
         "inception",
+        "classifier",
     )
     compensated = True
 
