@@ -149,7 +149,7 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
             write_atomically(new / "history.json", json.dumps(history) + "\n")
         _draw(codec, config, dataset.test_images, history, new)
         if bins:
-            pictures.reliability_diagram(bins, new / "reliability.png")
+            pictures.reliability_diagram(bins, new / "reliability.png", config.name)
         card.write(new)
         checksums.forget(shipment.zoo_dir, config.name)  # makes an index if there is none
         checksums.exchange(shipment.zoo_dir, config.name, new, card.FILES)
@@ -229,7 +229,7 @@ def _draw(codec, config, images, history, new):
     kinds.of(config).draw(codec, config, images, new, rows=8, columns=8, seed=0)
     curves = pictures.curves(history)
     if curves:
-        pictures.learning_curves(curves, new / "learning_curves.png")
+        pictures.learning_curves(curves, new / "learning_curves.png", config.name)
 
 
 def _training(workdir, epochs, config):

@@ -56,7 +56,8 @@ def rows(path, count, columns):
     sheet = np.asarray(Image.open(path).convert("L"))
     pitch = pictures.CELL + pictures.GAP
     left = sheet.shape[1] - pictures.MARGIN - columns * pitch + pictures.GAP
-    ys, xs = pictures.MARGIN + pitch * np.arange(count), left + pitch * np.arange(columns)
+    top = pictures.MARGIN + pictures.LINE + pictures.GAP  # the heading
+    ys, xs = top + pitch * np.arange(count), left + pitch * np.arange(columns)
     cells = [sheet[y : y + pictures.CELL, x : x + pictures.CELL] for y in ys for x in xs]
     return np.array(cells).reshape(count, columns, pictures.CELL, pictures.CELL).astype(int)
 

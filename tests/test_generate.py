@@ -39,13 +39,14 @@ def test_sheets_of_a_hierarchical_model(folder, tmp_path):
     names = ["samples.png", "reconstructions.png", "words.png", "m1_fixed.png"]
     assert result.stdout.split() == [f"out/{name}" for name in names]
     width, height = Image.open(tmp_path / "out" / "samples.png").size
-    assert (width, height) == (2 * 16 + 5 * 112 + 4 * 6, 2 * 16 + 4 * 112 + 3 * 6)
+    heading = pictures.LINE + pictures.GAP
+    assert (width, height) == (2 * 16 + 5 * 112 + 4 * 6, 2 * 16 + heading + 4 * 112 + 3 * 6)
     assert Image.open(tmp_path / "out" / "reconstructions.png").size[1] == height  # two pairs of rows
     assert Image.open(tmp_path / "out" / "words.png").size[0] >= 2 * 16 + 4 * 112 + 3 * 6
 
     # The first bits are the top stripes, 6 rows of pixels: equal along each row of the sheet.
     sheet = np.asarray(Image.open(tmp_path / "out" / "m1_fixed.png"))[..., 0]
-    top = 16 + pictures.LINE + pictures.GAP
+    top = 16 + heading
     left = sheet.shape[1] - 16 - 5 * 112 - 4 * 6
     columns = [slice(left + i * 118, left + i * 118 + 112) for i in range(5)]
     first_words = []

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from tfcoded import pictures
-from tfcoded.metrics import calibration
+from tfcoded.metrics import Estimate, calibration
 
 
 def read(path):
@@ -93,22 +93,88 @@ def test_learning_curves_without_metrics(tmp_path):
         pictures.learning_curves({}, tmp_path / "curves.png")
 
 
-def lines(monkeypatch, draw):
-    """title -> label -> (epochs, values) of the figure that `draw` draws."""
+def drawn(monkeypatch, draw):
+    """The figure that `draw` draws."""
     figures = []
     monkeypatch.setattr(pictures, "_save", lambda figure, path: figures.append(figure))
     draw()
+    return figures[0]
+
+
+def lines(monkeypatch, draw):
+    """title -> label -> (epochs, values) of the figure that `draw` draws."""
     return {
         panel.get_title(): {line.get_label(): tuple(map(list, line.get_data())) for line in panel.lines}
-        for panel in figures[0].axes
+        for panel in drawn(monkeypatch, draw).axes
         if panel.get_visible()
     }
+
+
+@pytest.mark.parametrize(
+    "name, title, unit",
+    [
+        ("elbo", "ELBO", "nats per image"),
+        ("vr_iwae", "VR-IWAE bound", "nats per image"),
+        ("kl_m2", "KL divergence of m2", "nats per image"),
+        ("kl_v", "KL divergence of auxiliary latents", "nats per image"),
+        ("rate", "rate", "bits per image"),
+        ("source_vae_rate", "source vae: rate", "bits per image"),
+        ("channel_autoencoder_mse", "channel autoencoder: mean squared error", "per value"),
+        ("something_new", "something new", ""),
+    ],
+)
+def test_learning_curves_say_what_they_are_in_which_unit_and_of_which_model(monkeypatch, name, title, unit):
+    figure = drawn(monkeypatch, lambda: pictures.learning_curves({name: [1.0, 2.0]}, "curves.png", "mine"))
+    (panel,) = figure.axes
+    assert (panel.get_title(), panel.get_ylabel(), figure.get_suptitle()) == (title, unit, "mine")
+
+
+def test_every_metric_of_a_training_has_a_unit():
+    """Of a Coded-DVAE, see `CodedDVAE.metric_names`, and of the systems."""
+    for name in ("iwae", "vr_iwae", "elbo", "reconstruction", "kl", "kl_m1", "mse", "rate", "kl_v"):
+        assert pictures._described(name)[1]
+
+
+def test_models_trained_for_as_many_epochs_are_named_without_them(monkeypatch):
+    history = {"epoch": [1, 2], "val_elbo": [0.0, 1.0]}
+    shown = lines(monkeypatch, lambda: pictures.compared_curves({"a": history, "b": history}, "curves.png"))
+    assert set(shown["ELBO"]) == {"a", "b"}
+    short = {"epoch": [1], "val_elbo": [0.0]}
+    shown = lines(monkeypatch, lambda: pictures.compared_curves({"a": history, "b": short}, "curves.png"))
+    assert set(shown["ELBO"]) == {"a, 2 epochs", "b, 1 epoch"}
+
+
+def test_differences_are_drawn_with_a_line_at_zero(monkeypatch):
+    panels = [
+        pictures.Panel("difference", "x", "y", [pictures.Line("", [1, 2], [0.5, 0.6])], zero=True),
+        pictures.Panel("error", "x", "y", [pictures.Line("a", [1, 2], [0.5, 0.6])]),
+    ]
+    figure = drawn(monkeypatch, lambda: pictures.panels(panels, "figure.png", heading="bars"))
+    first, second = figure.axes
+    assert [0.0, 0.0] in [list(line.get_ydata()) for line in first.lines]
+    assert [0.0, 0.0] not in [list(line.get_ydata()) for line in second.lines]
+    assert first.get_ylim()[0] < 0 and second.get_ylim()[0] > 0.4 and figure.get_suptitle() == "bars"
+
+
+@pytest.mark.parametrize("rates, scale", [([0.5, 0.001], "symlog"), ([0.0, 0.004], "symlog"), ([0.0, 0.3], "linear")])
+def test_small_error_rates_are_drawn_on_a_logarithmic_axis(monkeypatch, rates, scale):
+    names = ("wer", "ber", "wer_images", "psnr", "ssim")
+    rows = [{"parameter": rate, "metrics": dict.fromkeys(names, Estimate(rate, rate / 3))} for rate in rates]
+    arguments = {"noiseless": {}, "parameter": "noise", "capacity": ([0, 0.5], [1, 0]), "limit": (0.2, 0.6)}
+    figure = drawn(monkeypatch, lambda: pictures.transmission_curves(rows, "curves.png", **arguments))
+    (panel,) = (panel for panel in figure.axes if panel.get_title() == "error rate")
+    assert panel.get_yscale() == scale
+    bottom, top = panel.get_ylim()
+    assert bottom < 0 and top >= 1  # 0 and 1 are on it
+    places = panel.transData.transform([(0, rate) for rate in (0, 0.001, 0.01)])[:, 1]
+    if scale == "symlog":  # as far apart as on paper with decades
+        assert np.diff(places).min() > 0.1 * panel.get_window_extent().height
 
 
 def test_curves_begin_with_the_first_recorded_epoch(monkeypatch):
     history = {"epoch": [4, 5], "seconds": [1.0, 1.0], "loss": [3.0, 2.0], "elbo": [-3.0, -2.0], "val_elbo": [-5.0, -4.0]}
     shown = lines(monkeypatch, lambda: pictures.learning_curves(pictures.curves(history), "curves.png"))
-    assert shown == {"elbo": {"training": ([4, 5], [-3.0, -2.0]), "validation": ([4, 5], [-5.0, -4.0])}}
+    assert shown == {"ELBO": {"training images": ([4, 5], [-3.0, -2.0]), "test images": ([4, 5], [-5.0, -4.0])}}
     assert pictures.curves({"epoch": [1], "loss": [3.0]}) == {}
 
 
@@ -116,9 +182,10 @@ def test_compared_curves(monkeypatch):
     histories = {f"model {number}": {"elbo": [0.0, 0.0], "val_elbo": [number, number + 1.0]} for number in range(8)}
     histories["model 2"] |= {"epoch": [7, 8], "val_kl": [1.0, 2.0]}
     shown = lines(monkeypatch, lambda: pictures.compared_curves(histories, "curves.png"))
-    assert set(shown) == {"elbo", "kl"} and shown["kl"] == {"model 2": ([7, 8], [1.0, 2.0])}
-    assert shown["elbo"]["model 3"] == ([1, 2], [3.0, 4.0]) and shown["elbo"]["model 2"] == ([7, 8], [2.0, 3.0])
-    assert len(shown["elbo"]) == 8
+    name, other = "model 2, 8 epochs", "model 3, 2 epochs"
+    assert set(shown) == {"ELBO", "KL divergence"} and shown["KL divergence"] == {name: ([7, 8], [1.0, 2.0])}
+    assert shown["ELBO"][other] == ([1, 2], [3.0, 4.0]) and shown["ELBO"][name] == ([7, 8], [2.0, 3.0])
+    assert len(shown["ELBO"]) == 8
     with pytest.raises(ValueError, match="no metric"):
         pictures.compared_curves({"a": {"elbo": [1.0]}}, "curves.png")
 
@@ -143,13 +210,29 @@ def test_reliability_diagram(tmp_path):
     edges = calibration.bin_edges(confidence)
     calibrated = calibration.reliability(confidence, rng.random(500) < confidence, edges)
     surer = calibration.reliability(confidence, rng.random(500) < confidence - 0.3, edges)
-    pictures.reliability_diagram({"words": calibrated, "bits": surer}, tmp_path / "both.png")
+    pictures.reliability_diagram({"words": calibrated, "bits": surer}, tmp_path / "both.png", "mine")
     found = read(tmp_path / "both.png")
-    assert found.shape[1] == int(2 * 3.4 * 120)
+    assert found.shape[1] == int(2 * 3.8 * 120)
     # The tint between points and diagonal is the gap: there is far more of it in the second panel.
     tint = np.abs(found[..., :3].astype(int) - (242, 207, 180)).sum(axis=-1) < 30
     middle = found.shape[1] // 2
     assert tint[:, middle:].sum() > 3 * tint[:, :middle].sum()
+
+
+def test_reliability_diagrams_say_whose_probability_it_is(monkeypatch):
+    edges = calibration.bin_edges([0.5])
+    bins = dict.fromkeys(("words", "bits", "reconstruction", "other"), calibration.reliability([0.5], [1], edges))
+    figure = drawn(monkeypatch, lambda: pictures.reliability_diagram(bins, "both.png", "mine"))
+    assert figure.get_suptitle() == "mine"
+    above, below = figure.axes[:4], figure.axes[4:]
+    assert [panel.get_xlabel() for panel in below] == [
+        "posterior probability of the likeliest word",
+        "posterior probability of a bit's likelier value",
+        "posterior probability of the likeliest word",
+        "confidence",
+    ]
+    assert above[2].get_ylabel() == "share of words that show the true class"
+    assert above[0].get_title() == "words: calibration error 0.500"
 
 
 def test_reliability_diagram_without_questions(tmp_path):

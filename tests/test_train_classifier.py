@@ -90,13 +90,14 @@ def test_an_entry_is_replaced_whole_and_nothing_is_trained_twice(tmp_path):
 
 
 def test_a_classifier_of_own_labelled_images_measures_their_semantic_accuracy(tmp_path):
-    """As Keras stores images: dark ones of class 0, grey ones of class 1, bright ones of class 2."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(150)[:, np.newaxis] % 3
-    images = (labels[..., np.newaxis] * 90 + rng.integers(0, 40, [150, 28, 28])).astype(np.uint8)
-    arrays = {"x_train": images[:120], "y_train": labels[:120], "x_test": images[120:], "y_test": labels[120:]}
+    """As Keras stores images: noise with nothing in it, with a bright square, with a bright stripe."""
+    labels = np.arange(420)[:, np.newaxis] % 3
+    images = np.random.default_rng(0).integers(0, 128, [420, 28, 28]).astype(np.uint8)
+    images[1::3, 8:20, 8:20] += 100
+    images[2::3, :, 10:14] += 100
+    arrays = {"x_train": images[:390], "y_train": labels[:390], "x_test": images[390:], "y_test": labels[390:]}
     np.savez(tmp_path / "shades.npz", **arrays)
-    arguments = ("--dataset=shades.npz", "--epochs=3", "--batch_size=16", "--out=shades")
+    arguments = ("--dataset=shades.npz", "--epochs=4", "--batch_size=32", "--out=shades")
     done = commands.run("tfcoded.train_classifier", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "shades" / "metrics.json").read_text())

@@ -116,7 +116,7 @@ def main():
     if before:
         content = provenance.merge(before, content, replace=FLAGS.overwrite)
     if bins:
-        pictures.reliability_diagram(bins, picture)
+        pictures.reliability_diagram(bins, picture, config.name)
     write_atomically(out, provenance.to_json(content))
     scratch.unlink(missing_ok=True)
     print(text)

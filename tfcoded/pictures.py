@@ -23,6 +23,23 @@ LINE = 17
 INK = (32, 32, 32)
 PAPER = (255, 255, 255)
 _COLOURS = ("#1f5fa8", "#d9731a", "#3c8d40", "#8c4f9f", "#888888", "#b03030")
+_METRICS = {  # of a history: what they are, and their unit
+    "elbo": ("ELBO", "nats per image"),
+    "iwae": ("IWAE bound", "nats per image"),
+    "vr_iwae": ("VR-IWAE bound", "nats per image"),
+    "bound": ("bound", "nats per image"),
+    "reconstruction": ("reconstruction", "nats per image"),
+    "kl": ("KL divergence", "nats per image"),
+    "kl_v": ("KL divergence of auxiliary latents", "nats per image"),
+    "mse": ("mean squared error", "per value"),
+    "rate": ("rate", "bits per image"),
+}
+_QUESTIONS = {  # of calibration: whose probability is the confidence, and what is right
+    "words": ("posterior probability of the likeliest word", "share of words that were sent"),
+    "bits": ("posterior probability of a bit's likelier value", "share of values that were sent"),
+    "reconstruction": ("posterior probability of the likeliest word", "share of words that show the true class"),
+}
+_RARE = 0.02  # error rates below this are drawn on a logarithmic axis
 
 
 def sheet(images, columns, path, titles=None, *, column_titles=None, row_titles=None, heading=None):
@@ -128,14 +145,15 @@ def curves(history):
     return {"epoch": history["epoch"], **metrics} if metrics else {}
 
 
-def learning_curves(history, path):
-    """Draws each metric over the epochs, the validation curve with the training curve.
+def learning_curves(history, path, heading=None):
+    """Draws each metric over the epochs, of the test images with that of the training images.
 
     Args:
       history: `dict` from a metric's name to its values, one per epoch, as Keras' `History.history`, and from `epoch` to
-        the epochs, which may be missing if they begin with 1; names of validation metrics begin with `val_`. `None` and
-        NaN leave a gap.
+        the epochs, which may be missing if they begin with 1; names of metrics of the test images begin with `val_`.
+        `None` and NaN leave a gap.
       path: `str` or `os.PathLike` of the PNG, written atomically.
+      heading: `str`, such as the model's name, or `None`.
 
     Raises:
       ValueError: if there is no metric.
@@ -143,22 +161,24 @@ def learning_curves(history, path):
     Example:
 
     ```python
-    learning_curves({"elbo": [-310.0, -270.0], "val_elbo": [-280.0, -268.0]}, "learning_curves.png")
+    learning_curves({"elbo": [-310.0, -270.0], "val_elbo": [-280.0, -268.0]}, "learning_curves.png", "coded_8_240")
     ```
     """
     training = {name: values for name, values in history.items() if not name.startswith("val_")}
-    _over_epochs({"training": training, "validation": _validation(history)}, path)
+    _over_epochs({"training images": training, "test images": _validation(history)}, path, heading)
 
 
 def compared_curves(histories, path):
-    """Draws each validation metric over the epochs, with a curve for every model.
+    """Draws each metric of the test images over the epochs, with a curve for every model.
+
+    Where models were trained for different numbers of epochs, the legend says for how many each was.
 
     Args:
       histories: `dict` from a model's name to its history, see `learning_curves`; models need not have all metrics.
       path: `str` or `os.PathLike` of the PNG, written atomically.
 
     Raises:
-      ValueError: if there is no validation metric.
+      ValueError: if there is no metric of test images.
 
     Example:
 
@@ -166,7 +186,17 @@ def compared_curves(histories, path):
     compared_curves({"uncoded_8": {"val_elbo": [-290.1]}, "coded_8_240": {"val_elbo": [-254.5]}}, "curves.png")
     ```
     """
-    _over_epochs({model: _validation(history) for model, history in histories.items()}, path)
+    last = {model: max(_epochs(history), default=0) for model, history in histories.items()}
+    lines = {model: _validation(history) for model, history in histories.items()}
+    if len(set(last.values())) > 1:
+        lines = {f"{model}, {last[model]} epoch{'s'[: last[model] != 1]}": line for model, line in lines.items()}
+    _over_epochs(lines, path, "test images during training")
+
+
+def _epochs(history):
+    """The epochs of a history."""
+    count = max((len(values) for values in history.values()), default=0)
+    return history.get("epoch", range(1, count + 1))
 
 
 def _validation(history):
@@ -175,7 +205,20 @@ def _validation(history):
     return metrics | ({"epoch": history["epoch"]} if "epoch" in history else {})
 
 
-def _over_epochs(lines, path):
+def _described(name):
+    """A metric of a history in words, and its unit."""
+    if name in _METRICS:
+        return _METRICS[name]
+    part, _, last = name.rpartition("_")
+    if part == "kl":  # of a branch
+        return f"KL divergence of {last}", "nats per image"
+    if last in _METRICS:
+        title, unit = _METRICS[last]
+        return f"{part.replace('_', ' ')}: {title}", unit
+    return name.replace("_", " "), ""
+
+
+def _over_epochs(lines, path, heading=None):
     """A panel for each metric, in it a line for each of `lines`, a `dict` from a label to a history."""
     from matplotlib.ticker import MaxNLocator
 
@@ -192,11 +235,13 @@ def _over_epochs(lines, path):
         for (label, history), (style, colour) in zip(lines.items(), itertools.cycle(styles)):
             if name in history:
                 values = np.array([np.nan if value is None else value for value in history[name]], np.float64)
-                epochs = history.get("epoch", range(1, len(values) + 1))
+                epochs = _epochs(history)
                 marker = "o" if len(values) <= 20 else None  # one epoch alone would draw no line
                 panel.plot(epochs, values, style, label=label, color=colour, marker=marker, markersize=3.5)
                 shown.update(epochs)
-        panel.set_title(name.replace("_", " "), fontsize=11)
+        title, unit = _described(name)
+        panel.set_title(title, fontsize=11)
+        panel.set_ylabel(unit)
         panel.set_xlabel("epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         if len(shown) == 1:
@@ -210,11 +255,13 @@ def _over_epochs(lines, path):
         panel.set_visible(False)
     drawn = {line.get_label(): line for panel in panels for line in panel.get_lines()}
     figure.legend(drawn.values(), drawn, frameon=False, fontsize=9, ncols=2 * columns, loc="outside upper left")
+    if heading:
+        figure.suptitle(heading, fontsize=12)
     _save(figure, path)
 
 
-def reliability_diagram(bins, path):
-    """Draws accuracy against confidence, and below it how often each confidence occurs.
+def reliability_diagram(bins, path, heading=None):
+    """Draws how often a model is right against how probable it takes that to be, and how often each probability occurs.
 
     There is one panel per question, its expected calibration error above it. A calibrated model lies on the
     diagonal. Points are at the mean confidence of their bin, bars are one standard deviation; a bin is tinted
@@ -223,6 +270,7 @@ def reliability_diagram(bins, path):
     Args:
       bins: `dict` from the question's name to a `tfcoded.metrics.calibration.Reliability`.
       path: `str` or `os.PathLike` of the PNG, written atomically.
+      heading: `str`, such as the model's name, or `None`.
 
     Raises:
       ValueError: if there is nothing to draw.
@@ -236,14 +284,14 @@ def reliability_diagram(bins, path):
     """
     if not bins:
         raise ValueError("bins hold no question, nothing to draw")
-    figure = _figure(3.4 * len(bins), 4.4)
+    figure = _figure(3.8 * len(bins), 4.7)
     rows = figure.subplots(2, len(bins), sharex=True, squeeze=False, gridspec_kw={"height_ratios": [3, 1]})
     for name, found, panel, histogram in zip(bins, bins.values(), *rows):
         filled = found.count > 0
         share = found.count / found.count.sum()
         x, y = found.confidence[filled], found.accuracy[filled]
         panel.plot(
-            [0, 1], [0, 1], color="#888888", linestyle="--", linewidth=1, label="accuracy = confidence"
+            [0, 1], [0, 1], color="#888888", linestyle="--", linewidth=1, label="as often right as probable"
         )
         panel.vlines(x, x, y, color="#d9731a", alpha=0.35, linewidth=5)
         bars = np.clip([y - found.low[filled], found.high[filled] - y], 0, None)
@@ -251,12 +299,13 @@ def reliability_diagram(bins, path):
             x, y, bars, color="#1f5fa8", fmt="o-", markersize=4, linewidth=1, capsize=2, label="measured"
         )
         error = np.sum(share[filled] * np.abs(y - x))
-        panel.set_title(f"{name.replace('_', ' ')}: ECE {error:.3f}", fontsize=11)
-        panel.set_ylabel("accuracy")
+        confidence, right = _QUESTIONS.get(name, ("confidence", "accuracy"))
+        panel.set_title(f"{name.replace('_', ' ')}: calibration error {error:.3f}", fontsize=11)
+        panel.set_ylabel(right)
         panel.set_ylim(-0.03, 1.03)
         histogram.stairs(share, found.edges, fill=True, color="#1f5fa8", alpha=0.6)
-        histogram.set_ylabel("share")
-        histogram.set_xlabel("confidence")
+        histogram.set_ylabel("frequency")
+        histogram.set_xlabel(confidence)
         histogram.set_xlim(-0.03, 1.03)
         for axes in (panel, histogram):
             axes.grid(alpha=0.3)
@@ -264,13 +313,16 @@ def reliability_diagram(bins, path):
     figure.legend(
         *rows[0][0].get_legend_handles_labels(), frameon=False, fontsize=9, ncols=2, loc="outside upper left"
     )
+    if heading:
+        figure.suptitle(heading, fontsize=12)
     _save(figure, path)
 
 
 def transmission_curves(rows, path, *, noiseless, parameter, capacity, limit, heading=None):
     """Draws what a noisy channel does to words and images, against the channel's noise.
 
-    The dotted line is where the capacity equals the code's rate: beyond it no code of that rate is reliable.
+    The dotted line is where the capacity equals the code's rate: beyond it no code of that rate is reliable. Small error
+    rates are drawn on a logarithmic axis, on which 0 lies below the smallest of them.
 
     Args:
       rows: `dict`s of `parameter`, `capacity` and `metrics`, a `dict` from the name to a
@@ -330,8 +382,16 @@ def transmission_curves(rows, path, *, noiseless, parameter, capacity, limit, he
             if quiet is not None:
                 panel.axhline(quiet.value, color=grey, linestyle="--", linewidth=1, label="without channel")
         panel.set_title(title, fontsize=11)
-    for panel in used[:2]:
-        panel.set_ylim(-0.03, 1.03)
+    first.set_ylim(-0.03, 1.03)
+    rates = [row["metrics"][metric].value for row in rows for metric in panels["error rate"]]
+    rates += [quiet.value for name, quiet in noiseless.items() if name.removesuffix("_noiseless") in panels["error rate"]]
+    smallest = min((rate for rate in rates if rate > 0), default=1)
+    if smallest < _RARE:
+        threshold = 10.0 ** math.floor(math.log10(smallest))
+        used[1].set_yscale("symlog", linthresh=threshold, linscale=0.5)
+        used[1].set_ylim(-0.1 * threshold, 1.5)
+    else:
+        used[1].set_ylim(-0.03, 1.03)
     for panel in used:
         panel.axvline(limit[0], color=grey, linestyle=":", label=f"capacity = rate: {limit[0]:.3g}")
         panel.set_xlabel(parameter)
@@ -371,6 +431,7 @@ class Panel:
       lines: list of at most six `Line`s.
       log_x: `bool`, whether the horizontal axis is logarithmic.
       ticks: numbers on the horizontal axis, or `None` for a choice.
+      zero: `bool`, whether a line marks 0, as it should where differences are drawn.
     """
 
     title: str
@@ -379,10 +440,11 @@ class Panel:
     lines: list
     log_x: bool = False
     ticks: list | None = None
+    zero: bool = False
 
 
 def panels(contents, path, *, heading=None):
-    """Draws panels of curves beside each other, three in a row, with bars of one standard error.
+    """Draws panels of curves beside each other, three in a row (of four two), with bars of one standard error.
 
     Args:
       contents: list of `Panel`s.
@@ -401,11 +463,13 @@ def panels(contents, path, *, heading=None):
     """
     if not contents:
         raise ValueError("no panels, nothing to draw")
-    columns = min(3, len(contents))
+    columns = 2 if len(contents) == 4 else min(3, len(contents))
     rows = math.ceil(len(contents) / columns)
     figure = _figure(4.4 * columns, 3.4 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for content, panel in zip(contents, axes):
+        if content.zero:
+            panel.axhline(0, color="#888888", linestyle="--", linewidth=1)
         for line, colour, marker in zip(content.lines, _COLOURS, "osD^vx", strict=False):
             errors = [error or 0.0 for error in line.errors or [None] * len(line.y)]
             style = {"marker": marker, "markersize": 4, "linewidth": 1.2, "capsize": 2, "color": colour}
@@ -426,7 +490,7 @@ def panels(contents, path, *, heading=None):
     for panel in axes[len(contents) :]:
         panel.set_visible(False)
     if heading:
-        figure.suptitle(heading, fontsize=12)
+        figure.suptitle(heading, fontsize=10)
     _save(figure, path)
 
 

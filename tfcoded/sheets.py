@@ -8,21 +8,22 @@ import numpy as np
 _SAMPLES, _CHOICE, _RECONSTRUCTIONS, _WORDS, _BRANCHES, _BRANCH_IMAGES, _SENT, _ARRIVED, _RECEIVED = range(9)
 
 
-def samples(codec, out, rows, columns, seed):
-    """Writes `out`/samples.png: `rows * columns` images of random words. Returns its path."""
+def samples(codec, name, out, rows, columns, seed):
+    """Writes `out`/samples.png: `rows * columns` images of random words of the model `name`. Returns its path."""
     from tfcoded.pictures import sheet
 
     path = out / "samples.png"
     images = _generated(codec, rows * columns, seed)
-    sheet(images, columns, path)
+    sheet(images, columns, path, heading=f"{name}: images of random words")
     return path
 
 
-def reconstructions(codec, images, out, rows, columns, seed):
+def reconstructions(codec, name, images, out, rows, columns, seed):
     """Writes `out`/reconstructions.png: random images, each above its reconstruction. Returns its path.
 
     Args:
       codec: the model.
+      name: `str`, its name.
       images: `[N, H, W, C]` uint8 or float32 in [0, 1].
       out: `pathlib.Path` of a folder.
       rows: `int`, rows of the sheet; half of them, rounded up, are rows of originals.
@@ -41,7 +42,8 @@ def reconstructions(codec, images, out, rows, columns, seed):
     rows_of = [np.asarray(batch).reshape(pairs, columns, *shape) for batch in (chosen, reconstructed)]
     alternating = np.stack(rows_of, axis=1).reshape(-1, *shape)
     path = out / "reconstructions.png"
-    sheet(alternating, columns, path, row_titles=["original", "reconstruction"] * pairs)
+    heading = f"{name}: test images and their reconstructions"
+    sheet(alternating, columns, path, row_titles=["original", "reconstruction"] * pairs, heading=heading)
     return path
 
 
@@ -62,7 +64,7 @@ def compared_samples(codecs, out, rows, columns, seed):
     drawn = [_generated(codec, rows * columns, seed) for codec in codecs.values()]
     path = out / "samples.png"
     titles = [title if row == 0 else "" for title in codecs for row in range(rows)]
-    sheet(np.concatenate(drawn), columns, path, row_titles=titles)
+    sheet(np.concatenate(drawn), columns, path, row_titles=titles, heading="images of random words")
     return path
 
 
@@ -91,9 +93,13 @@ def compared_reconstructions(codecs, images, out, columns, seed):
         "reconstructions.png": [codec.reconstruct(chosen, smoothing) for codec in codecs.values()],
         "words.png": [codec.decode(codec.encode(chosen)["bits"], smoothing) for codec in codecs.values()],
     }
+    headings = {
+        "reconstructions.png": "test images and their reconstructions, from a sample of the posterior",
+        "words.png": "test images and what their most probable words alone are decoded to",
+    }
     for name, made in rows.items():
         images = np.concatenate([chosen, *(row["images"] for row in made)])
-        sheet(images, len(chosen), out / name, row_titles=["original", *codecs])
+        sheet(images, len(chosen), out / name, row_titles=["original", *codecs], heading=headings[name])
     return [out / name for name in rows]
 
 
@@ -144,17 +150,19 @@ def words(codec, config, images, out, rows, count, seed):
     cells = np.concatenate([chosen.numpy()[:, np.newaxis], decoded], axis=1).reshape(-1, *chosen.shape[1:])
     ranks = ["original", "most probable", *(f"word {rank}" for rank in range(2, count + 1))]
     path = out / "words.png"
-    sheet(cells, count + 1, path, titles, column_titles=ranks)
+    heading = f"{config.name}: test images and their most probable words, decoded"
+    sheet(cells, count + 1, path, titles, column_titles=ranks, heading=heading)
     return path
 
 
-def first_branch_fixed(codec, branches, out, rows, columns, seed):
+def first_branch_fixed(codec, name, branches, out, rows, columns, seed):
     """Writes `out`/m1_fixed.png: in each row one random m1, the other branches random. Returns its path.
 
     Figure 9 of the paper.
 
     Args:
       codec: the model.
+      name: `str`, its name.
       branches: tuple of `int`, information bits of each branch.
       out: `pathlib.Path` of a folder.
       rows: `int`, number of m1; all different as long as there are enough.
@@ -176,15 +184,17 @@ def first_branch_fixed(codec, branches, out, rows, columns, seed):
     images = codec.decode(tf.constant(sent, tf.int32), _seed(seed, _BRANCH_IMAGES))["images"]
     titles = ["m1 = " + "".join(map(str, word)) for word in first.tolist()]
     path = out / "m1_fixed.png"
-    sheet(images, columns, path, row_titles=titles, heading="m1 fixed in each row, the other branches random")
+    heading = f"{name}: m1 fixed in each row, the other branches random"
+    sheet(images, columns, path, row_titles=titles, heading=heading)
     return path
 
 
-def prior_samples(codec, symbols, out, rows, columns, seed):
+def prior_samples(codec, name, symbols, out, rows, columns, seed):
     """Writes `out`/samples.png: what a communication system shows when no band arrives. Returns its path.
 
     Args:
       codec: the system.
+      name: `str`, its name.
       symbols: `int`, n.
       out: `pathlib.Path` of a folder.
       rows, columns: `int`.
@@ -197,11 +207,11 @@ def prior_samples(codec, symbols, out, rows, columns, seed):
     nothing = tf.zeros([rows * columns, symbols])
     images = codec.receive(nothing, tf.constant(0), _seed(seed, _SAMPLES))["images"]
     path = out / "samples.png"
-    sheet(images, columns, path)
+    sheet(images, columns, path, heading=f"{name}: no band received, all drawn from the prior")
     return path
 
 
-def received(codec, images, bands, out, rows, columns, seed):
+def received(codec, name, images, bands, out, rows, columns, seed):
     """Writes `out`/reconstructions.png: random images above what arrives of them. Returns its path.
 
     Figure 7 of the second paper: below a row of originals stands a row for each number of bands received, the lowest
@@ -209,6 +219,7 @@ def received(codec, images, bands, out, rows, columns, seed):
 
     Args:
       codec: the system.
+      name: `str`, its name.
       images: `[N, H, W, C]` uint8 or float32 in [0, 1].
       bands: `int`, T.
       out: `pathlib.Path` of a folder.
@@ -233,9 +244,9 @@ def received(codec, images, bands, out, rows, columns, seed):
     rows_of = [np.asarray(batch).reshape(groups, columns, *shape) for batch in shown]
     titles = [f"{count} of {bands} bands" for count in range(1, bands + 1)] if bands > 1 else ["received"]
     path = out / "reconstructions.png"
-    sheet(
-        np.stack(rows_of, axis=1).reshape(-1, *shape), columns, path, row_titles=["original", *titles] * groups
-    )
+    cells = np.stack(rows_of, axis=1).reshape(-1, *shape)
+    heading = f"{name}: test images, and as they are received"
+    sheet(cells, columns, path, row_titles=["original", *titles] * groups, heading=heading)
     return path
 
 

@@ -325,7 +325,7 @@ def _finish(config, trained, classifier, plan, storage):
     kind, workdir, dataset = kinds.of(config), trained.home.path, trained.dataset
     curves = pictures.curves(trained.history)
     if curves:
-        pictures.learning_curves(curves, workdir / "learning_curves.png")
+        pictures.learning_curves(curves, workdir / "learning_curves.png", config.name)
     model, _ = savedmodel.restored_model(workdir)
     if storage:
         folder = _exported(model, config, workdir, storage, dataset.train_images)
@@ -339,7 +339,7 @@ def _finish(config, trained, classifier, plan, storage):
         codec, config, dataset, classifier, plan, epochs=trained.epochs, training=facts
     )
     if bins:
-        pictures.reliability_diagram(bins, workdir / "reliability.png")
+        pictures.reliability_diagram(bins, workdir / "reliability.png", config.name)
     write_atomically(workdir / "metrics.json", provenance.to_json(content))
     (workdir / _EXPORTED).unlink(missing_ok=True)
     print(text)

@@ -5,6 +5,7 @@ import numpy as np
 from tfcoded import pictures
 from tfcoded.experiments import plan
 from tfcoded.experiments.claims import Claim, compare
+from tfcoded.experiments.joint_separate import bars
 from tfcoded.experiments.quantity import combined, over_seeds
 from tfcoded.experiments.report import Result
 
@@ -27,14 +28,18 @@ def priors(cells, records, settings):
     bands = cells[0].config.channel.bands
     curves = {label: _curves(each, "mse_bands_{}", bands) for label, each in systems.items()}
     gaussian, learned = curves["gaussian"], curves["convdraw"]
-    gaps = {b: [combined(lambda x, y: x - y, *pair) for pair in zip(gaussian[b], learned[b])] for b in gaussian}
+    gaps = _differences(gaussian, learned)
     rows = [
         {"bands": b}
         | {f"{label}_mse": over_seeds(curve[b]) for label, curve in curves.items()}
         | {"gap": over_seeds(gaps[b])}
         for b in range(bands + 1)
     ]
-    columns = (("bands", "B"), *((f"{label}_mse", f"{label} prior, MSE") for label in curves), ("gap", "gap"))
+    columns = (
+        ("bands", "B"),
+        *((f"{label}_mse", f"{label} prior, MSE") for label in curves),
+        ("gap", "gaussian minus convdraw"),
+    )
     fits = {label: _fits(curve, bands) for label, curve in curves.items()}
     claims = [
         *(
@@ -76,13 +81,18 @@ def priors(cells, records, settings):
             ticks=x,
         ),
         pictures.Panel(
-            "Gaussian less convdraw", "bands received", "difference of the MSE", [_line("", rows, "gap")], ticks=x
+            "gaussian minus convdraw prior",
+            "bands received",
+            "difference of the MSE",
+            [_line("", rows, "gap")],
+            ticks=x,
+            zero=True,
         ),
     ]
+    heading = bars(settings)
     title = "Figure 5: error over the bandwidth, by the prior of lost bands"
-    return Result(
-        title, columns, rows, claims, {"figure.png": lambda path: pictures.panels(panels, path)}, remarks, facts
-    )
+    figures = {"figure.png": lambda path: pictures.panels(panels, path, heading=heading)}
+    return Result(title, columns, rows, claims, figures, remarks, facts)
 
 
 def decoders(cells, records, settings):
@@ -96,16 +106,20 @@ def decoders(cells, records, settings):
     name = NAMES[metric]
     curves = {label: _curves(each, metric + "_bands_{}", bands) for label, each in systems.items()}
     errors = {label: _curves(each, "mse_bands_{}", bands) for label, each in systems.items()}
+    gaps = {metric: _differences(curves["ALV"], curves["plain"]), "mse": _differences(errors["ALV"], errors["plain"])}
     rows = [
         {"bands": b}
         | {f"{label}_{metric}": over_seeds(curve[b]) for label, curve in curves.items()}
         | {f"{label}_mse": over_seeds(curve[b]) for label, curve in errors.items()}
+        | {f"{key}_gap": over_seeds(gap[b]) for key, gap in gaps.items()}
         for b in range(bands + 1)
     ]
     columns = (
         ("bands", "B"),
         *((f"{label}_{metric}", f"{label} {name}") for label in curves),
+        (f"{metric}_gap", f"ALV minus plain, {name}"),
         *((f"{label}_mse", f"{label} MSE") for label in errors),
+        ("mse_gap", "ALV minus plain, MSE"),
     )
     claims = [
         *(
@@ -133,18 +147,27 @@ def decoders(cells, records, settings):
         remarks.append("A FID of fewer images is larger: compare only with those of as many.")
     x = range(bands + 1)
     panels = [
-        pictures.Panel(
-            "distance", "bands received", name, [_line(label, rows, f"{label}_{metric}") for label in curves], ticks=x
-        ),
-        pictures.Panel(
-            "error", "bands received", "MSE", [_line(label, rows, f"{label}_mse") for label in errors], ticks=x
-        ),
+        panel
+        for key, title, label in ((metric, "distance", name), ("mse", "error", "MSE"))
+        for panel in (
+            pictures.Panel(
+                title, "bands received", label, [_line(system, rows, f"{system}_{key}") for system in curves], ticks=x
+            ),
+            pictures.Panel(
+                f"{title}, ALV minus plain",
+                "bands received",
+                f"difference of the {label}",
+                [_line("", rows, f"{key}_gap")],
+                ticks=x,
+                zero=True,
+            ),
+        )
     ]
+    heading = bars(settings)
     title = f"Figure 6: {name} over the bandwidth, by the decoder"
     facts = {"betas_chosen": betas, "originals": floor}
-    return Result(
-        title, columns, rows, claims, {"figure.png": lambda path: pictures.panels(panels, path)}, remarks, facts
-    )
+    figures = {"figure.png": lambda path: pictures.panels(panels, path, heading=heading)}
+    return Result(title, columns, rows, claims, figures, remarks, facts)
 
 
 def chosen_systems(cells, records):
@@ -195,6 +218,11 @@ def _fits(curve, bands):
 
 def _curves(records, pattern, bands):
     return {b: [record.metrics[pattern.format(b)] for record in records] for b in range(bands + 1)}
+
+
+def _differences(curve, other):
+    """`curve - other` at every number of bands, of each seed."""
+    return {b: [combined(lambda x, y: x - y, *pair) for pair in zip(curve[b], other[b], strict=True)] for b in curve}
 
 
 def _beta_remark(betas):

@@ -48,8 +48,7 @@ def at_best_beta(cells, records, settings):
         better = nothing.validation["mse"] < validation
         rivals[snr] = sent_nothing if better else chosen["separate", snr]
         row |= {"nothing_mse": over_seeds(sent_nothing[:1]), "rival": plan.NothingSent.label if better else "separate"}
-        pairs = zip(chosen["joint", snr], rivals[snr])
-        gaps[snr] = [combined(lambda joint, separate: 1 - joint / separate, *pair) for pair in pairs]
+        gaps[snr] = _relative_gaps(chosen["joint", snr], rivals[snr])
         rows.append(row | {"relative_gap": over_seeds(gaps[snr])})
     columns = (
         ("snr", "SNR"),
@@ -81,9 +80,16 @@ def at_best_beta(cells, records, settings):
     panels = [
         pictures.Panel("test error at the best beta", "SNR", "MSE", lines, log_x=True, ticks=ticks),
         pictures.Panel(
-            "relative gap", "SNR", _GAP, [_line("", rows, "relative_gap")], log_x=True, ticks=ticks
+            "relative gap, joint better above 0",
+            "SNR",
+            _GAP,
+            [_line("", rows, "relative_gap")],
+            log_x=True,
+            ticks=ticks,
+            zero=True,
         ),
     ]
+    heading = f"{bars(settings)}; {plan.NothingSent.label}: over images"
     title = "Figure 4: error of joint and separate systems over the signal-to-noise ratio"
     remarks = ["beta is the one with the smallest validation error, averaged over seeds, of each system and SNR."]
     remarks.append(
@@ -91,7 +97,8 @@ def at_best_beta(cells, records, settings):
         " validation images than the separate one."
     )
     remarks += _of_the_grid(plan.betas_of(cells)) + _at_the_edge(rows, plan.betas_of(cells))
-    return Result(title, columns, rows, claims, {"figure.png": lambda path: pictures.panels(panels, path)}, remarks)
+    figures = {"figure.png": lambda path: pictures.panels(panels, path, heading=heading)}
+    return Result(title, columns, rows, claims, figures, remarks)
 
 
 def at_every_beta(cells, records, settings):
@@ -107,12 +114,15 @@ def at_every_beta(cells, records, settings):
                 row[f"{system}_mse"] = over_seeds([record.metrics["mse"] for record in each])
                 row[f"{system}_validation_mse"] = float(np.mean([record.validation["mse"] for record in each]))
                 row[f"{system}_rate"] = over_seeds([record.metrics["rate"] for record in each])
-            rows.append(row | {"nothing_mse": over_seeds([nothing.metrics["mse"]])})
+            both = ([record.metrics["mse"] for record in found[system, snr, beta]] for system in SYSTEMS)
+            row["nothing_mse"] = over_seeds([nothing.metrics["mse"]])
+            rows.append(row | {"relative_gap": over_seeds(_relative_gaps(*both))})
     columns = (
         ("snr", "SNR"),
         ("beta", "beta"),
         *((f"{system}_mse", f"{system} MSE") for system in SYSTEMS),
         ("nothing_mse", f"{plan.NothingSent.label}, MSE"),
+        ("relative_gap", "1 - joint / separate"),
         *((f"{system}_validation_mse", f"{system} validation MSE") for system in SYSTEMS),
         *((f"{system}_rate", f"{system} rate, bits per image") for system in SYSTEMS),
     )
@@ -122,29 +132,54 @@ def at_every_beta(cells, records, settings):
         ]
         for system in SYSTEMS
     }
+    at_snr = {f"SNR {snr:g}": [row for row in rows if row["snr"] == snr] for snr in settings.snrs}
     panels = [
         pictures.Panel(
-            f"SNR {snr:g}",
+            name,
             "beta",
             "MSE",
             [
-                _line(label, [row for row in rows if row["snr"] == snr], key, "beta")
+                _line(label, some, key, "beta")
                 for label, key in (*((s, f"{s}_mse") for s in SYSTEMS), (plan.NothingSent.label, "nothing_mse"))
             ],
             log_x=True,
         )
-        for snr in settings.snrs
+        for name, some in at_snr.items()
     ]
+    gaps = [_line(name, some, "relative_gap", "beta") for name, some in at_snr.items()]
+    panels += [
+        pictures.Panel(
+            "relative gap, joint better above 0",
+            "beta",
+            "1 - joint / separate",
+            gaps[start : start + 6],
+            log_x=True,
+            zero=True,
+        )
+        for start in range(0, len(gaps), 6)
+    ]
+    heading = f"{bars(settings)}; {plan.NothingSent.label}: over images"
     names = [f"{snr:g}" for snr in settings.snrs], [f"{beta:.3g}" for beta in betas]
     figures = {
         "figure.png": lambda path: pictures.heat_maps(
             maps, path, rows=names[0], columns=names[1], labels=("SNR", "beta")
         ),
-        "lines.png": lambda path: pictures.panels(panels, path),
+        "lines.png": lambda path: pictures.panels(panels, path, heading=heading),
     }
     title = "Figure 8: error of joint and separate systems at every beta"
     claims = [_sensitivity(found, betas, settings), _sensitivity(found, betas, settings, nothing.metrics["mse"])]
     return Result(title, columns, rows, claims, figures, [_NOTHING, *_worse_than_nothing(rows), *_of_the_grid(betas)])
+
+
+def bars(settings):
+    """What the bars of a figure show, `str`.
+
+    Args:
+      settings: `tfcoded.experiments.plan.Settings`.
+    """
+    seeds = len(settings.seeds)
+    over, one = (f"{seeds} seeds", "seed") if seeds > 1 else ("images", "image")
+    return f"bars: one standard error over {over}; gaps and differences are taken {one} by {one}"
 
 
 def best_beta(records):
@@ -164,6 +199,11 @@ def _by_place(cells, records):
         if cell.runs:
             found.setdefault((cell.label, cell.snr, cell.beta), []).append(records[cell.name])
     return found, records[plan.NothingSent.name]
+
+
+def _relative_gaps(joint, separate):
+    """`1 - joint / separate` of each seed."""
+    return [combined(lambda a, b: 1 - a / b, *pair) for pair in zip(joint, separate, strict=True)]
 
 
 def _ends(snrs, gaps):

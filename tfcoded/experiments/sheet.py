@@ -40,7 +40,8 @@ def received(cells, shop, settings):
     sheet = np.concatenate(drawn)
 
     def draw(path):
-        pictures.sheet(sheet, len(originals), path, row_titles=titles)
+        heading = f"{title}; B of {bands} bands arrive, the others are drawn from the prior"
+        pictures.sheet(sheet, len(originals), path, row_titles=titles, heading=heading)
 
     title = f"Figure 7: the first {len(originals)} test images as they are received"
     shown = f"seed {cells[0].seed}, one draw of the encoder, the channel and what is filled in, the same at every B"

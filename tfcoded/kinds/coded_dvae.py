@@ -169,14 +169,14 @@ class CodedDVAEKind(Kind):
         """See `Kind.draw`."""
         from tfcoded import sheets
 
-        written = [sheets.samples(codec, out, rows, columns, seed)]
+        written = [sheets.samples(codec, config.name, out, rows, columns, seed)]
         if reconstructions:
-            written.append(sheets.reconstructions(codec, images, out, rows, columns, seed))
+            written.append(sheets.reconstructions(codec, config.name, images, out, rows, columns, seed))
         if reconstructions and words is not None:
             written.append(sheets.words(codec, config, images, out, rows, words, seed))
         branches = config.code.information_bits
         if len(branches) > 1:
-            written.append(sheets.first_branch_fixed(codec, branches, out, rows, columns, seed))
+            written.append(sheets.first_branch_fixed(codec, config.name, branches, out, rows, columns, seed))
         return written
 
     def golden_inputs(self, codec, config, images, seed):

@@ -62,9 +62,10 @@ class CommunicationSystemKind(Kind):
             return []
         bands, written = config.channel.bands, []
         if bands > 1:  # else no symbol is ever drawn from the prior
-            written.append(sheets.prior_samples(codec, config.channel.symbols, out, rows, columns, seed))
+            symbols = config.channel.symbols
+            written.append(sheets.prior_samples(codec, config.name, symbols, out, rows, columns, seed))
         if reconstructions:
-            written.append(sheets.received(codec, images, bands, out, rows, columns, seed))
+            written.append(sheets.received(codec, config.name, images, bands, out, rows, columns, seed))
         return written
 
     def golden_inputs(self, codec, config, images, seed):
