@@ -125,8 +125,8 @@ def lines(monkeypatch, draw):
 )
 def test_learning_curves_say_what_they_are_in_which_unit_and_of_which_model(monkeypatch, name, title, unit):
     figure = drawn(monkeypatch, lambda: pictures.learning_curves({name: [1.0, 2.0]}, "curves.png", "mine"))
-    (panel,) = figure.axes
-    assert (panel.get_title(), panel.get_ylabel(), figure.get_suptitle()) == (title, unit, "mine")
+    (panel,), (legend,) = figure.axes, figure.legends
+    assert (panel.get_title(), panel.get_ylabel(), legend.get_title().get_text()) == (title, unit, "mine")
 
 
 def test_every_metric_of_a_training_has_a_unit():
@@ -174,7 +174,7 @@ def test_small_error_rates_are_drawn_on_a_logarithmic_axis(monkeypatch, rates, s
 def test_curves_begin_with_the_first_recorded_epoch(monkeypatch):
     history = {"epoch": [4, 5], "seconds": [1.0, 1.0], "loss": [3.0, 2.0], "elbo": [-3.0, -2.0], "val_elbo": [-5.0, -4.0]}
     shown = lines(monkeypatch, lambda: pictures.learning_curves(pictures.curves(history), "curves.png"))
-    assert shown == {"ELBO": {"training images": ([4, 5], [-3.0, -2.0]), "test images": ([4, 5], [-5.0, -4.0])}}
+    assert shown == {"ELBO": {"training data": ([4, 5], [-3.0, -2.0]), "test data": ([4, 5], [-5.0, -4.0])}}
     assert pictures.curves({"epoch": [1], "loss": [3.0]}) == {}
 
 
@@ -223,7 +223,7 @@ def test_reliability_diagrams_say_whose_probability_it_is(monkeypatch):
     edges = calibration.bin_edges([0.5])
     bins = dict.fromkeys(("words", "bits", "reconstruction", "other"), calibration.reliability([0.5], [1], edges))
     figure = drawn(monkeypatch, lambda: pictures.reliability_diagram(bins, "both.png", "mine"))
-    assert figure.get_suptitle() == "mine"
+    assert figure.legends[0].get_title().get_text() == "mine"
     above, below = figure.axes[:4], figure.axes[4:]
     assert [panel.get_xlabel() for panel in below] == [
         "posterior probability of the likeliest word",
@@ -231,7 +231,7 @@ def test_reliability_diagrams_say_whose_probability_it_is(monkeypatch):
         "posterior probability of the likeliest word",
         "confidence",
     ]
-    assert above[2].get_ylabel() == "share of words that show the true class"
+    assert above[2].get_ylabel() == "share that show the true class"
     assert above[0].get_title() == "words: calibration error 0.500"
 
 

@@ -29,9 +29,9 @@ def load(path):
     """Loads a `Dataset` from a `.npy` or `.npz` file or from a folder of images.
 
     * `.npy`: one array of images. `.npz`: arrays `train` and `test`, or `train_images` and `test_images`, with
-      `train_labels` and `test_labels` if there are any; or `x_train`, `y_train`, `x_test`, `y_test`, as Keras names them;
-      or a single array of images of any name. Images are `[N, H, W]` or `[N, H, W, C]`, C = 1 or 3, either uint8, or
-      floating point within [0, 1], which is multiplied by 255 and rounded. Anything else is refused, because its scale
+      `train_labels` and `test_labels` if there are any; or `x_train`, `y_train`, `x_test`, `y_test`, as in
+      Keras; or a single array of images of any name. Images are `[N, H, W]` or `[N, H, W, C]`, C = 1 or 3, either
+      uint8, or floating point within [0, 1], which is multiplied by 255 and rounded. Anything else is refused, because its scale
       would be a guess. Labels are integers `[N]` or `[N, 1]`.
     * folder: png, jpg, jpeg and bmp files, also in sub-folders, in the order of their paths; all of one size.
       If all of them are grey the images have one channel, otherwise three. Sub-folders called train, val or test (or

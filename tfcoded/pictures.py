@@ -37,7 +37,7 @@ _METRICS = {  # of a history: what they are, and their unit
 _QUESTIONS = {  # of calibration: whose probability is the confidence, and what is right
     "words": ("posterior probability of the likeliest word", "share of words that were sent"),
     "bits": ("posterior probability of a bit's likelier value", "share of values that were sent"),
-    "reconstruction": ("posterior probability of the likeliest word", "share of words that show the true class"),
+    "reconstruction": ("posterior probability of the likeliest word", "share that show the true class"),
 }
 _RARE = 0.02  # error rates below this are drawn on a logarithmic axis
 
@@ -149,8 +149,8 @@ def learning_curves(history, path, heading=None):
     """Draws each metric over the epochs, of the test images with that of the training images.
 
     Args:
-      history: `dict` from a metric's name to its values, one per epoch, as Keras' `History.history`, and from `epoch` to
-        the epochs, which may be missing if they begin with 1; names of metrics of the test images begin with `val_`.
+      history: `dict` from a metric's name to its values, one per epoch, as Keras' `History.history`, and from `epoch`
+        to the epochs, which may be missing if they begin with 1; names of metrics of the test images begin with `val_`.
         `None` and NaN leave a gap.
       path: `str` or `os.PathLike` of the PNG, written atomically.
       heading: `str`, such as the model's name, or `None`.
@@ -165,7 +165,7 @@ def learning_curves(history, path, heading=None):
     ```
     """
     training = {name: values for name, values in history.items() if not name.startswith("val_")}
-    _over_epochs({"training images": training, "test images": _validation(history)}, path, heading)
+    _over_epochs({"training data": training, "test data": _validation(history)}, path, heading)
 
 
 def compared_curves(histories, path):
@@ -254,9 +254,7 @@ def _over_epochs(lines, path, heading=None):
     for panel in panels[len(names) :]:
         panel.set_visible(False)
     drawn = {line.get_label(): line for panel in panels for line in panel.get_lines()}
-    figure.legend(drawn.values(), drawn, frameon=False, fontsize=9, ncols=2 * columns, loc="outside upper left")
-    if heading:
-        figure.suptitle(heading, fontsize=12)
+    _legend(figure, drawn.values(), drawn, 2 * columns, heading)
     _save(figure, path)
 
 
@@ -310,19 +308,15 @@ def reliability_diagram(bins, path, heading=None):
         for axes in (panel, histogram):
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(
-        *rows[0][0].get_legend_handles_labels(), frameon=False, fontsize=9, ncols=2, loc="outside upper left"
-    )
-    if heading:
-        figure.suptitle(heading, fontsize=12)
+    _legend(figure, *rows[0][0].get_legend_handles_labels(), 2, heading)
     _save(figure, path)
 
 
 def transmission_curves(rows, path, *, noiseless, parameter, capacity, limit, heading=None):
     """Draws what a noisy channel does to words and images, against the channel's noise.
 
-    The dotted line is where the capacity equals the code's rate: beyond it no code of that rate is reliable. Small error
-    rates are drawn on a logarithmic axis, on which 0 lies below the smallest of them.
+    The dotted line is where the capacity equals the code's rate: beyond it no code of that rate is reliable. Small
+    error rates are drawn on a logarithmic axis, on which 0 lies below the smallest of them.
 
     Args:
       rows: `dict`s of `parameter`, `capacity` and `metrics`, a `dict` from the name to a
@@ -384,7 +378,8 @@ def transmission_curves(rows, path, *, noiseless, parameter, capacity, limit, he
         panel.set_title(title, fontsize=11)
     first.set_ylim(-0.03, 1.03)
     rates = [row["metrics"][metric].value for row in rows for metric in panels["error rate"]]
-    rates += [quiet.value for name, quiet in noiseless.items() if name.removesuffix("_noiseless") in panels["error rate"]]
+    quiet = [f"{metric}_noiseless" for metric in panels["error rate"]]
+    rates += [noiseless[name].value for name in quiet if name in noiseless]
     smallest = min((rate for rate in rates if rate > 0), default=1)
     if smallest < _RARE:
         threshold = 10.0 ** math.floor(math.log10(smallest))
@@ -539,6 +534,21 @@ def heat_maps(maps, path, *, rows, columns, labels, heading=None):
     if heading:
         figure.suptitle(heading, fontsize=12)
     _save(figure, path)
+
+
+def _legend(figure, lines, labels, columns, heading):
+    """A legend above all panels, under the heading if there is one; a title of the figure would lie on it."""
+    legend = figure.legend(
+        lines,
+        labels,
+        frameon=False,
+        fontsize=9,
+        ncols=columns,
+        loc="outside upper left",
+        title=heading,
+        alignment="left",
+    )
+    legend.get_title().set_fontsize(12)
 
 
 def _figure(width, height):

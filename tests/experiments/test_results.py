@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from measured import record
 
+from tfcoded import pictures
 from tfcoded.experiments import bandwidths, joint_separate, plan, report
 from tfcoded.experiments.claims import HELD, NOT_HELD, UNDECIDED
+from tfcoded.experiments.quantity import combined
 from tfcoded.experiments.running import EXPERIMENTS
 
 SETTINGS = plan.Settings(seeds=(0, 1, 2), betas=(0.1, 1.0, 10.0), train_images=45_000)
@@ -180,6 +182,36 @@ def test_figure_6():
     assert [claim.status for claim in result.claims] == [HELD] * 3
     assert "FD-classifier" in result.title and "not the FID" in " ".join(result.remarks)
     assert result.facts["originals"] == pytest.approx(0.1, rel=0.01)
+    for row in result.rows:
+        assert row["fd_classifier_gap"][0] == pytest.approx(-2, abs=0.1) and row["mse_gap"][0] == pytest.approx(0, abs=1e-3)
+
+
+def test_differences_are_paired_and_drawn_with_a_line_at_zero(monkeypatch):
+    """All seeds of both priors err in one direction, so that the difference is better known than either."""
+    drawn = {}
+    monkeypatch.setattr(pictures, "panels", lambda contents, path, heading: drawn.update({heading: contents}))
+    settings = dataclasses.replace(SETTINGS, betas=())
+    cells, found = bandwidth_limited(plan.PRIORS, curves(0.001), settings)
+    for cell in cells:
+        change = 1 + 0.1 * cell.seed
+        moved = {name: combined(lambda value, change=change: value * change, q) for name, q in found[cell.name].metrics.items()}
+        found[cell.name] = dataclasses.replace(found[cell.name], metrics=moved)
+    bandwidths.priors(cells, found, settings).figures["figure.png"]("figure.png")
+    ((heading, (errors, difference)),) = drawn.items()
+    assert heading == "bars: one standard error over 3 seeds; gaps and differences are taken seed by seed"
+    assert (errors.zero, difference.zero) == (False, True) and difference.title == "gaussian minus convdraw prior"
+    (line,) = difference.lines
+    assert max(line.errors) < 0.3 * min(max(line.errors) for line in errors.lines)
+
+    drawn.clear()
+    cells, found = joint_and_separate()
+    result = joint_separate.at_every_beta(cells, found, SETTINGS)
+    for row in result.rows:
+        assert row["relative_gap"][0] == pytest.approx(1 - row["joint_mse"][0] / row["separate_mse"][0], abs=1e-2)
+    result.figures["lines.png"]("lines.png")
+    (contents,) = drawn.values()
+    assert [panel.zero for panel in contents] == [False] * len(SETTINGS.snrs) + [True]
+    assert len(contents[-1].lines) == len(SETTINGS.snrs)
 
 
 def test_line_fit():
