@@ -70,7 +70,7 @@ class Plan:
             raise UserError(f"metrics is the text {self.metrics!r}; expected several, such as ({self.metrics!r},)")
         for name, least in _LEAST.items():
             number = getattr(self, name)
-            if number is None and name == "images":
+            if number is None and getattr(Plan, name) is None:
                 continue
             if isinstance(number, bool) or not isinstance(number, int) or number < least:
                 raise UserError(f"{name} is {number!r}; expected an integer of at least {least}")
