@@ -72,7 +72,9 @@ def test_no_two_seeds_are_the_same_by_being_cut_off():
     np.testing.assert_array_equal(seeds.derive(np.int64([3, -4]), 1), seeds.derive([3, -4], 1))
 
 
-@pytest.mark.parametrize("seed", [2**61, -(2**62), 2**100, (2**40, 1), np.int64([1, -(2**31) - 1]), np.uint32([2**31, 0])])
+@pytest.mark.parametrize(
+    "seed", [2**61, -(2**62), 2**100, (2**40, 1), np.int64([1, -(2**31) - 1]), np.uint32([2**31, 0])]
+)
 def test_seeds_out_of_range_are_refused(seed):
     with pytest.raises(ValueError, match="seed must be"):
         seeds.derive(seed, 1)

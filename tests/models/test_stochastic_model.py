@@ -113,3 +113,34 @@ def test_replicas_draw_by_themselves_and_are_clipped_together():
     bands, noise = found["tested"]
     assert 0 < bands <= 24 / 32 and noise < 0.01
     assert found["power"] == pytest.approx(0.01)  # one step of a moving average, the same on both
+
+
+EMPTY = f"""
+import sys
+sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
+""" + """
+import numpy as np, tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+from tfcoded import data, hardware, models
+from tiny_systems import images, joint
+
+with hardware.strategy("mirrored").scope():
+    model = joint("resnet", clip_norm=1.0, beta=0.1)
+    model.compile(models.AdamL2(1e-3, l2=0.0), jit_compile=False)
+before = [weight.numpy() for weight in model.trainable_weights]
+# Two batches, of which the second leaves a replica without images.
+trained = model.fit(data.training_pipeline(images(3), 2, seed=0), verbose=0).history
+tested = model.evaluate(data.test_pipeline(images(3), 2), verbose=0)
+assert model._trackers[0].count.numpy() == 3
+assert np.all(np.isfinite([*tested, *(value for values in trained.values() for value in values)]))
+after = [weight.numpy() for weight in model.trainable_weights]
+assert all(np.all(np.isfinite(weight)) for weight in after) and any(np.any(a != b) for a, b in zip(after, before))
+print("trained and tested")
+"""
+
+
+def test_a_replica_may_be_left_without_images():
+    """TensorFlow's convolutions on CPUs give an empty batch a wrong shape, see `tfcoded.networks.any_rows`."""
+    done = commands.run_code(EMPTY)
+    assert done.stdout.strip() == "trained and tested", done.stderr[-3000:]

@@ -53,8 +53,8 @@ def word_scores(logits, words):
       words: array `[N, D]` of 0 and 1.
 
     Returns:
-      `[..., N]`, same dtype: finite or -inf, at least one of them finite. Where one comes near the limits of the dtype the
-      largest is subtracted from all.
+      `[..., N]`, same dtype: finite or -inf, at least one of them finite. Where one comes near the limits of the
+      dtype the largest is subtracted from all.
     """
 
     table = tf.constant(words, tf.uint8)

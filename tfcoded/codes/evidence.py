@@ -18,8 +18,8 @@ def add_up(logits, add, terms):
 
     Returns:
       `finite`, `scale` and `certain`: the sum of the finite logits is `scale * finite`, which may overflow where
-      `finite` does not; `certain`, tf.float32, is the number of infinite ones for a one minus that for a zero, without a
-      gradient. `scale` is a power of two, so that nothing else is rounded.
+      `finite` does not; `certain`, tf.float32, is the number of infinite ones for a one minus that for a zero, without
+      a gradient. `scale` is a power of two, so that nothing else is rounded.
     """
     infinite = tf.math.is_inf(logits)
     scale = 2.0 ** math.ceil(math.log2(terms))

@@ -22,7 +22,8 @@ class Scalar(tfp.distributions.Distribution):
             return []
         message = f"Argument `{name}` must be positive and finite."
         parameter = tf.convert_to_tensor(parameter)
+        largest = tf.constant(parameter.dtype.max, parameter.dtype)
         return [
             tf.debugging.assert_positive(parameter, message=message),
-            tf.debugging.assert_less_equal(parameter, tf.constant(parameter.dtype.max, parameter.dtype), message=message),
+            tf.debugging.assert_less_equal(parameter, largest, message=message),
         ]

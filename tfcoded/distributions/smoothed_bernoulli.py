@@ -146,7 +146,7 @@ class SmoothedBernoulli(Scalar):
         return unit_interval_assertions(value) if self.validate_args else []
 
     def _logits_and_beta(self):
-        """Logits of the whole batch shape, and the constant beta, of which 1e-14 is the smallest that makes a difference."""
+        """Logits of the whole batch shape, and the constant beta, below 1e-14 that (both are uniform to rounding)."""
         beta = tf.maximum(tf.stop_gradient(tf.convert_to_tensor(self._beta)), 1e-14)
         logits = tf.convert_to_tensor(self._logits)
         if beta.shape.rank != 0:

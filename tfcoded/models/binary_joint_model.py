@@ -132,8 +132,9 @@ class BinaryJointModel(System):
 
     def arguments(self):
         """See `StochasticModel.arguments`."""
-        own = ("encoder", "channel", "decoder", "samples", "posterior_temperature", "prior_temperature", "observation_std")
-        return super().arguments() | {name: getattr(self, name) for name in own}
+        parts = ("encoder", "channel", "decoder")
+        numbers = ("samples", "posterior_temperature", "prior_temperature", "observation_std")
+        return super().arguments() | {name: getattr(self, name) for name in parts + numbers}
 
     def build(self, input_shape=None):
         """Creates the weights; their shapes do not depend on the input."""

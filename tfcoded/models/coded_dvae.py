@@ -13,7 +13,8 @@ from tfcoded.models.stochastic_model import StochasticModel
 from tfcoded.networks import Decoder, Encoder
 
 # What a saved model names; codes by themselves know nothing of Keras.
-for _part in (codes.Uncoded, codes.Repetition, codes.Hierarchical, codes.RandomCode, Elbo, ImportanceWeighted, LeaveOneOut):
+_CODES = (codes.Uncoded, codes.Repetition, codes.Hierarchical, codes.RandomCode)
+for _part in (*_CODES, Elbo, ImportanceWeighted, LeaveOneOut):
     keras.saving.register_keras_serializable("tfcoded")(_part)
 
 
