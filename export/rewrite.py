@@ -3,8 +3,8 @@
     python -m export.rewrite                        # all of the zoo
     python -m export.rewrite coded_8_240 classifier_mnist --zoo_dir=models
 
-Every stored number stays what it is, bit by bit, and so does what was measured of a model; metrics.json, the card and
-the index learn the new size. A model of which an output in golden.npz would change is left as it is, and named.
+Every stored number stays what it is, bit by bit, and so does what was measured of a model; metrics.json, the card,
+the table and the index learn the new size. A model of which an output in golden.npz would change is left as it is, and named.
 """
 
 import json
@@ -14,6 +14,7 @@ import tempfile
 
 from absl import flags
 
+from export import shipping
 from tfcoded import checksums, cli, path_flags, zoo
 from tfcoded.errors import UserError
 from tfcoded.files import for_tensorflow
@@ -35,9 +36,11 @@ def define_flags():
 
 def main(*names):
     zoo_dir = zoo.directory(FLAGS.zoo_dir)
+    shipping.table_path(zoo_dir)  # may be refused, and is better refused before anything is written
     for name in names or [name for name in zoo.trained(zoo_dir) if (zoo_dir / name).is_dir()]:
         before, after = rewrite(name, zoo_dir)
         print(f"{name}  {before / 1e6:.2f} MB, now {after / 1e6:.2f} MB", flush=True)
+    print(shipping.write_table(zoo_dir))
 
 
 main.positional = math.inf

@@ -1,7 +1,9 @@
 """SavedModels written again: other graphs around the same stored numbers."""
 
 import hashlib
+import json
 
+import commands
 import numpy as np
 import pytest
 import small_models
@@ -106,3 +108,16 @@ def test_a_model_with_other_outputs_is_left_as_it_is(tmp_path):
         other = tmp_path / "other"
         export_saved_model(small_systems.build(settings, seed=1), settings, other)
         rewrite._require_same_numbers(tmp_path / "erasing" / "1", other / "1")
+
+
+def test_command(tmp_path):
+    entry(tmp_path, "erasing", "float32")
+    record = tmp_path / "erasing" / "metrics_train.json"
+    record.write_text(json.dumps({"metrics": {"mse": 0.5}, "bytes": 1}))
+    done = commands.run("export.rewrite", f"--zoo_dir={tmp_path}")
+    assert done.returncode == 0 and "erasing  " in done.stdout, done.stderr[-2000:]
+    size = sum(path.stat().st_size for path in (tmp_path / "erasing" / "1").rglob("*") if path.is_file())
+    assert json.loads(record.read_text()) == {"metrics": {"mse": 0.5}, "bytes": size}
+    assert "| `erasing` |" in (tmp_path / "README.md").read_text()
+    done = commands.run("export.rewrite", "absent", f"--zoo_dir={tmp_path}")
+    assert done.returncode == 2 and "error: the zoo has no weights for 'absent'" in done.stderr
