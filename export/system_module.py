@@ -8,7 +8,6 @@ from export.module import signature
 from export.system_inference import inference_copy
 from tfcoded import inputs
 from tfcoded.config import to_yaml
-from tfcoded.networks.any_rows import any_rows
 
 # Of binary channels, by their kind. A half stands for a bit that was erased, and stays erased if it is sent again.
 _SYMBOLS = {"binary_symmetric": (0, 1), "binary_erasure": (0, 0.5, 1)}
@@ -157,8 +156,8 @@ class SystemModule(tf.Module):
         named["serving_default"] = named["communicate"]
         return named
 
-    def _run(self, method, rows, *rest):
-        return any_rows(lambda rows: self._untracked.inference(method, rows, *rest), rows)
+    def _run(self, method, *arguments):
+        return self._untracked.inference(method, *arguments)
 
     @property
     def _model(self):
