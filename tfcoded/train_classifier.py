@@ -18,7 +18,7 @@ from absl import flags
 
 from tfcoded import checksums, cli, path_flags, provenance
 from tfcoded.errors import UserError
-from tfcoded.files import expanded, for_tensorflow, lock, temporary_folder, writable_folder, write_atomically
+from tfcoded.files import for_tensorflow, lock, temporary_folder, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
@@ -70,7 +70,7 @@ Licence of the weights: Apache License 2.0, as this repository (`LICENSE`), as f
 
 
 def define_flags():
-    flags.DEFINE_string(
+    path_flags.define(
         "dataset",
         "fashion_mnist",
         f"Data set: {', '.join(sorted(DATASETS))}, or the path of an .npz file of images with labels, see"
@@ -92,7 +92,7 @@ def define_flags():
 def main():
     if not 0 < FLAGS.learning_rate < math.inf:  # false for NaN too
         raise UserError(f"--learning_rate={FLAGS.learning_rate:g}: expected a positive number")
-    if FLAGS.dataset not in DATASETS and not pathlib.Path(expanded(FLAGS.dataset)).is_file():
+    if FLAGS.dataset not in DATASETS and not pathlib.Path(FLAGS.dataset).is_file():
         raise UserError(
             f"--dataset={FLAGS.dataset}: expected {'|'.join(sorted(DATASETS))}, or the path of an .npz file of images with"
             " labels"
