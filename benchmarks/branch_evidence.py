@@ -11,9 +11,10 @@ This measures both: the same images and noise, the same metrics as `tfcoded.eval
 from absl import flags
 
 from benchmarks import restored
-from tfcoded import cli, path_flags
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded import cli
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 _METRICS = ("psnr", "ssim", "accuracy")
@@ -67,7 +68,9 @@ def main():
     if config.code.kind != "hierarchical":
         raise UserError(f"--model {FLAGS.model} has no hierarchical code, whose branches could know of each other")
 
-    from tfcoded import data, provenance, sources
+    from tfcoded import data
+    from tfcoded.runs import provenance
+    from tfcoded.zoo import sources
     from tfcoded.metrics import estimate, protocol
 
     dataset = data.load(config.dataset, FLAGS.data_dir)

@@ -17,7 +17,7 @@ from absl import flags
 
 from tfcoded import cli, zoo
 from tfcoded import config as configuration
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -76,7 +76,7 @@ def main():
     if FLAGS.size not in ("base", "small", "smoke"):
         raise UserError(f"--size={FLAGS.size}: expected base, small or smoke")
 
-    from tfcoded import provenance
+    from tfcoded.runs import provenance
 
     print(f"{provenance.hardware()}, networks of size {FLAGS.size}, batch {FLAGS.batch_size}")
     bands = zoo.config("bwlc_prior_gaussian").channel.bands

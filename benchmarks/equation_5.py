@@ -15,9 +15,11 @@ from unittest import mock
 
 from absl import flags
 
-from tfcoded import cli, hardware, kinds, path_flags, train, zoo
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded import cli, families as kinds, train, zoo
+from tfcoded.training import hardware
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 _COLUMNS = ("reconstruction", "kl", "val_reconstruction", "val_kl")
@@ -53,7 +55,8 @@ def printed_quantile(logits, rho, beta):
 
 
 def main():
-    from tfcoded import training, workdir
+    from tfcoded.training import loop as training
+    from tfcoded.runs import workdir
 
     config = train.chosen_config(FLAGS)
     if kinds.of(config).name != "coded_dvae":

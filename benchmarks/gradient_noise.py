@@ -13,9 +13,10 @@ along the mean gradient, taking all weights of a part together.
 from absl import flags
 
 from benchmarks import restored
-from tfcoded import cli, path_flags
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded import cli
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 
@@ -86,7 +87,9 @@ def main():
     import numpy as np
     import tensorflow as tf
 
-    from tfcoded import data, progress, provenance
+    from tfcoded import data
+    from tfcoded.utils import progress
+    from tfcoded.runs import provenance
 
     size = config.training.batch_size
     images = data.load(config.dataset, FLAGS.data_dir).train_images

@@ -16,8 +16,9 @@ import sys
 
 from absl import flags
 
-from tfcoded import cli, hardware, kinds, zoo
-from tfcoded.errors import UserError
+from tfcoded import cli, families as kinds, zoo
+from tfcoded.training import hardware
+from tfcoded.utils.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -79,7 +80,7 @@ def main():
         print(json.dumps(measure(FLAGS.one, FLAGS.dtype_policy, FLAGS.steps)))
         return
 
-    from tfcoded import provenance
+    from tfcoded.runs import provenance
 
     print(f"{provenance.hardware()}, batch {configs[0].training.batch_size}")
     first = None

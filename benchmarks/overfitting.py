@@ -12,8 +12,9 @@ the logarithm of the epoch as it did from epoch 40 on. Means to compare the mode
 import math
 import statistics
 
-from tfcoded import cli, workdir, zoo
-from tfcoded.measurement import published_on
+from tfcoded import cli, zoo
+from tfcoded.runs import workdir
+from tfcoded.evaluation.measurement import published_on
 
 _FIRST, _HALF = 40, 2  # the epoch from which on growth is measured, and how many beside it are averaged
 _HEADINGS = (

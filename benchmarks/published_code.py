@@ -16,9 +16,10 @@ from unittest import mock
 from absl import flags
 
 from benchmarks import restored
-from tfcoded import cli, path_flags
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded import cli
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 _CAP = 1 - 1e-6
@@ -242,7 +243,8 @@ def main():
 
     import torch
 
-    from tfcoded import data, provenance
+    from tfcoded import data
+    from tfcoded.runs import provenance
 
     images = data.load(config.dataset, FLAGS.data_dir).train_images[: FLAGS.images]
     loss, gradient, rho = here(model, images)

@@ -13,9 +13,10 @@ import pathlib
 from absl import flags
 
 from benchmarks import published_code
-from tfcoded import cli, path_flags
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow, writable_folder
+from tfcoded import cli
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow, writable_folder
 
 FLAGS = flags.FLAGS
 
@@ -39,8 +40,9 @@ def main():
 
     import torch
 
-    from export.savedmodel import export_saved_model
-    from tfcoded import data, progress
+    from tfcoded.zoo.saving import export_saved_model
+    from tfcoded import data
+    from tfcoded.utils import progress
 
     settings = config.training
     images = data.first_images(data.load(config.dataset, FLAGS.data_dir), FLAGS.train_images)

@@ -1,6 +1,6 @@
 """Coded-DVAEs that were saved, as models with weights again."""
 
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 
 
 def coded_dvae(path):
@@ -15,14 +15,14 @@ def coded_dvae(path):
     Raises:
       UserError: if there is no SavedModel, or one of something else.
     """
-    from tfcoded import identity, sources
+    from tfcoded.zoo import identity, sources
 
     folder = sources.find_saved_model(path)
     if folder is None:
         raise UserError(f"--model {path} holds no SavedModel")
 
-    from export import savedmodel
-    from tfcoded import kinds, models, zoo
+    from tfcoded.zoo import saving as savedmodel
+    from tfcoded import families as kinds, models, zoo
 
     codec = zoo.load_saved_model(folder)
     config = zoo.with_own_facts(identity.configuration_of(codec, folder))

@@ -14,8 +14,8 @@ import time
 from absl import flags
 
 from export import STORAGES
-from tfcoded import cli, kinds, zoo
-from tfcoded.errors import UserError
+from tfcoded import cli, families as kinds, zoo
+from tfcoded.utils.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -35,8 +35,8 @@ def main():
     import numpy as np
     import tensorflow as tf
 
-    from export.savedmodel import export_saved_model
-    from tfcoded import provenance
+    from tfcoded.zoo.saving import export_saved_model
+    from tfcoded.runs import provenance
     from tfcoded.models import CodedDVAE
 
     model = CodedDVAE.from_configuration(config)

@@ -11,9 +11,10 @@ same rates as `tfcoded.evaluate --metrics=errors`.
 from absl import flags
 
 from benchmarks import restored
-from tfcoded import cli, path_flags
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded import cli
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 _RATES = ("ber", "wer", "ber_map", "wer_map")
@@ -79,7 +80,7 @@ def main():
 
     import tensorflow as tf
 
-    from tfcoded import provenance
+    from tfcoded.runs import provenance
     from tfcoded.metrics import protocol
 
     decoder = tf.function(model.decode, reduce_retracing=True)

@@ -13,8 +13,9 @@ import time
 
 from absl import flags
 
-from tfcoded import cli, hardware, zoo
-from tfcoded.errors import UserError
+from tfcoded import cli, zoo
+from tfcoded.training import hardware
+from tfcoded.utils.errors import UserError
 
 FLAGS = flags.FLAGS
 
@@ -90,7 +91,7 @@ def main():
     import tensorflow as tf
 
     from benchmarks import stock_keras
-    from tfcoded import provenance
+    from tfcoded.runs import provenance
     from tfcoded.models import AdamL2, CodedDVAE
 
     config = zoo.config(FLAGS.model)

@@ -10,9 +10,9 @@ def storages_of(config):
     """The storages that a model can be exported in, a tuple of `str`.
 
     Args:
-      config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig` of the model.
+      config: `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig` of the model.
     """
-    from tfcoded import kinds
+    from tfcoded import families as kinds
 
     return tuple(name for name in STORAGES if name != "compensated" or kinds.of(config).compensated)
 
@@ -23,7 +23,7 @@ def require(storage, config):
     Raises:
       UserError: naming those that it can.
     """
-    from tfcoded.errors import UserError
+    from tfcoded.utils.errors import UserError
 
     possible = storages_of(config)
     if storage not in possible:

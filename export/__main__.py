@@ -13,9 +13,10 @@ import shlex
 from absl import flags
 
 from export import STORAGES, require
-from tfcoded import cli, path_flags, zoo
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded import cli, zoo
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 
@@ -50,8 +51,8 @@ def main():
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is a file; expected a folder")
 
-    from export.savedmodel import export_saved_model, restored_entry, restored_model
-    from tfcoded import data, kinds
+    from tfcoded.zoo.saving import export_saved_model, restored_entry, restored_model
+    from tfcoded import data, families as kinds
 
     model, config = restored_model(FLAGS.workdir) if FLAGS.workdir else restored_entry(FLAGS.model, FLAGS.zoo_dir)
     require(FLAGS.storage, config)

@@ -9,9 +9,11 @@ import pathlib
 
 from export import card_of_coded_dvae, card_of_system
 from tfcoded import config as configuration
-from tfcoded import data_names, kinds, tables, zoo
-from tfcoded.files import write_atomically
-from tfcoded.measurement import published_on, qualified, remarks
+from tfcoded.config import datasets as data_names
+from tfcoded import families as kinds, zoo
+from tfcoded.evaluation import tables
+from tfcoded.utils.files import write_atomically
+from tfcoded.evaluation.measurement import published_on, qualified, remarks
 
 PICTURES = {
     "reconstructions.png": "Test images, each above its reconstruction.",
@@ -45,7 +47,7 @@ _CELEBA = (
     " research only."
 )
 _DATA |= {name: _CELEBA for name in data_names.SHAPES if name.startswith("celeba")}
-_DATA["synthetic"] = "Drawn by `tfcoded.data_drawn`, of a known law."
+_DATA["synthetic"] = "Drawn by `tfcoded.data.synthetic`, of a known law."
 
 _TEXTS = {"coded_dvae": card_of_coded_dvae, "communication_system": card_of_system}  # by kind
 

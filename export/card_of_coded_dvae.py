@@ -1,7 +1,7 @@
 """What a card says of a Coded-DVAE, see `export.card`."""
 
-from tfcoded import tables
-from tfcoded.measurement import published_on
+from tfcoded.evaluation import tables
+from tfcoded.evaluation.measurement import published_on
 
 CAPTIONS = {}
 _LABELS = {

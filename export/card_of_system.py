@@ -2,8 +2,8 @@
 
 import math
 
-from tfcoded import tables
-from tfcoded.kinds.communication_system import channel_text
+from tfcoded.evaluation import tables
+from tfcoded.families.communication import channel_text
 
 CAPTIONS = {
     "reconstructions.png": "Test images, and below them what arrives of them.",

@@ -28,9 +28,10 @@ import time
 from absl import flags
 
 from export import STORAGES, zoo_queue
-from tfcoded import cli, path_flags, zoo
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow, writable_folder
+from tfcoded import cli, zoo
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow, writable_folder
 
 FLAGS = flags.FLAGS
 

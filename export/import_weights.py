@@ -14,10 +14,11 @@ import shlex
 
 from absl import flags
 
-from tfcoded import cli, path_flags
+from tfcoded import cli
+from tfcoded.utils import path_flags
 from tfcoded import config as configuration
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 
@@ -40,7 +41,7 @@ def main():
         raise UserError(f"--weights {source} does not exist; expected a folder of parts, or a checkpoint.npz")
     workdir = pathlib.Path(FLAGS.workdir or f"runs/{config.name}")
 
-    from export.imported_run import write_workdir
+    from export.pjrt.imported_run import write_workdir
 
     epochs, exact = write_workdir(manifest_file, config, source, workdir)
     print(f"{workdir}  {epochs} of {config.training.epochs} epochs")

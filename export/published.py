@@ -20,9 +20,10 @@ import shlex
 
 from absl import flags
 
-from tfcoded import cli, kinds, path_flags, zoo
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded import cli, families as kinds, zoo
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 _CLASSIFIERS = (f"{zoo.CLASSIFIER}fashion_mnist", f"{zoo.CLASSIFIER}mnist")
@@ -46,7 +47,8 @@ def main():
     if not checkpoint.is_file():
         raise UserError(f"--checkpoint {checkpoint} is not a file; expected a *.pt of the published code")
 
-    from export import published_weights, savedmodel
+    from export import published_weights
+    from tfcoded.zoo import saving as savedmodel
     from tfcoded import models
 
     state = published_weights.read(checkpoint)

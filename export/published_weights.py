@@ -12,8 +12,8 @@ import zipfile
 
 import numpy as np
 
-from tfcoded import torch_archive
-from tfcoded.errors import UserError
+from tfcoded.metrics.frechet import torch_archive
+from tfcoded.utils.errors import UserError
 from tfcoded.networks import Encoder
 from tfcoded.networks.classifier import Classifier
 

@@ -15,9 +15,11 @@ import tempfile
 from absl import flags
 
 from export import shipping
-from tfcoded import checksums, cli, path_flags, zoo
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded.zoo import checksums
+from tfcoded import cli, zoo
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 
@@ -59,8 +61,10 @@ def rewrite(name, zoo_dir):
     Raises:
       UserError: if the entry has no weights, its files are not those of the index, or an output would change.
     """
-    from export import card, savedmodel
-    from tfcoded import golden, provenance
+    from export import card
+    from tfcoded.zoo import saving as savedmodel
+    from tfcoded.zoo import golden
+    from tfcoded.runs import provenance
 
     folder = zoo.trained_path(name, zoo_dir)
     if folder.parent.parent != zoo_dir:
@@ -88,9 +92,10 @@ def rewrite(name, zoo_dir):
 
 def _module(name, loaded, folder):
     """What is to be saved with the weights of a loaded SavedModel, and its configuration or `None`."""
-    from export import savedmodel
-    from export.weights import Weights
-    from tfcoded import identity, models
+    from tfcoded.zoo import saving as savedmodel
+    from tfcoded.codec.weights import Weights
+    from tfcoded.zoo import identity
+    from tfcoded import models
     from tfcoded.networks.folded_classifier import FoldedClassifier
 
     if name.startswith(zoo.CLASSIFIER):

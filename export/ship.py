@@ -19,9 +19,13 @@ import dataclasses
 from absl import flags
 
 from export import STORAGES, require, shipping
-from tfcoded import cli, inception_weights, kinds, measurement, path_flags, sources, zoo
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded import cli, families as kinds, zoo
+from tfcoded.metrics.frechet import inception_weights
+from tfcoded.evaluation import measurement
+from tfcoded.utils import path_flags
+from tfcoded.zoo import sources
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 

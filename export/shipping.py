@@ -5,11 +5,12 @@ import json
 import pathlib
 import shutil
 
-from tfcoded import checksums, listing, zoo
+from tfcoded.zoo import checksums, listing
+from tfcoded import zoo
 from tfcoded import config as configuration
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow, temporary_folder, write_atomically
-from tfcoded.workdir import differences, first_epochs, read_history, read_run
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow, temporary_folder, write_atomically
+from tfcoded.runs.workdir import differences, first_epochs, read_history, read_run
 
 VERSION = "1"
 _PREFIX = ".shipping-"
@@ -96,7 +97,7 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
       shipment: a `Shipment`.
       dataset: its `tfcoded.data.Dataset`.
       classifier: function from images to logits, or `None`.
-      plan: `tfcoded.measurement.Plan` of the test images.
+      plan: `tfcoded.evaluation.measurement.Plan` of the test images.
       storage: one of `export.STORAGES`.
       train_plan: a plan of the training images, for `metrics_train.json`, or `None`.
 
@@ -109,8 +110,11 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
     import tensorflow as tf
 
     from export import card
-    from export.savedmodel import export_saved_model, restored_model
-    from tfcoded import golden, measurement, pictures, provenance, sources
+    from tfcoded.zoo.saving import export_saved_model, restored_model
+    from tfcoded.zoo import golden, sources
+    from tfcoded.evaluation import measurement
+    from tfcoded import pictures
+    from tfcoded.runs import provenance
 
     workdir, config = shipment.workdir, shipment.config
     dataset.require_shape(config.item_shape)
@@ -224,7 +228,7 @@ def _carry(shipment, new):
 
 def _draw(codec, config, images, history, new):
     """Draws what the model makes of images and of nothing, and how it was trained, into the folder `new`."""
-    from tfcoded import kinds, pictures
+    from tfcoded import families as kinds, pictures
 
     kinds.of(config).draw(codec, config, images, new, rows=8, columns=8, seed=0)
     curves = pictures.curves(history)

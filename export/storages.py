@@ -15,9 +15,10 @@ import pathlib
 from absl import flags
 
 from export import STORAGES, require, storages_of
-from tfcoded import cli, path_flags
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow, writable_folder, write_atomically
+from tfcoded import cli
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
@@ -59,8 +60,10 @@ def main():
             raise UserError(f"--out {out} exists; give another, or --overwrite to replace a file")
         writable_folder(out.parent)
 
-    from export.savedmodel import restored_model
-    from tfcoded import data, kinds, provenance, sources
+    from tfcoded.zoo.saving import restored_model
+    from tfcoded import data, families as kinds
+    from tfcoded.runs import provenance
+    from tfcoded.zoo import sources
 
     epochs = sources.checkpoint_epochs(workdir)  # before the measurement: a training may go on meanwhile
     model, config = restored_model(workdir)
@@ -164,8 +167,9 @@ def _measured(storage, model, config, dataset, classifier):
 
     import tensorflow as tf
 
-    from export.savedmodel import export_saved_model
-    from tfcoded import kinds, measurement
+    from tfcoded.zoo.saving import export_saved_model
+    from tfcoded import families as kinds
+    from tfcoded.evaluation import measurement
 
     images = dataset.test_images[: FLAGS.images]
     labels = None if dataset.test_labels is None else dataset.test_labels[: FLAGS.images]

@@ -13,9 +13,10 @@ import types
 
 from absl import flags
 
-from tfcoded import cli, kinds, path_flags, train
-from tfcoded.errors import UserError
-from tfcoded.files import writable_folder
+from tfcoded import cli, families as kinds, train
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import writable_folder
 
 FLAGS = flags.FLAGS
 
@@ -66,7 +67,7 @@ def main():
     if existing and not FLAGS.overwrite:
         raise UserError(f"{out} already holds programs of {', '.join(existing)}; give another --out or --overwrite")
 
-    from export import program_writer
+    from export.pjrt import program_writer
 
     images = program_writer.ImageFiles(out, FLAGS.data_dir, FLAGS.archives, FLAGS.images_mb)
     for config in configs:

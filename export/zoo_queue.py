@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from tfcoded import config as configuration
 from tfcoded import zoo
-from tfcoded.errors import UserError
-from tfcoded.progress import clock
-from tfcoded.workdir import first_epochs, read_history
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.progress import clock
+from tfcoded.runs.workdir import first_epochs, read_history
 
 FILE = "queue.yaml"
 _CLAIM = ".claim"

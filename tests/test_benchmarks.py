@@ -12,7 +12,9 @@ import tiny_networks
 from benchmarks import overfitting
 from benchmarks.equation_5 import printed_quantile
 from benchmarks.published_code import differences, here
-from tfcoded import codes, models, training, workdir
+from tfcoded import codes, models
+from tfcoded.training import loop as training
+from tfcoded.runs import workdir
 from tfcoded.distributions import SmoothedBernoulli
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tfcoded import pictures
-from tfcoded.callbacks import EpochRecord, StopUnlessFinite
-from tfcoded.errors import UserError
+from tfcoded.training.callbacks import EpochRecord, StopUnlessFinite
+from tfcoded.utils.errors import UserError
 
 
 class Home:

@@ -6,8 +6,8 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tfcoded.checkpoints import Checkpoints, latest_epoch, restore_weights
-from tfcoded.errors import UserError
+from tfcoded.runs.checkpoints import Checkpoints, latest_epoch, restore_weights
+from tfcoded.utils.errors import UserError
 
 
 def model(*names):

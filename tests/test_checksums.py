@@ -2,8 +2,8 @@ import subprocess
 
 import pytest
 
-from tfcoded import checksums
-from tfcoded.errors import UserError
+from tfcoded.zoo import checksums
+from tfcoded.utils.errors import UserError
 
 
 @pytest.fixture(name="root")

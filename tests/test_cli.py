@@ -9,7 +9,7 @@ import commands
 import pytest
 import tensorflow as tf
 
-from tfcoded import errors
+from tfcoded.utils import errors
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

@@ -8,7 +8,7 @@ import pytest
 
 from tfcoded import config
 from tfcoded.config import Code, Config, ConfigError, Network, Objective, Training
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 
 TEXT = """
 name: coded_10_300

@@ -17,7 +17,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from tfcoded import celeba, data, data_drawn, data_names, data_prepared, errors
+from tfcoded.data import celeba, prepared as data_prepared, synthetic as data_drawn
+from tfcoded import data
+from tfcoded.config import datasets as data_names
+from tfcoded.utils import errors
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 _ARCHIVES = _ROOT / "data" / "fashion_mnist"

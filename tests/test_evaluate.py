@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcoded import data, measurement, provenance, zoo
-from tfcoded.errors import UserError
-from tfcoded.metrics import Estimate, log_likelihood
+from tfcoded import data, zoo
+from tfcoded.evaluation import measurement
+from tfcoded.runs import provenance
+from tfcoded.utils.errors import UserError
+from tfcoded.metrics import Estimate
+from tfcoded.metrics.likelihood import log_likelihood
 
 
 def run(*arguments, cwd, zoo_dir=None):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tfcoded import fid
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from tfcoded.errors import UserError
-from tfcoded.files import lock, temporary_folder, write_atomically
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import lock, temporary_folder, write_atomically
 
 WAITING = """
 import signal, sys
@@ -59,7 +59,7 @@ def test_a_temporary_folder_that_was_taken_for_a_left_one(tmp_path, monkeypatch)
         return lock(folder)
 
     kept = []
-    monkeypatch.setattr("tfcoded.files.lock", overtaken)
+    monkeypatch.setattr("tfcoded.utils.files.lock", overtaken)
     with temporary_folder(tmp_path, ".making-") as folder:
         assert folder.is_dir() and folder not in taken
         with pytest.raises(UserError):

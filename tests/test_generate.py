@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfcoded import codes, config, pictures, sheets
+from tfcoded import codes, config, pictures
+from tfcoded.pictures import sheets
 from tfcoded.codes.codebook import all_words
 
 

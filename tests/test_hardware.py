@@ -11,9 +11,9 @@ import commands
 import pytest
 import tensorflow as tf
 
-from tfcoded import hardware
-from tfcoded.cluster import Cluster
-from tfcoded.errors import UserError
+from tfcoded.training import hardware
+from tfcoded.training.cluster import Cluster
+from tfcoded.utils.errors import UserError
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch_archives
 
-from tfcoded import inception_weights
-from tfcoded.errors import UserError
+from tfcoded.metrics.frechet import inception_weights
+from tfcoded.utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -9,8 +9,9 @@ import sys
 import keras
 import pytest
 
-from tfcoded import keras_settings, models, zoo
-from tfcoded.errors import UserError
+from tfcoded.utils import keras_settings
+from tfcoded import models, zoo
+from tfcoded.utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import tfcoded
 from tfcoded import zoo
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

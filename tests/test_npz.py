@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfcoded import npz
+from tfcoded.utils import npz
 
 ARRAYS = {"kernel": np.arange(600.0).reshape(20, 30), "name": np.array("a"), "none": np.zeros([0, 3], np.uint8)}
 

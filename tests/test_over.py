@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfcoded import over, pictures
+from tfcoded.evaluation import noisy_channel as over
+from tfcoded import pictures
 from tfcoded.channels import binary_symmetric_capacity
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 from tfcoded.metrics import Estimate
 
 

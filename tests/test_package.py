@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import tfcoded
-from tfcoded import checksums
+from tfcoded.zoo import checksums
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONFIGURATIONS = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("zoo/*/config.yaml")}
@@ -201,7 +201,7 @@ def test_source_distribution(source, tmp_path):
         lines = archive.extractfile(index).read().decode().splitlines()
     assert [line.split()[1] for line in lines] == ["classifier_mnist/1/saved_model.pb"]
     assert len(checksums.read(source / "zoo")) == 2  # the index that is packaged is a copy
-    assert {"LICENSE", "setup.py", "setup.cfg", "constraints.txt", "tfcoded/config.py"} <= names
+    assert {"LICENSE", "setup.py", "setup.cfg", "constraints.txt", "tfcoded/config/loading.py"} <= names
     assert {name for name in names if name.endswith("/config.yaml")} == CONFIGURATIONS
     assert "zoo/classifier_mnist/1/saved_model.pb" in names
     assert "zoo/coded_10_300/1/saved_model.pb" not in names

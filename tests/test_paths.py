@@ -12,16 +12,17 @@ import pytest
 import tensorflow as tf
 import tiny_networks
 
-from tfcoded import cache, data, zoo
-from tfcoded.checkpoints import Checkpoints, restore_weights
-from tfcoded.errors import UserError
-from tfcoded.files import expanded, for_tensorflow, write_atomically
+from tfcoded.utils import cache
+from tfcoded import data, zoo
+from tfcoded.runs.checkpoints import Checkpoints, restore_weights
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import expanded, for_tensorflow, write_atomically
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-# Flags of text that are no paths. Any other is to be defined by `tfcoded.path_flags`.
+# Flags of text that are no paths. Any other is to be defined by `tfcoded.utils.path_flags`.
 NO_PATHS = {"betas", "metrics", "model", "one", "over", "override", "seeds", "size", "snrs", "storages"}
-NO_PATHS_THERE = {("tfcoded/zoo.py", "dataset"), ("benchmarks/objectives.py", "models")}
+NO_PATHS_THERE = {("tfcoded/zoo/store.py", "dataset"), ("benchmarks/objectives.py", "models")}
 
 PATTERNS = ["seed[1]", "seed*", "seed?", "seed\\1"]
 

@@ -156,5 +156,5 @@ def test_a_file_that_hides_a_package_is_named(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (2, "", hidden)
     # What is imported later, by a command that may not need it at all.
     prepare = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
-    done, _ = run("from export.savedmodel import load_workdir", prepare=prepare)
+    done, _ = run("from tfcoded.zoo.saving import load_workdir", prepare=prepare)
     assert done.returncode == 2 and done.stderr.endswith(hidden)

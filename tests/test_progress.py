@@ -2,8 +2,8 @@ import io
 
 import pytest
 
-from tfcoded import progress as module
-from tfcoded.progress import progress
+from tfcoded.utils import progress as module
+from tfcoded.utils.progress import progress
 
 
 class Terminal(io.StringIO):

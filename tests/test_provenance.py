@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tfcoded import provenance
-from tfcoded.errors import UserError
+from tfcoded.runs import provenance
+from tfcoded.utils.errors import UserError
 
 
 def test_record_is_json():
@@ -60,6 +60,6 @@ def test_command_of_a_module(tmp_path):
 
 
 def test_no_tensorflow_is_imported():
-    script = "import sys, tfcoded.provenance as p; p.hardware(); print('tensorflow' in sys.modules)"
+    script = "import sys, tfcoded.runs.provenance as p; p.hardware(); print('tensorflow' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"

@@ -11,7 +11,9 @@ import sys
 import pytest
 
 from export import storages
-from tfcoded import kinds, tables, verification, zoo
+from tfcoded import families as kinds, zoo
+from tfcoded.evaluation import tables
+from tfcoded.zoo import verification
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TEXTS = {

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.channels import GaussianChannel
 from tfcoded.distributions import standard_normal
 from tfcoded.networks.classifier import Classifier

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from export import card
-from tfcoded import checksums, kinds, verification, zoo
+from tfcoded.zoo import checksums, verification
+from tfcoded import families as kinds, zoo
 
 TRAINED = zoo.trained()
 MODELS = [name for name in TRAINED if not name.startswith(zoo.CLASSIFIER)]

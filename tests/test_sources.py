@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export import savedmodel
-from tfcoded import checksums, data, identity, sources, zoo
-from tfcoded.errors import UserError
+from tfcoded.zoo import saving as savedmodel
+from tfcoded.zoo import checksums, identity, sources
+from tfcoded import data, zoo
+from tfcoded.utils.errors import UserError
 from tfcoded.networks.folded_classifier import FoldedClassifier
 
 

@@ -11,8 +11,10 @@ import tensorflow as tf
 from PIL import Image
 
 from tfcoded import config as configuration
-from tfcoded import pictures, sources, training, verification, zoo
-from tfcoded.callbacks import EpochRecord
+from tfcoded import pictures, zoo
+from tfcoded.zoo import sources, verification
+from tfcoded.training import loop as training
+from tfcoded.training.callbacks import EpochRecord
 
 # Five bands of four symbols, with a prior that is learned.
 ENTRY = """

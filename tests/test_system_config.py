@@ -1,4 +1,4 @@
-"""tfcoded.system_config: strict loading, what means nothing, parts, overrides, exact round trips."""
+"""tfcoded.config.communication: strict loading, what means nothing, parts, overrides, exact round trips."""
 
 import dataclasses
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from tfcoded import config
 from tfcoded.config import ConfigError
-from tfcoded.system_config import Channel, Decoder, SystemConfig, SystemNetwork, SystemTraining
+from tfcoded.config.communication import Channel, Decoder, SystemConfig, SystemNetwork, SystemTraining
 
 TEXT = """
 name: mine
@@ -319,12 +319,13 @@ def test_scored_channels():
 
 
 def test_sizes_are_those_of_the_networks():
-    from tfcoded import networks, system_config
+    from tfcoded import networks
+    from tfcoded.config import communication as system_config
 
     assert sorted(system_config.SIZES) == sorted(networks.SIZES)
 
 
 def test_import_needs_neither_tensorflow_nor_numpy():
-    script = "import sys, tfcoded.system_config; print({'tensorflow', 'numpy', 'absl'} & set(sys.modules))"
+    script = "import sys, tfcoded.config.communication; print({'tensorflow', 'numpy', 'absl'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"

@@ -1,4 +1,4 @@
-"""tfcoded.tables against the paper's own text: every heading, every row, every cell.
+"""tfcoded.evaluation.tables against the paper's own text: every heading, every row, every cell.
 
 paper_tables.tsv is that text, word for word: 21 captions, headings and rows, columns separated by tabs.
 """
@@ -14,8 +14,9 @@ import sys
 import pytest
 
 from tfcoded import config as configuration
-from tfcoded import paper_tables, tables, zoo
-from tfcoded.errors import UserError
+from tfcoded.evaluation import paper_tables, tables
+from tfcoded import zoo
+from tfcoded.utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -11,8 +11,8 @@ import fake_codec
 import numpy as np
 import pytest
 
-from tfcoded import checksums
-from tfcoded.files import lock
+from tfcoded.zoo import checksums
+from tfcoded.utils.files import lock
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

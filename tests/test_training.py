@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tiny_networks
 
-from tfcoded import measurement
+from tfcoded.evaluation import measurement
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

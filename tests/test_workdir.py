@@ -5,8 +5,8 @@ import pytest
 
 from tfcoded import config as configuration
 from tfcoded import zoo
-from tfcoded.errors import UserError
-from tfcoded.workdir import Workdir, differences, read_history, read_run
+from tfcoded.utils.errors import UserError
+from tfcoded.runs.workdir import Workdir, differences, read_history, read_run
 
 RUN = {"seed": 0, "train_images": 10}
 

@@ -11,9 +11,10 @@ import sys
 
 import pytest
 
-from tfcoded import checksums, config, zoo
-from tfcoded.errors import UserError
-from tfcoded.system_config import Channel, Decoder, SystemConfig, SystemNetwork, SystemTraining
+from tfcoded.zoo import checksums
+from tfcoded import config, zoo
+from tfcoded.utils.errors import UserError
+from tfcoded.config.communication import Channel, Decoder, SystemConfig, SystemNetwork, SystemTraining
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

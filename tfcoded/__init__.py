@@ -1,6 +1,6 @@
 """tfcoded: discrete VAEs with error-correcting codes, and neural communication over noisy channels."""
 
-from tfcoded import process
+from tfcoded.utils import process
 
 __version__ = "0.1.0"
 
@@ -20,7 +20,7 @@ def load(model, zoo_dir=None):
       zoo_dir: `str` or path, the folder of the zoo's entries; by default as in `tfcoded.zoo.directory`.
 
     Returns:
-      `tfcoded.loaded_model.LoadedModel`: the SavedModel with methods that take any NumPy array of the right shape.
+      `tfcoded.zoo.loaded_model.LoadedModel`: the SavedModel with methods that take any NumPy array of the right shape.
 
     Raises:
       UserError: as `tfcoded.zoo.load`.
@@ -33,6 +33,6 @@ def load(model, zoo_dir=None):
     model.signatures["encode"]                      # the SavedModel's own
     ```
     """
-    from tfcoded import loaded_model  # here, so that TensorFlow is imported for this alone
+    from tfcoded.zoo import loaded_model  # here, so that TensorFlow is imported for this alone
 
     return loaded_model.load(model, zoo_dir)

@@ -17,11 +17,13 @@ import sys
 
 from absl import flags
 
-from tfcoded import cli, kinds, path_flags, pictures, sources, zoo
+from tfcoded import cli, families as kinds, pictures, zoo
+from tfcoded.utils import path_flags
+from tfcoded.zoo import sources
 from tfcoded import config as configuration
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow, writable_folder
-from tfcoded.workdir import read_history
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow, writable_folder
+from tfcoded.runs.workdir import read_history
 
 FLAGS = flags.FLAGS
 
@@ -52,7 +54,8 @@ def main():
     if existing and not FLAGS.overwrite:
         raise UserError(f"{out} already holds {', '.join(existing)}; give another --out or --overwrite")
 
-    from tfcoded import data, sheets
+    from tfcoded import data
+    from tfcoded.pictures import sheets
 
     dataset = data.load(dataset_name, FLAGS.data_dir)
     codecs = {}

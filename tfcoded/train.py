@@ -6,7 +6,7 @@
     python -m tfcoded.train --model=bwlc_joint_snr1 --override dataset=cifar10 --override size=small
 
 The same command goes on where an interrupted run stopped: same order of the images, same noise, same curve.
-What the work directory holds: tfcoded/workdir.py.
+What the work directory holds: tfcoded/runs/workdir.py.
 """
 
 import dataclasses
@@ -14,11 +14,16 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cli, data_names, hardware, kinds, measurement, path_flags, sources, zoo
+from tfcoded import cli, families as kinds, zoo
+from tfcoded.config import datasets as data_names
+from tfcoded.training import hardware
+from tfcoded.evaluation import measurement
+from tfcoded.utils import path_flags
+from tfcoded.zoo import sources
 from tfcoded import config as configuration
-from tfcoded.errors import UserError
-from tfcoded.files import expanded, for_tensorflow
-from tfcoded.workdir import differences
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import expanded, for_tensorflow
+from tfcoded.runs.workdir import differences
 
 FLAGS = flags.FLAGS
 
@@ -117,7 +122,7 @@ def main():
     export.require(FLAGS.storage, config)
     workdir = pathlib.Path(FLAGS.workdir or _default_workdir(config))
 
-    from tfcoded import training
+    from tfcoded.training import loop as training
 
     runs = measurement.runs_after(FLAGS.train_images) if FLAGS.runs is None else FLAGS.runs
     training.run(

@@ -16,9 +16,12 @@ import sys
 
 from absl import flags
 
-from tfcoded import checksums, cli, path_flags, provenance
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow, lock, temporary_folder, writable_folder, write_atomically
+from tfcoded.zoo import checksums
+from tfcoded import cli
+from tfcoded.utils import path_flags
+from tfcoded.runs import provenance
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow, lock, temporary_folder, writable_folder, write_atomically
 
 FLAGS = flags.FLAGS
 
@@ -74,7 +77,7 @@ def define_flags():
         "dataset",
         "fashion_mnist",
         f"Data set: {', '.join(sorted(DATASETS))}, or the path of an .npz file of images with labels, see"
-        " tfcoded/data_files.py.",
+        " tfcoded/data/files.py.",
     )
     path_flags.define(
         "out", None, "Folder to write, such as zoo/classifier_mnist.", check=for_tensorflow, required=True
@@ -214,8 +217,8 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
     """
     import keras
 
-    from tfcoded.backup import Backup
-    from tfcoded.callbacks import EpochProgress, StopUnlessFinite
+    from tfcoded.training.backup import Backup
+    from tfcoded.training.callbacks import EpochProgress, StopUnlessFinite
     from tfcoded.data import digest
     from tfcoded.networks.classifier import Classifier
 

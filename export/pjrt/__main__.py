@@ -18,9 +18,9 @@ from export.pjrt import images
 from export.pjrt.program import Device, Programs
 from export.pjrt.storage import STORAGES
 from export.pjrt.trainer import InUse, NotFinite, Trainer
-from tfcoded.errors import UserError, reason
-from tfcoded.files import expanded, writable_folder, write_atomically
-from tfcoded.progress import clock
+from tfcoded.utils.errors import UserError, reason
+from tfcoded.utils.files import expanded, writable_folder, write_atomically
+from tfcoded.utils.progress import clock
 
 _MARGIN = 5.0  # seconds of the time budget that are left for what cannot be foreseen
 

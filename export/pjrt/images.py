@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 
 # What files of images that are missing or damaged raise.
 DAMAGE = (OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, zlib.error, zipfile.BadZipFile)

@@ -10,8 +10,8 @@ import pathlib
 import numpy as np
 
 from export.pjrt import philox
-from tfcoded.errors import UserError
-from tfcoded.files import writable_folder, write_atomically
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import writable_folder, write_atomically
 
 FORMAT = 2  # of the manifest
 

@@ -6,13 +6,13 @@ import re
 
 import numpy as np
 
-from tfcoded import npz
-from tfcoded.errors import UserError
-from tfcoded.files import write_atomically
+from tfcoded.utils import npz
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import write_atomically
 
 STORAGES = ("float32", "bfloat16", "int8")  # for travelling; a SavedModel may round further
 
-# Kernels smaller than this, and all biases, stay float32, as in export.weights.
+# Kernels smaller than this, and all biases, stay float32, as in tfcoded.codec.weights.
 _SMALL = 1024
 
 
@@ -22,7 +22,7 @@ def rounded(weights, storage):
     Args:
       weights: `dict` from name to `np.float32` array, finite.
       storage: `"float32"`, `"bfloat16"` (rounded to nearest, ties to even) or `"int8"`: with a scale per output
-        channel, the last axis; the same numbers as `export.compact.Int8` makes.
+        channel, the last axis; the same numbers as `tfcoded.storage.compact.Int8` makes.
 
     Returns:
       `dict` of arrays, from which `restored` makes the weights again.

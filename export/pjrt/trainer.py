@@ -7,8 +7,8 @@ import time
 import numpy as np
 
 from export.pjrt import philox, storage
-from tfcoded.errors import UserError
-from tfcoded.files import lock, writable_folder, write_atomically
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import lock, writable_folder, write_atomically
 
 
 class NotFinite(UserError):

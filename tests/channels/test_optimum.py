@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from sampled import assert_mean
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.channels import GaussianChannel
 from tfcoded.distributions import standard_normal
 

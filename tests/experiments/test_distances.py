@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 from tfcoded.experiments import distances, plan
 
 IMAGES = np.random.default_rng(0).integers(0, 256, [400, 8, 8, 3]).astype(np.uint8)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfcoded import zoo
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 from tfcoded.experiments import plan, records
 from tfcoded.experiments.quantity import Quantity
 

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 from tfcoded.experiments import plan, running, work
 from tfcoded.experiments.quantity import Quantity
 
@@ -99,7 +99,7 @@ def test_bands_from_images_to_figures(settings, tmp_path, monkeypatch):
     def classify(images):
         return np.asarray(images, np.float64)[:, :2, 0, 0]
 
-    monkeypatch.setattr("tfcoded.sources.load_classifier", lambda dataset, zoo_dir: classify)
+    monkeypatch.setattr("tfcoded.zoo.sources.load_classifier", lambda dataset, zoo_dir: classify)
     names = ["bwlc_fig5", "bwlc_fig6", "bwlc_fig7"]
     running.run(names, settings, tmp_path)
     for name in names:

@@ -27,7 +27,7 @@ def run_tiny(module, *arguments, prepare=""):
 
 def training(folder):
     """Writes a zoo folder with the entry `tiny` and a work directory of it; returns both."""
-    from tfcoded.checkpoints import Checkpoints
+    from tfcoded.runs.checkpoints import Checkpoints
     from tfcoded.models import AdamL2, CodedDVAE
 
     settings = tiny_networks.settings(folder)

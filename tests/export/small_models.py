@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tiny_networks
 
-from export.savedmodel import export_saved_model
+from tfcoded.zoo.saving import export_saved_model
 from tfcoded import config
-from tfcoded.checkpoints import Checkpoints
+from tfcoded.runs.checkpoints import Checkpoints
 from tfcoded.models import AdamL2, CodedDVAE
 
 CODES = {

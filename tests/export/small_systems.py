@@ -24,7 +24,7 @@ CASES = tuple(_CASES)
 
 
 def configuration(name):
-    """`tfcoded.system_config.SystemConfig` of one of CASES."""
+    """`tfcoded.config.communication.SystemConfig` of one of CASES."""
     case = _CASES[name]
     numbers = case["system"] == "channel_autoencoder"
     network = {"size": "smoke"} | ({} if numbers else {"image_shape": [8, 8, 3]})

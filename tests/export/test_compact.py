@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from export.compact import BFloat16, Grouped, Int8
-from export.derived import Derived
+from tfcoded.storage.compact import BFloat16, Grouped, Int8
+from tfcoded.storage.derived import Derived
 
 
 def kernel(shape=(40, 3, 3, 6), seed=0):

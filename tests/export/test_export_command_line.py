@@ -9,7 +9,7 @@ import small_models
 import tensorflow as tf
 import tiny_networks
 
-from export.savedmodel import export_saved_model
+from tfcoded.zoo.saving import export_saved_model
 from tfcoded import config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ import pytest
 
 from export import zoo_queue
 from tfcoded import zoo
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

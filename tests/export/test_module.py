@@ -6,12 +6,13 @@ import pytest
 import small_models
 import tensorflow as tf
 
-from export.module import CodedDVAEModule
-from tfcoded import config, seeds
+from tfcoded.codec.coded_dvae import CodedDVAEModule
+from tfcoded import config
+from tfcoded.utils import seeds
 from tfcoded.codes.codebook import all_words
-from tfcoded.errors import UserError
-from tfcoded.kinds.coded_dvae import MOST_GENERATED
-from tfcoded.metrics import log_likelihood
+from tfcoded.utils.errors import UserError
+from tfcoded.families.coded_dvae import MOST_GENERATED
+from tfcoded.metrics.likelihood import log_likelihood
 
 SEED = tf.constant([3, 4])
 

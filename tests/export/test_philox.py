@@ -3,7 +3,8 @@ import pytest
 import tensorflow as tf
 
 from export.pjrt import philox
-from tfcoded import data, seeds
+from tfcoded import data
+from tfcoded.utils import seeds
 
 SEEDS = [(5, 9), (-5, 9), (5, -9)]
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from export.compact import BFloat16, Int8
+from tfcoded.storage.compact import BFloat16, Int8
 from export.pjrt import storage
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import tensorflow as tf
 import torch_archives
 
 from export import published_weights
-from tfcoded import models, sources, zoo
-from tfcoded.errors import UserError
+from tfcoded import models, zoo
+from tfcoded.zoo import sources
+from tfcoded.utils.errors import UserError
 
 FILE = "checkpoint.pt"
 

@@ -7,8 +7,8 @@ import small_models
 import small_systems
 import tensorflow as tf
 
-from export.savedmodel import export_saved_model, save
-from tfcoded.kinds.coded_dvae import MOST_GENERATED
+from tfcoded.zoo.saving import export_saved_model, save
+from tfcoded.families.coded_dvae import MOST_GENERATED
 from tfcoded.networks.classifier import Classifier
 
 NAMES = ("repetition", "bands", "separate", "erasing", "channel", "classifier")

@@ -12,9 +12,11 @@ import tensorflow as tf
 import tiny_networks
 
 from export import rewrite
-from export.savedmodel import export_saved_model, save
-from tfcoded import checksums, config, golden, inputs, verification
-from tfcoded.errors import UserError
+from tfcoded.zoo.saving import export_saved_model, save
+from tfcoded.zoo import checksums, golden, verification
+from tfcoded import config
+from tfcoded.utils import inputs
+from tfcoded.utils.errors import UserError
 from tfcoded.networks.classifier import Classifier
 
 CASES = [("repetition", "int4"), ("repetition", "bfloat16"), ("bands", "int8"), ("erasing", "float32")]

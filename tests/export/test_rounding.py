@@ -3,11 +3,12 @@ import pytest
 import small_models
 import tensorflow as tf
 
-from export import layer_inputs, rounding
-from export.compact import Grouped, fewest_bits
-from export.inference import inference_copy
-from export.rounding import Moments, compensated
-from export.weights import Weights, key
+from tfcoded.codec import layer_inputs
+from tfcoded.storage import rounding
+from tfcoded.storage.compact import Grouped, fewest_bits
+from tfcoded.codec.coded_dvae_inference import inference_copy
+from tfcoded.storage.rounding import Moments, compensated
+from tfcoded.codec.weights import Weights, key
 from tfcoded.networks.layers import Conv2D, Conv2DTranspose, Dense, PatchConv2D
 
 

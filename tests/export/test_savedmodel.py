@@ -8,10 +8,10 @@ import pytest
 import small_models
 import tensorflow as tf
 
-from export.savedmodel import export_saved_model, load_workdir, restored_model
+from tfcoded.zoo.saving import export_saved_model, load_workdir, restored_model
 from tfcoded import config
-from tfcoded.errors import UserError
-from tfcoded.files import lock
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import lock
 
 
 def test_versions_are_numbered_and_never_overwritten(tmp_path, monkeypatch):

@@ -11,8 +11,9 @@ import shipped
 import tensorflow as tf
 
 from export import card, shipping
-from tfcoded import checksums, config, golden, verification, zoo
-from tfcoded.errors import UserError
+from tfcoded.zoo import checksums, golden, verification
+from tfcoded import config, zoo
+from tfcoded.utils.errors import UserError
 
 
 @pytest.fixture(name="home", scope="module")
@@ -376,7 +377,8 @@ def test_a_model_of_ones_own_becomes_a_new_entry(home, tmp_path):
 
 
 def test_a_training_on_part_of_the_data_is_refused(home, tmp_path):
-    from tfcoded import data, measurement
+    from tfcoded import data
+    from tfcoded.evaluation import measurement
 
     workdir = shutil.copytree(home / "run", tmp_path / "run")
     facts = json.loads((workdir / "run.json").read_text())

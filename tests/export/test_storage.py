@@ -12,8 +12,8 @@ import small_models
 import tensorflow as tf
 
 from export import STORAGES
-from export.savedmodel import CodedDVAEModule, export_saved_model, restore_weights
-from tfcoded.errors import UserError
+from tfcoded.zoo.saving import CodedDVAEModule, export_saved_model, restore_weights
+from tfcoded.utils.errors import UserError
 
 SEED = tf.constant([3, 4])
 BYTES = {"float32": 4, "bfloat16": 2, "int8": 1, "int6": 0.78, "int5": 0.65, "int4": 0.53, "compensated": 0.54}
@@ -41,7 +41,7 @@ def compact(tmp_path_factory):
     def exported(storage):
         made = []
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("export.savedmodel.module", lambda *args: made.append(CodedDVAEModule(*args)) or made[0])
+            patch.setattr("tfcoded.zoo.saving.module", lambda *args: made.append(CodedDVAEModule(*args)) or made[0])
             path = export_saved_model(model, settings, folder, storage, images)
         return made[0], path
 

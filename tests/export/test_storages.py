@@ -7,7 +7,7 @@ import pytest
 import shipped
 
 from export import storages
-from tfcoded import sources
+from tfcoded.zoo import sources
 
 
 def rows(*changes):

@@ -9,11 +9,12 @@ import small_systems
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from export.savedmodel import module as module_of
-from export.savedmodel import restore_weights
-from export.system_module import SystemModule
-from tfcoded import config, golden, kinds, models, verification
-from tfcoded.errors import UserError
+from tfcoded.zoo.saving import module as module_of
+from tfcoded.zoo.saving import restore_weights
+from tfcoded.codec.communication import SystemModule
+from tfcoded import config, families as kinds, models
+from tfcoded.zoo import golden, verification
+from tfcoded.utils.errors import UserError
 
 SEED, OTHER = tf.constant([3, 4]), tf.constant([3, 5])
 

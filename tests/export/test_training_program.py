@@ -22,16 +22,16 @@ import small_systems
 import tensorflow as tf
 import tiny_networks
 
-from export import imported_run, program_writer
+from export.pjrt import imported_run, program_writer
 from export.pjrt import __main__ as runner
 from export.pjrt import images as image_files
 from export.pjrt import philox, storage
 from export.pjrt.program import Programs
-from export.savedmodel import load_workdir, restored_model
-from export.training_step import TrainingStep
+from tfcoded.zoo.saving import load_workdir, restored_model
+from export.pjrt.training_step import TrainingStep
 from tfcoded import config as configuration
 from tfcoded import data, models
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEED = 3

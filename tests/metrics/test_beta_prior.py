@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tfcoded.metrics import beta_prior
+from tfcoded.metrics.likelihood import beta_prior
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 16, 40])

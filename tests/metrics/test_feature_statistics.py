@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tfcoded.errors import UserError
-from tfcoded.metrics import feature_statistics
-from tfcoded.metrics.feature_statistics import FeatureStatistics, of_images
+from tfcoded.utils.errors import UserError
+from tfcoded.metrics.frechet import feature_statistics
+from tfcoded.metrics.frechet.feature_statistics import FeatureStatistics, of_images
 
 
 def images(count, seed=0):

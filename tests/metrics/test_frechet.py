@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from tfcoded import config
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 from tfcoded.metrics import frechet
-from tfcoded.metrics.feature_statistics import FeatureStatistics
+from tfcoded.metrics.frechet.feature_statistics import FeatureStatistics
 from tfcoded.metrics.tfgan import classifier_metrics
 
 

@@ -3,7 +3,7 @@ import pytest
 import toy_codec
 
 from tfcoded import codes
-from tfcoded.metrics.hard_likelihood import hard_log_likelihood, hard_log_weights
+from tfcoded.metrics.likelihood.hard_likelihood import hard_log_likelihood, hard_log_weights
 
 
 def test_it_is_the_likelihood_of_uniform_codewords():

@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 import toy_codec
 
-from tfcoded.errors import UserError
-from tfcoded.metrics import hard_likelihood
-from tfcoded.metrics.log_likelihood import SPACES, measure
+from tfcoded.utils.errors import UserError
+from tfcoded.metrics.likelihood import hard_likelihood
+from tfcoded.metrics.likelihood.log_likelihood import SPACES, measure
 from tfcoded.metrics.monte_carlo import log_mean, statistics
-from tfcoded.metrics.proposals import DefensiveMixture
-from tfcoded.metrics.soft_encoding import SoftEncoding
+from tfcoded.metrics.likelihood.proposals import DefensiveMixture
+from tfcoded.metrics.likelihood.soft_encoding import SoftEncoding
 
 TRAIN = np.linspace(0, 6, 200, dtype=np.float32).reshape(-1, 1, 1, 1)
 IMAGES = np.array([0.5, 1.9, 2.6, 4.2, 5.5], np.float32).reshape(-1, 1, 1, 1)

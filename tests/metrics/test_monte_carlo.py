@@ -8,8 +8,8 @@ import toy_codec
 
 from tfcoded import codes
 from tfcoded.metrics import monte_carlo
-from tfcoded.metrics.hard_likelihood import hard_log_weights
-from tfcoded.metrics.log_likelihood import measure
+from tfcoded.metrics.likelihood.hard_likelihood import hard_log_weights
+from tfcoded.metrics.likelihood.log_likelihood import measure
 
 REPETITIONS, IMAGES, SAMPLES = 200, 60, 64
 MISSES = 24  # of 200 at a rate of 1 in 22, that of two standard errors: false failure 2e-5

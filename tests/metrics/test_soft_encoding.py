@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 import toy_codec
 
-from tfcoded.errors import UserError
-from tfcoded.metrics.soft_encoding import SoftEncoding, repeated_bits
+from tfcoded.utils.errors import UserError
+from tfcoded.metrics.likelihood.soft_encoding import SoftEncoding, repeated_bits
 
 
 def smoothed(z, beta):

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from tiny_systems import SEED, STEP
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.channels import GaussianChannel
 from tfcoded.models import AdamL2, ChannelAutoencoder
 

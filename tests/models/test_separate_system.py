@@ -4,7 +4,7 @@ import tensorflow as tf
 from tiny_systems import SEED, SHAPE, SYMBOLS, images
 from trained import as_trained
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.channels import GaussianChannel
 from tfcoded.models import ChannelAutoencoder, SeparateSystem, SourceVAE
 from tfcoded.networks import ResNetDecoder, ResNetEncoder

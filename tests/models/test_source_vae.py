@@ -8,7 +8,7 @@ from sampled import assert_mean
 from tiny_systems import SEED, SHAPE, STEP, SYMBOLS, gradients, images
 from trained import as_trained
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.models import SourceVAE
 from tfcoded.networks import ResNetDecoder, ResNetEncoder
 

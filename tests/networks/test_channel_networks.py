@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from trained import as_trained
 
-from tfcoded.checkpoints import Checkpoints
+from tfcoded.runs.checkpoints import Checkpoints
 from tfcoded.distributions import normal_kl
 from tfcoded.networks import (
     SIZES,

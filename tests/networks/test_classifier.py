@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 
 from tfcoded import train_classifier
-from tfcoded.backup import Backup
+from tfcoded.training.backup import Backup
 from tfcoded.data import Dataset
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 from tfcoded.networks.classifier import Classifier
 
 ZOO = pathlib.Path(__file__).resolve().parents[2] / "zoo"

@@ -2,7 +2,7 @@
 
 inception_features.npz holds two images and their features as PyTorch 2.15 computes them in float64 from the
 public TorchScript file itself, on the images resized in float64. That test needs the converted weights (see
-tfcoded/inception_weights.py); all others do not.
+tfcoded/metrics/frechet/inception_weights.py); all others do not.
 """
 
 import pathlib
@@ -10,9 +10,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from tfcoded import inception_weights
-from tfcoded.networks import inception
-from tfcoded.networks.inception import fid_inception
+from tfcoded.metrics.frechet import inception_weights
+from tfcoded.metrics.frechet import inception
+from tfcoded.metrics.frechet.inception import fid_inception
 
 
 @pytest.fixture(scope="module", name="network")

@@ -1,6 +1,6 @@
 """Noisy channels as Keras layers, their capacities, and what stands in for symbols that are lost."""
 
-from tfcoded import keras_settings
+from tfcoded.utils import keras_settings
 
 keras_settings.require()  # one line, not an error from the depths of Keras
 

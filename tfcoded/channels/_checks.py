@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 import tensorflow as tf
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 
 
 def positive(value, name):
@@ -63,12 +63,12 @@ def derive(seed, purpose, supplied):
     """The seed of one draw; `supplied` says by which argument the draw could have been given instead.
 
     Raises:
-      ValueError: if there is no seed, or it is neither an integer nor int32 [2], see `tfcoded.seeds.derive`.
+      ValueError: if there is no seed, or it is neither an integer nor int32 [2], see `tfcoded.utils.seeds.derive`.
     """
     if seed is None:
         raise ValueError(
             f"the channel draws random numbers and was given no seed; pass seed= (int32 [2],"
-            f" see tfcoded.seeds.derive), or the draw itself as {supplied}="
+            f" see tfcoded.utils.seeds.derive), or the draw itself as {supplied}="
         )
     return seeds.derive(seed, purpose)
 

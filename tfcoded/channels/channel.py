@@ -20,7 +20,7 @@ class Channel(keras.layers.Layer):
 
     ```python
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    seed = tfcoded.seeds.derive(run_seed, tfcoded.seeds.TRAIN, step, replica)
+    seed = tfcoded.utils.seeds.derive(run_seed, tfcoded.utils.seeds.TRAIN, step, replica)
     ```
 
     Every draw can also be given from outside, by an argument of `call`; then nothing is drawn in its place.

@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 from tfcoded.distributions._scalar import Scalar
 from tfcoded.distributions._tensors import as_parameter, broadcast_together
-from tfcoded.seeds import as_pair
+from tfcoded.utils.seeds import as_pair
 
 # 1/a - 1/expm1(a) = 1/2 - sum_k _BERNOULLI[k] a^(2k+1), that is B_2n / (2n)! for n = 1, 2, ...
 _BERNOULLI = (

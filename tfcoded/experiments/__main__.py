@@ -20,9 +20,12 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cli, hardware, path_flags, sources, zoo
-from tfcoded.errors import UserError
-from tfcoded.files import for_tensorflow
+from tfcoded import cli, zoo
+from tfcoded.training import hardware
+from tfcoded.utils import path_flags
+from tfcoded.zoo import sources
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import for_tensorflow
 
 FLAGS = flags.FLAGS
 
@@ -84,7 +87,7 @@ main.positional = len(EXPERIMENTS)
 
 def settings():
     """The `tfcoded.experiments.plan.Settings` that the flags describe."""
-    from tfcoded import inception_weights
+    from tfcoded.metrics.frechet import inception_weights
     from tfcoded.experiments import plan
 
     inception = None if FLAGS.distance == "fd_classifier" else inception_weights.locate(FLAGS.inception)

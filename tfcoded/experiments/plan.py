@@ -6,8 +6,10 @@ import json
 import math
 
 from tfcoded import config as configuration
-from tfcoded import data_names, workdir, zoo
-from tfcoded.errors import UserError
+from tfcoded.config import datasets as data_names
+from tfcoded.runs import workdir
+from tfcoded import zoo
+from tfcoded.utils.errors import UserError
 
 BETAS = (0.01, 10**-1.5, 0.1, 10**-0.5, 1.0, 10**0.5, 10.0)  # weights of the rate
 SNRS = (0.01, 0.1, 1.0, 10.0, 100.0)  # linear, of powers
@@ -71,7 +73,7 @@ class Run:
     """A network to train.
 
     Attributes:
-      config: its `tfcoded.system_config.SystemConfig`.
+      config: its `tfcoded.config.communication.SystemConfig`.
       seed: `int`.
     """
 
@@ -89,7 +91,7 @@ class Cell:
     """A trained system to measure.
 
     Attributes:
-      config: its `tfcoded.system_config.SystemConfig`.
+      config: its `tfcoded.config.communication.SystemConfig`.
       seed: `int`.
       runs: tuple of `Run`s: the system itself, or the source VAE and the channel autoencoder it consists of.
       label: `str`, what the system is called beside the others of its experiment.

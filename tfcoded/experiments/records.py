@@ -10,10 +10,10 @@ import dataclasses
 import json
 import math
 
-from tfcoded import provenance
-from tfcoded.errors import UserError
+from tfcoded.runs import provenance
+from tfcoded.utils.errors import UserError
 from tfcoded.experiments.quantity import Quantity
-from tfcoded.files import write_atomically
+from tfcoded.utils.files import write_atomically
 
 FOLDER = "cells"
 _DIGITS = 9  # of replicates, which differ from their mean by little

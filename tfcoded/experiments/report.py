@@ -7,11 +7,13 @@ import json
 import math
 from collections.abc import Callable
 
-from tfcoded import provenance, tables, zoo
-from tfcoded.errors import UserError
+from tfcoded.runs import provenance
+from tfcoded.evaluation import tables
+from tfcoded import zoo
+from tfcoded.utils.errors import UserError
 from tfcoded.experiments import claims as claims_module
 from tfcoded.experiments import plan
-from tfcoded.files import write_atomically
+from tfcoded.utils.files import write_atomically
 
 
 @dataclasses.dataclass(frozen=True)

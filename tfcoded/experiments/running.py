@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 
-from tfcoded.errors import UserError
+from tfcoded.utils.errors import UserError
 from tfcoded.experiments import bandwidths, joint_separate, plan, records, report
-from tfcoded.files import for_tensorflow, writable_folder
+from tfcoded.utils.files import for_tensorflow, writable_folder
 
 
 @dataclasses.dataclass(frozen=True)

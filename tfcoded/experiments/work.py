@@ -11,15 +11,18 @@ import time
 import keras
 import numpy as np
 
-from export import savedmodel
+from tfcoded.zoo import saving as savedmodel
 from tfcoded import config as configuration
-from tfcoded import data, models, sources, training, workdir
-from tfcoded.errors import UserError
+from tfcoded import data, models
+from tfcoded.zoo import sources
+from tfcoded.training import loop as training
+from tfcoded.runs import workdir
+from tfcoded.utils.errors import UserError
 from tfcoded.experiments import distances, plan, records
 from tfcoded.experiments.quantity import Quantity
-from tfcoded.files import writable_folder
+from tfcoded.utils.files import writable_folder
 from tfcoded.metrics import communication
-from tfcoded.progress import clock
+from tfcoded.utils.progress import clock
 
 _VALIDATION_DRAWS = (
     1  # of the channel per validation image: betas differ by more than the noise of thousands of images
@@ -115,7 +118,7 @@ class Workshop:
         return True
 
     def codec(self, cell):
-        """The trained system of a cell, an `export.system_module.SystemModule`; its runs are trained if they were not."""
+        """The trained system of a cell, an `tfcoded.codec.communication.SystemModule`; its runs are trained if they were not."""
         for run in cell.runs:
             with _lock(self._run_lock(run), wait=True):
                 self.train(run)

@@ -29,7 +29,7 @@ import tensorflow as tf
 
 from tfcoded.metrics import protocol
 from tfcoded.metrics.summary import Estimate, estimate
-from tfcoded.progress import progress
+from tfcoded.utils.progress import progress
 
 BINS = 15
 RESAMPLES = 200

@@ -20,7 +20,7 @@ from tfcoded.channels import binary_symmetric_capacity, erasure_capacity, gaussi
 from tfcoded.distributions import standard_normal
 from tfcoded.metrics import protocol
 from tfcoded.metrics.summary import Estimate, estimate
-from tfcoded.progress import progress
+from tfcoded.utils.progress import progress
 
 DRAWS = 4  # of the channel's noise, for every image
 
@@ -49,7 +49,7 @@ def measure(codec, config, images, *, seed=0, draws=DRAWS, batch_size=128):
 
     Args:
       codec: the system, see the module's docstring.
-      config: its `tfcoded.system_config.SystemConfig`.
+      config: its `tfcoded.config.communication.SystemConfig`.
       images: `[N, H, W, C]`, uint8, or float32 in [0, 1]; of a channel autoencoder see `source`.
       seed: `int`.
       draws: `int`, at least 1; for `mse_bands_B` there are twice as many.
@@ -113,7 +113,7 @@ def source(config, images, seed):
     """What a system sends: the images, or numbers in place of each where the system sends numbers.
 
     Args:
-      config: `tfcoded.system_config.SystemConfig`.
+      config: `tfcoded.config.communication.SystemConfig`.
       images: `[N, ...]`, of the system's data set. Of a channel autoencoder they are `[N, 0]`, which only count, or
         the numbers themselves.
       seed: `int32 [2]`, of these numbers.
@@ -130,7 +130,7 @@ def capacity(config):
     """Bits that a symbol can carry over a system's channel, a `float`; infinite where nothing limits them.
 
     Args:
-      config: `tfcoded.system_config.SystemConfig`.
+      config: `tfcoded.config.communication.SystemConfig`.
     """
     channel = config.channel
     if channel.kind == "binary_symmetric":
@@ -146,7 +146,7 @@ def optimum(config):
     With k numbers in n symbols it is `(1 + snr)^(-n / k)`, the distortion whose rate is the capacity; here n = k.
 
     Args:
-      config: `tfcoded.system_config.SystemConfig` of a channel autoencoder.
+      config: `tfcoded.config.communication.SystemConfig` of a channel autoencoder.
 
     Returns:
       `float`; 0 where the capacity is infinite.
@@ -158,7 +158,7 @@ def notes(config):
     """What a reader of the numbers must know, a list of `str`.
 
     Args:
-      config: `tfcoded.system_config.SystemConfig`.
+      config: `tfcoded.config.communication.SystemConfig`.
     """
     found = []
     if config.system == "channel_autoencoder":

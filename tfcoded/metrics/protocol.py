@@ -14,11 +14,11 @@ Images are float32 in [0, 1], seeds int32 `[2]`.
 import numpy as np
 import tensorflow as tf
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.metrics import bits as bit_metrics
 from tfcoded.metrics import image_quality
 from tfcoded.metrics.summary import estimate
-from tfcoded.progress import progress
+from tfcoded.utils.progress import progress
 
 CONFIDENT = 0.4  # an image counts as confident when its MAP word has more than this posterior probability
 PSNR_BATCH = 128  # the published signal-to-noise ratios are means over batches of this size

@@ -4,7 +4,7 @@ import numpy as np
 
 from tfcoded.metrics.protocol import as_float, check_images
 from tfcoded.metrics.summary import Estimate
-from tfcoded.progress import progress
+from tfcoded.utils.progress import progress
 
 
 def word_usage(codec, images, batch_size=500):

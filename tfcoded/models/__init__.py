@@ -1,6 +1,6 @@
 """Models: codes, channels, networks and objectives put together, with their training steps."""
 
-from tfcoded import keras_settings
+from tfcoded.utils import keras_settings
 
 keras_settings.require()  # one line, not an error from the depths of Keras
 

@@ -5,7 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
-from tfcoded import objectives, seeds
+from tfcoded import objectives
+from tfcoded.utils import seeds
 from tfcoded.channels import BinaryErasureChannel, BinarySymmetricChannel
 from tfcoded.distributions import BinaryConcreteLogit, bernoulli_kl
 from tfcoded.distributions.truncated_exponential import uniform

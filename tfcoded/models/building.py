@@ -21,7 +21,7 @@ def build(config, seed=0, total_steps=None):
     ```
 
     Args:
-      config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
+      config: `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig`.
       seed: `int`, of the initial weights and of all noise.
       total_steps: `int`, optimizer steps of the whole training, for what grows in the course of it; `None`: nothing
         does.
@@ -44,7 +44,7 @@ def optimizer(config, total_steps=None):
     """The optimizer that a configuration describes.
 
     Args:
-      config: `tfcoded.config.Config` or `tfcoded.system_config.SystemConfig`.
+      config: `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig`.
       total_steps: `int`, optimizer steps of the whole training, over which the learning rate of a system falls along a
         cosine; `None`: it does not fall.
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.channels import GaussianChannel, source_rate, transmission_rate
 from tfcoded.distributions import standard_normal
 from tfcoded.models.system import System

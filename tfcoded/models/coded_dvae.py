@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tfcoded import codes, objectives, seeds
+from tfcoded import codes, objectives
+from tfcoded.utils import seeds
 from tfcoded.config import ConfigError
 from tfcoded.models import posteriors
 from tfcoded.models.estimators import Elbo, ImportanceWeighted, LeaveOneOut, estimator

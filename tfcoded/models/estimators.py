@@ -11,7 +11,8 @@ import math
 
 import tensorflow as tf
 
-from tfcoded import objectives, seeds
+from tfcoded import objectives
+from tfcoded.utils import seeds
 from tfcoded.distributions import SmoothedBernoulli
 from tfcoded.models.posteriors import BitPosterior, WordPosterior
 

@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.channels import BandwidthLimitedChannel, GaussianChannel, GaussianPrior, source_rate, transmission_rate
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.models.system import System, squared_error
@@ -294,7 +294,7 @@ def decoder_of(settings, symbols, size, image_shape, seed):
     """The decoder that a configuration describes.
 
     Args:
-      settings: section `decoder` of a `tfcoded.system_config.SystemConfig`.
+      settings: section `decoder` of a `tfcoded.config.communication.SystemConfig`.
       symbols: `int`, numbers that it is given.
       size: `tfcoded.networks.Size`.
       image_shape: `(h, w, c)`.

@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.codes.codebook import all_words, information_marginals
 from tfcoded.distributions import SmoothedBernoulli, TruncatedExponential, bernoulli_entropy, bernoulli_kl
 from tfcoded.distributions.truncated_exponential import uniform

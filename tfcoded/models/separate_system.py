@@ -2,7 +2,7 @@
 
 import keras
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.models.channel_autoencoder import ChannelAutoencoder
 from tfcoded.models.source_vae import SourceVAE
 from tfcoded.models.system import System

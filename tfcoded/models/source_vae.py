@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.models.system import System, squared_error
 from tfcoded.networks import SIZES, ResNetDecoder, ResNetEncoder

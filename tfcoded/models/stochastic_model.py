@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tfcoded import keras_settings, seeds
-from tfcoded.errors import UserError
+from tfcoded.utils import keras_settings, seeds
+from tfcoded.utils.errors import UserError
 
 
 class StochasticModel(keras.Model):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.distributions.truncated_exponential import uniform
 from tfcoded.models.stochastic_model import StochasticModel
 
@@ -69,7 +69,7 @@ class System(StochasticModel):
         """The arguments of the constructor that are the same for all systems.
 
         Args:
-          config: `tfcoded.system_config.SystemConfig`.
+          config: `tfcoded.config.communication.SystemConfig`.
           seed: `int`.
           total_steps: `int`, steps of the whole training, or `None` for a `beta` that does not grow.
         """

@@ -1,6 +1,6 @@
 """Neural networks: encoders, decoders, learned priors, and the classifier behind the semantic accuracy."""
 
-from tfcoded import keras_settings
+from tfcoded.utils import keras_settings
 
 keras_settings.require()  # one line, not an error from the depths of Keras
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.networks.any_rows import any_rows
 from tfcoded.networks.conv_lstm_cell import ConvLSTMCell

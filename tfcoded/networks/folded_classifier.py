@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfcoded import inputs
+from tfcoded.utils import inputs
 from tfcoded.networks.any_rows import any_rows
 
 

@@ -1,0 +1,427 @@
+"""Configurations of communication systems: what sends images over which channel, and how it is trained.
+
+They are read, written and changed by `tfcoded.config`, as those of the other models:
+
+```python
+from tfcoded import config
+
+settings = config.from_dict({
+    "name": "mine", "system": "joint", "dataset": "celeba", "beta": 0.1,
+    "channel": {"kind": "gaussian", "snr": 10}, "training": {"epochs": 16},
+})
+config.override(settings, ["snr=1", "bands=5", "prior=draw"])
+```
+
+This module imports neither TensorFlow nor numpy.
+"""
+
+import dataclasses
+
+from tfcoded.config import datasets as data_names
+from tfcoded.config.sections import ConfigError, Configuration, Section, one_of, plain, show
+
+SYSTEMS = ("source_vae", "channel_autoencoder", "separate", "joint")
+CHANNELS = ("gaussian", "binary_symmetric", "binary_erasure")
+POWERS = ("batch", "codeword", "none", "element")
+READINGS = ("power", "amplitude")
+MODES = ("hard", "relaxed", "mixture")
+MARGINALISATIONS = ("complete", "mc")
+FILL_NOISES = ("none", "channel")
+PRIORS = ("gaussian", "draw", "draw_spatial")
+PRIOR_SPACES = ("y", "z")
+OBJECTIVES = ("rd", "elbo")
+DECODERS = ("resnet", "draw", "alv")
+LATENT_PRIORS = ("conditional", "unconditional")
+SIZES = ("base", "small", "smoke")  # keys of tfcoded.networks.SIZES, which imports TensorFlow
+STRIDE = 8  # the encoder and decoders halve the image three times
+PARTS = ("source_vae", "channel_autoencoder")  # of a separate system
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel(Section):
+    """The channel, and what stands in for bands that it loses.
+
+    Attributes:
+      kind: 'gaussian', 'binary_symmetric' or 'binary_erasure'.
+      symbols: n, channel symbols per image.
+      bands: T, equal parts of which the first B arrive; 1 means that all symbols do.
+      snr: signal-to-noise ratio of a Gaussian channel: linear, of powers.
+      power: how a Gaussian channel normalises: 'batch', 'codeword', 'none' or 'element'.
+      reading: of `snr` with power 'element': 'power' or 'amplitude'.
+      p_keep: of a binary symmetric channel, probability that a bit arrives as it was sent.
+      erase_probability: of a binary erasure channel, probability that a bit is lost.
+      mode: of a binary symmetric channel in training: 'hard' (bits, REINFORCE with a leave-one-out baseline, as
+        over a binary erasure channel), 'relaxed' or 'mixture'.
+      posterior_temperature: of the encoder's relaxed bits ('relaxed' and 'mixture').
+      temperature: of the channel's relaxed bits ('relaxed' and 'mixture').
+      samples: bits drawn per image where REINFORCE is used, at least 2.
+      probabilities: P(B) of B = 0, 1 .. T, `bands + 1` numbers; empty: uniform on 1 .. T.
+      marginalise: over B in training: 'complete' (all of them) or 'mc' (one is drawn).
+      fill_noise: what takes the place of a lost band: a sample of the prior ('none'), or one that the
+        channel's noise was added to ('channel').
+      filler_grad: whether gradients pass through such samples.
+      reveal_bands: whether the decoder is told which bands were received.
+
+    Raises:
+      ConfigError: if a value is out of range or means nothing for this kind of channel.
+    """
+
+    kind: str
+    symbols: int = 100
+    bands: int = 1
+    snr: float = 1.0
+    power: str = "batch"
+    reading: str = "power"
+    p_keep: float = 0.9
+    erase_probability: float = 0.1
+    mode: str = "hard"
+    posterior_temperature: float = 0.2
+    temperature: float = 0.1
+    samples: int = 5
+    probabilities: tuple[float, ...] = ()
+    marginalise: str = "complete"
+    fill_noise: str = "none"
+    filler_grad: bool = False
+    reveal_bands: bool = False
+
+    _place = "channel."
+
+    @property
+    def scored(self):
+        """`bool`, whether training sends true bits, so that the encoder's gradient is a score-function estimate."""
+        return self.kind == "binary_erasure" or (self.kind == "binary_symmetric" and self.mode == "hard")
+
+    def idle(self):
+        """See `Section.idle`."""
+        gaussian, symmetric = self.kind == "gaussian", self.kind == "binary_symmetric"
+        keys = {}
+        if not gaussian:
+            why = f"as channel.kind is {self.kind!r} and not 'gaussian'"
+            keys |= dict.fromkeys(("bands", "snr", "power", "reading"), why)
+        elif self.power != "element":
+            keys["reading"] = f"as channel.power is {self.power!r} and not 'element'"
+        if not symmetric:
+            why = f"as channel.kind is {self.kind!r} and not 'binary_symmetric'"
+            keys |= dict.fromkeys(("p_keep", "mode"), why)
+        if self.kind != "binary_erasure":
+            keys["erase_probability"] = f"as channel.kind is {self.kind!r} and not 'binary_erasure'"
+        if gaussian or self.scored:
+            why = "as channel.mode is 'hard'" if symmetric else f"as channel.kind is {self.kind!r}"
+            keys |= dict.fromkeys(("posterior_temperature", "temperature"), f"{why} and nothing is relaxed")
+        if not self.scored:
+            why = f"as channel.mode is {self.mode!r}" if symmetric else f"as channel.kind is {self.kind!r}"
+            keys["samples"] = f"{why} and REINFORCE is not needed"
+        if self.bands == 1:
+            lost = ("probabilities", "marginalise", "fill_noise", "filler_grad", "reveal_bands")
+            keys |= dict.fromkeys(lost, "as channel.bands is 1 and no band is lost")
+        return keys
+
+    def _check(self):
+        for key, choices in (
+            ("kind", CHANNELS),
+            ("power", POWERS),
+            ("reading", READINGS),
+            ("mode", MODES),
+            ("marginalise", MARGINALISATIONS),
+            ("fill_noise", FILL_NOISES),
+        ):
+            self._require(getattr(self, key) in choices, key, one_of(choices, getattr(self, key)))
+        self._require(self.symbols >= 1, "symbols", "at least 1")
+        self._require(self.bands >= 1, "bands", "at least 1")
+        self._require(
+            self.symbols % self.bands == 0, "bands", f"a divisor of the {self.symbols} symbols: all bands are equal"
+        )
+        self._require(self.snr > 0, "snr", "a number above 0: linear, not in decibels")
+        self._require(0 <= self.p_keep <= 1, "p_keep", "a number in [0, 1]")
+        if self.mode == "relaxed":
+            self._require(0 < self.p_keep < 1, "p_keep", "a number in (0, 1), as channel.mode is 'relaxed'")
+        self._require(0 <= self.erase_probability <= 1, "erase_probability", "a number in [0, 1]")
+        for key in ("posterior_temperature", "temperature"):
+            self._require(getattr(self, key) > 0, key, "a number above 0")
+        self._require(self.samples >= 2, "samples", "at least 2: the others are the baseline of each")
+        if self.probabilities:
+            self._require(
+                len(self.probabilities) == self.bands + 1
+                and min(self.probabilities) >= 0
+                and abs(sum(self.probabilities) - 1) < 1e-6,
+                "probabilities",
+                f"{self.bands + 1} numbers that sum to 1, of 0, 1 .. {self.bands} bands received",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoder(Section):
+    """What makes an image of the symbols received.
+
+    Attributes:
+      kind: 'resnet', 'draw' (recurrent, without latent variables) or 'alv' (recurrent, with auxiliary ones).
+      observation_std: standard deviation of a pixel given the symbols and latent variables ('alv').
+      latent_prior: whether the latent variables' prior is learned given the symbols, 'conditional', or N(0, I),
+        'unconditional' ('alv').
+
+    Raises:
+      ConfigError: if a value is out of range or means nothing for this kind.
+    """
+
+    kind: str = "resnet"
+    observation_std: float = 0.05
+    latent_prior: str = "conditional"
+
+    _place = "decoder."
+
+    def idle(self):
+        """See `Section.idle`."""
+        why = f"as decoder.kind is {self.kind!r}, which has no latent variables"
+        return {} if self.kind == "alv" else dict.fromkeys(("observation_std", "latent_prior"), why)
+
+    def _check(self):
+        self._require(self.kind in DECODERS, "kind", one_of(DECODERS, self.kind))
+        self._require(self.observation_std > 0, "observation_std", "a number above 0")
+        self._require(
+            self.latent_prior in LATENT_PRIORS, "latent_prior", one_of(LATENT_PRIORS, self.latent_prior)
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class SystemNetwork(Section):
+    """Sizes of the networks.
+
+    Attributes:
+      image_shape: (height, width, channels): sides that are multiples of 8, 3 or 1 channels.
+      size: a key of `tfcoded.networks.SIZES`: 'base', 'small' or 'smoke'.
+
+    Raises:
+      ConfigError: if there is no network for the image shape, or no such size.
+    """
+
+    image_shape: tuple[int, int, int] = (32, 32, 3)
+    size: str = "base"
+
+    _place = "network."
+
+    def _check(self):
+        height, width, channels = self.image_shape
+        self._require(
+            min(height, width) >= STRIDE and height % STRIDE == width % STRIDE == 0 and channels in (1, 3),
+            "image_shape",
+            f"(height, width, channels): sides that are multiples of {STRIDE}, 3 or 1 channels; resize the images",
+        )
+        self._require(self.size in SIZES, "size", one_of(SIZES, self.size))
+
+
+@dataclasses.dataclass(frozen=True)
+class SystemTraining(Section):
+    """How the system is trained.
+
+    Attributes:
+      epochs: passes over the training images.
+      batch_size: images per step, over all replicas together.
+      learning_rate: Adam's, at the first step.
+      final_learning_rate: Adam's after the last step; between them it follows half a cosine.
+      clip_norm: the norm that the gradient of all weights together, summed over the replicas, is clipped to.
+      warm_up: part of the steps during which `beta` grows linearly from 0.
+      flip: whether every training image is flipped left to right with probability 1/2.
+
+    Raises:
+      ConfigError: if a value is out of range.
+    """
+
+    epochs: int
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-5
+    clip_norm: float = 1.0
+    warm_up: float = 0.1
+    flip: bool = True
+
+    _place = "training."
+
+    def _check(self):
+        self._require(self.epochs >= 1, "epochs", "at least 1")
+        self._require(self.batch_size >= 1, "batch_size", "at least 1")
+        self._require(self.learning_rate > 0, "learning_rate", "a number above 0")
+        self._require(
+            0 <= self.final_learning_rate <= self.learning_rate,
+            "final_learning_rate",
+            f"a number from 0 to learning_rate, {self.learning_rate}",
+        )
+        self._require(self.clip_norm > 0, "clip_norm", "a number above 0")
+        self._require(0 <= self.warm_up <= 1, "warm_up", "a number in [0, 1]")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SystemConfig(Configuration):
+    """The complete configuration of a communication system.
+
+    Training minimises `SSE + beta * KL`: the squared error summed over the pixels, which lie in [0, 1], and the rate
+    in nats.
+
+    Attributes:
+      name: what the system is called: letters, digits, '_', '-' and '.', as it becomes a folder's name.
+      system: 'joint' (encoder, channel and decoder trained as one), 'source_vae' (sends its code without a channel),
+        'channel_autoencoder' (sends normal variables over the channel), or 'separate' (the code of the second kind
+        sent by the third, each trained by itself; see `part`).
+      dataset: a name of `tfcoded.data.NAMES` or a path to the user's images; 'normal' for a channel autoencoder.
+      beta: weight of the rate; 0 for a channel autoencoder, which has none.
+      channel: a `Channel`.
+      prior: of lost bands, and what the rate is relative to: 'gaussian', or learned band by band: 'draw' or
+        'draw_spatial' (joint systems).
+      prior_space: which symbols that prior is a law of: those sent, 'y', or received, 'z'.
+      objective: 'rd', or 'elbo' (joint systems with a Gaussian channel of several bands): lost bands are drawn from
+        a learned posterior in training.
+      decoder: a `Decoder`.
+      network: a `SystemNetwork`.
+      training: a `SystemTraining`.
+      figures: where in the paper its results are.
+      parameters: part -> exact number of trainable parameters, such as {'encoder': n, 'decoder': n}; may be empty.
+      published: empty: the paper prints no numbers. For code that handles every kind of configuration.
+
+    Raises:
+      ConfigError: if a value is wrong, or the parts do not fit each other.
+    """
+
+    name: str
+    system: str
+    dataset: str
+    beta: float
+    channel: Channel
+    prior: str = "gaussian"
+    prior_space: str = "y"
+    objective: str = "rd"
+    decoder: Decoder = dataclasses.field(default_factory=Decoder)
+    network: SystemNetwork = dataclasses.field(default_factory=SystemNetwork)
+    training: SystemTraining
+    figures: tuple[str, ...] = ()
+    parameters: dict[str, int] = dataclasses.field(default_factory=dict, hash=False)
+    published: dict[str, float] = dataclasses.field(default_factory=dict, hash=False)
+
+    FACTS = ("figures", "parameters", "published")
+
+    @property
+    def item_shape(self):
+        """Shape of one item of the data set, a tuple of `int`: of an image, or (0,) where there are none."""
+        return (0,) if self.system == "channel_autoencoder" else self.network.image_shape
+
+    def part(self, system):
+        """The configuration of one part of a separate system.
+
+        Args:
+          system: `str`, 'source_vae' or 'channel_autoencoder'.
+
+        Returns:
+          A `SystemConfig`, named after this one, that is trained for as many epochs.
+
+        Raises:
+          ValueError: if this is not a separate system, or has no such part.
+
+        Example:
+
+        ```python
+        zoo.config("bwlc_separate_snr1").part("source_vae").name   # "bwlc_separate_snr1_source"
+        ```
+        """
+        if self.system != "separate" or system not in PARTS:
+            raise ValueError(f"a 'separate' system has the parts {PARTS}; got {system!r} of system {self.system!r}")
+        if system == "source_vae":
+            return self.without_facts(
+                name=f"{self.name}_source",
+                system=system,
+                channel=Channel("gaussian", symbols=self.channel.symbols),
+            )
+        # What belongs to images and to beta has its default: the networks do not depend on it.
+        defaults = SystemTraining(epochs=1)
+        return self.without_facts(
+            name=f"{self.name}_channel",
+            system=system,
+            dataset=data_names.NORMAL,
+            beta=0.0,
+            network=SystemNetwork(size=self.network.size),
+            training=dataclasses.replace(self.training, warm_up=defaults.warm_up, flip=defaults.flip),
+        )
+
+    def idle(self):
+        """See `Section.idle`."""
+        keys = {}
+        channel = [field.name for field in dataclasses.fields(Channel) if field.name not in ("kind", "symbols")]
+        learned = ("prior", "prior_space", "objective")
+        if self.system != "joint":
+            why = f"as system is {self.system!r} and not 'joint'"
+            decoder = [f"decoder.{field.name}" for field in dataclasses.fields(Decoder)]
+            keys |= dict.fromkeys((*learned, "channel.bands", *decoder), why)
+        elif self.channel.kind != "gaussian":
+            keys |= dict.fromkeys(learned, f"as channel.kind is {self.channel.kind!r} and not 'gaussian'")
+        elif self.channel.bands == 1:
+            keys["objective"] = "as channel.bands is 1 and no band is lost"
+        if self.system == "source_vae":
+            why = "as system is 'source_vae', which sends nothing over a channel"
+            keys |= dict.fromkeys([f"channel.{key}" for key in channel], why)
+        if self.system == "channel_autoencoder":
+            why = "as system is 'channel_autoencoder', which sends no images"
+            keys |= dict.fromkeys(("network.image_shape", "training.warm_up", "training.flip"), why)
+        return keys
+
+    def _check(self):
+        self._check_name()
+        for key, choices in (
+            ("system", SYSTEMS),
+            ("prior", PRIORS),
+            ("prior_space", PRIOR_SPACES),
+            ("objective", OBJECTIVES),
+        ):
+            self._require(getattr(self, key) in choices, key, one_of(choices, getattr(self, key)))
+        self._require(self.beta >= 0, "beta", "a number of at least 0")
+        self._require(not self.published, "published", "nothing, as the paper prints no numbers")
+        if self.system == "channel_autoencoder":
+            why = "as system is 'channel_autoencoder'"
+            self._require(self.dataset == data_names.NORMAL, "dataset", f"{data_names.NORMAL!r}, {why}")
+            self._require(self.beta == 0, "beta", f"0, {why}, which has no rate")
+        else:
+            self._require(self.dataset != data_names.NORMAL, "dataset", f"images, as system is {self.system!r}")
+            self._check_image_shape()
+        if self.system != "joint" and self.channel.kind != "gaussian":
+            raise ConfigError(
+                f"channel.kind is {show(self.channel.kind)}; expected 'gaussian', as system is {self.system!r} and not "
+                "'joint'"
+            )
+        if self.system != "joint" and self.channel.power in ("element", "none"):
+            raise ConfigError(
+                f"channel.power is {show(self.channel.power)}; expected 'batch' or 'codeword', as system is "
+                f"{self.system!r} and not 'joint': nothing else limits the power of a channel code"
+            )
+        size = self.channel.symbols // self.channel.bands
+        if self.prior == "draw_spatial" and size % 4:
+            raise ConfigError(
+                f"prior is 'draw_spatial', but a band has {size} symbols (channel.symbols / channel.bands); expected a "
+                "multiple of 4, to be put on a grid of 2x2, or prior 'draw'"
+            )
+        if self.channel.fill_noise != "none":
+            wrong = f"channel.fill_noise is {show(self.channel.fill_noise)}; expected 'none', as"
+            if self.prior_space == "z":
+                raise ConfigError(f"{wrong} prior_space is 'z': what was received has the channel's noise already")
+            if self.objective == "elbo":
+                raise ConfigError(f"{wrong} objective is 'elbo', which needs the density of what fills in a lost band")
+        if self.prior_space == "z" and self.prior == "gaussian":
+            raise ConfigError(
+                "prior_space is 'z', but prior is 'gaussian', N(0, 1), which what arrives with noise is not; expected a "
+                "learned prior, or prior_space 'y'"
+            )
+
+    def to_dict(self):
+        """See `config.to_dict`."""
+        values = plain(self)
+        if not values["channel"].get("probabilities", True):
+            del values["channel"]["probabilities"]
+        empty = ("decoder", *self.FACTS)
+        return {name: value for name, value in values.items() if value or name not in empty}
+
+    def facts_after(self, changed):
+        """See `Configuration.facts_after`."""
+        kept = {}
+        # The numbers of parameters depend on the other settings only.
+        harmless = ("name", "dataset", "beta", "training", *self.FACTS)
+        keys = [field.name for field in dataclasses.fields(self) if field.name not in harmless]
+        if all(getattr(changed, key) == getattr(self, key) for key in keys):
+            kept["parameters"] = self.parameters
+        if changed == self.without_facts(training=changed.training):
+            kept["figures"] = self.figures
+        return kept

@@ -1,0 +1,222 @@
+"""The option --over: a trained model's words sent over noisy channels, as one record and one table."""
+
+import dataclasses
+import math
+
+from tfcoded.evaluation import measurement
+from tfcoded.runs import provenance
+from tfcoded.utils.errors import UserError
+
+# What the parameter of each channel is called. No TensorFlow is imported before a channel is needed.
+CHANNELS = {"bsc": "flip probability", "bec": "erasure probability"}
+_NAMES = {"bsc": "binary symmetric channel", "bec": "binary erasure channel"}
+_EXPECTED = "expected a channel and its probabilities, such as bsc:0.05, bsc:0,0.1,0.2 or bec:0.5"
+_COLUMNS = (  # metric, title, digits
+    ("wer", "WER", 4),
+    ("ber", "BER", 4),
+    ("wer_images", "WER images", 4),
+    ("ber_images", "BER images", 4),
+    ("psnr", "PSNR dB", 2),
+    ("psnr_loss", "loss dB", 3),
+    ("ssim", "SSIM", 4),
+    ("accuracy", "accuracy", 4),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """One channel at several noise levels.
+
+    Attributes:
+      kind: one of CHANNELS.
+      parameters: tuple of `float`, increasing probabilities that a bit is flipped (`bsc`) or erased (`bec`).
+    """
+
+    kind: str
+    parameters: tuple[float, ...]
+
+    @property
+    def parameter_name(self):
+        """`str`, what the numbers are."""
+        return CHANNELS[self.kind]
+
+    def channel(self, parameter):
+        """The `tfcoded.channels.Channel` of one noise level."""
+        from tfcoded import channels
+
+        if self.kind == "bsc":
+            return channels.BinarySymmetricChannel(p_keep=1 - parameter)
+        return channels.BinaryErasureChannel(parameter)
+
+    def capacity(self, parameter):
+        """Bits per bit sent at a noise level, or at an array of them."""
+        from tfcoded import channels
+
+        if self.kind == "bsc":
+            return channels.binary_symmetric_capacity(parameter)
+        return channels.erasure_capacity(parameter)
+
+    def limit(self, rate):
+        """The noise level whose capacity is `rate`, a `float`; of a symmetric channel the one up to 1/2."""
+        if self.kind == "bec":
+            return 1 - rate
+        quiet, noisy = 0.0, 0.5
+        for _ in range(50):  # halves the interval to nothing; the capacity decreases in it
+            middle = (quiet + noisy) / 2
+            if self.capacity(middle) > rate:
+                quiet = middle
+            else:
+                noisy = middle
+        return quiet
+
+
+def parse(text):
+    """Reads the option.
+
+    Args:
+      text: `str` such as `bsc:0.05` or `bec:0,0.1,0.5`; the order of the numbers does not matter.
+
+    Returns:
+      A `Sweep`.
+
+    Raises:
+      UserError: for anything else.
+
+    Example:
+
+    ```python
+    parse("bsc:0.2,0.1")  # Sweep(kind="bsc", parameters=(0.1, 0.2))
+    ```
+    """
+    kind, colon, numbers = text.partition(":")
+    if not colon or not numbers:
+        raise UserError(f"--over={text}: {_EXPECTED}")
+    if kind not in CHANNELS:
+        raise UserError(f"--over={text}: unknown channel {kind!r}; {_EXPECTED}")
+    parameters = set()
+    for number in numbers.split(","):
+        try:
+            parameter = float(number)
+        except ValueError:
+            raise UserError(f"--over={text}: {number!r} is not a number; {_EXPECTED}") from None
+        if not 0 <= parameter <= 1:  # false for NaN
+            raise UserError(f"--over={text}: {number} is no {CHANNELS[kind]}; it must lie in [0, 1]")
+        if parameter in parameters:
+            raise UserError(f"--over={text}: {number} is there twice")
+        parameters.add(parameter + 0.0)  # -0.0 is 0.0
+    return Sweep(kind, tuple(sorted(parameters)))
+
+
+def measure(codec, config, dataset, classifier, plan, sweep, **facts):
+    """Sends the words of a data set's images, and random ones, over a channel at every noise level.
+
+    Args:
+      codec, config, dataset, classifier: as in `tfcoded.evaluation.measurement.measure`.
+      plan: a `tfcoded.evaluation.measurement.Plan`, of which `split`, `images`, `seed`, `runs` and `words` are used.
+      sweep: a `Sweep`.
+      **facts: more for the record, such as `epochs`.
+
+    Returns:
+      The content of a JSON file, a `dict`: a metric such as `psnr_bsc_0.1` for each of
+      `tfcoded.metrics.transmission` and each noise level, and under `over` the channel, the code's rate and
+      the capacities; the same as a table, a `str`; and a `dict` of arguments of
+      `tfcoded.pictures.transmission_curves`.
+
+    Raises:
+      UserError: if the model cannot be measured.
+    """
+    from tfcoded.metrics import transmission
+
+    images, labels = plan.chosen(dataset)
+    channels = [sweep.channel(parameter) for parameter in sweep.parameters]
+    received, noiseless = transmission.measure(
+        codec, config, images, labels, classifier, channels, seed=plan.seed, runs=plan.runs, words=plan.words
+    )
+    levels = [{"parameter": level, "capacity": float(sweep.capacity(level))} for level in sweep.parameters]
+    rows = [level | {"metrics": metrics} for level, metrics in zip(levels, received)]
+    limit = sweep.limit(config.rate)
+    notes = _notes(rows, sweep, limit, config, plan)
+    notes += measurement.missing_accuracy({}, config.dataset, labels, classifier)
+
+    measured = {}
+    for row in rows:
+        suffix = f"{sweep.kind}_{label(row['parameter'])}"
+        measured |= {f"{name}_{suffix}": value for name, value in row["metrics"].items()}
+    over = {"channel": sweep.kind, "rate": config.rate, "limit": limit, "levels": levels}
+    facts = {"images": len(images), "runs": plan.runs, "words": plan.words, "over": over} | facts
+    content = provenance.record(
+        config.name, measured | noiseless, {}, seed=plan.seed, split=plan.split, notes=notes, **facts
+    )
+    levels = [max(limit, *sweep.parameters) * step / 100 for step in range(101)]
+    curves = {
+        "rows": rows,
+        "noiseless": noiseless,
+        "parameter": sweep.parameter_name,
+        "capacity": (levels, sweep.capacity(levels)),
+        "limit": (limit, config.rate),
+    }
+    text = table(rows, noiseless, config.rate, sweep.parameter_name)
+    return content, "\n".join([text, *(f"note: {note}" for note in notes)]), curves
+
+
+def _notes(rows, sweep, limit, config, plan):
+    name = sweep.parameter_name
+    mirrored = f" (and {1 - limit:.4g})" if sweep.kind == "bsc" and 0 < limit < 0.5 else ""
+    rate = f"{config.information_bits}/{config.code_bits} = {config.rate:.4g}"
+    where = f"{name} {limit:.4g}{mirrored}"
+    what = f"{config.name} over the {_NAMES[sweep.kind]}"
+    notes = [f"{what}: rate {rate} bits per bit sent, the capacity at {where}"]
+    # Without noise there is nothing to be unsure of.
+    spotless = [row for row in rows if row["metrics"]["wer"].value == 0 and row["capacity"] < 1]
+    if spotless:
+        total = plan.runs * plan.words
+        levels = ", ".join(label(row["parameter"]) for row in spotless)
+        notes.append(
+            f"{name} {levels}: no error in {total} random words, so the word error rate is below {3 / total:.1g} "
+            "with 95% confidence"
+        )
+    return notes
+
+
+def label(parameter):
+    """A noise level as short text, still the same number."""
+    short = f"{parameter:g}"
+    return short if float(short) == parameter else repr(parameter)
+
+
+def compare(rate, capacity):
+    """`str`: whether a rate is `below`, `at` or `above` the capacity."""
+    if math.isclose(rate, capacity, rel_tol=1e-9, abs_tol=1e-12):
+        return "at"
+    return "below" if rate < capacity else "above"
+
+
+def table(rows, noiseless, rate, parameter):
+    """One line for each noise level, the last one for no channel at all.
+
+    Args:
+      rows: `dict`s of `parameter`, `capacity` and `metrics`, by name.
+      noiseless: the metrics without a channel, by name.
+      rate: `float`, information bits per bit sent.
+      parameter: `str`, what the parameter is called.
+
+    Returns:
+      `str` of several lines.
+    """
+    columns = [column for column in _COLUMNS if column[0] in rows[0]["metrics"]]
+    lines = [(parameter, "capacity", "rate is", *(title for _, title, _ in columns))]
+    for row in rows:
+        cells = [_cell(row["metrics"][name], digits) for name, _, digits in columns]
+        relation = compare(rate, row["capacity"])
+        lines.append((label(row["parameter"]), f"{row['capacity']:.4f}", relation, *cells))
+    cells = [_cell(noiseless.get(f"{name}_noiseless"), digits) for name, _, digits in columns]
+    lines.append(("no channel", "-", "-", *cells))
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths)) for line in lines)
+
+
+def _cell(value, digits):
+    if value is None:
+        return "-"
+    error = "" if value.standard_error is None else f" ± {value.standard_error:.{digits}f}"
+    return f"{value.value:.{digits}f}{error}"

@@ -1,0 +1,32 @@
+"""Where files are kept that took long to make and can be made again."""
+
+import os
+import pathlib
+
+from tfcoded.utils.files import expanded
+
+ENVIRONMENT = "TFCODED_CACHE"
+
+
+def folder():
+    """The folder for such files.
+
+    Returns:
+      `pathlib.Path`, not necessarily existing: the environment variable TFCODED_CACHE, else `tfcoded` in
+      XDG_CACHE_HOME, else `~/.cache/tfcoded`.
+
+    Example:
+
+    ```python
+    folder() / "inception_2015.npz"
+    ```
+    """
+    named = os.environ.get(ENVIRONMENT)
+    if named:
+        return pathlib.Path(expanded(named))
+    return pathlib.Path(expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache"), "tfcoded")
+
+
+def statistics():
+    """The folder of feature statistics of whole data sets, a `pathlib.Path`."""
+    return folder() / "statistics"

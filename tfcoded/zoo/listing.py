@@ -1,0 +1,160 @@
+"""The zoo's entries in two tables, as `python -m tfcoded.zoo` prints them: TensorFlow is not imported."""
+
+import sys
+
+from tfcoded import zoo
+from tfcoded.config.datasets import NAMES
+from tfcoded.utils.errors import UserError
+from tfcoded.config.communication import CHANNELS, POWERS, SYSTEMS, SystemConfig
+
+FORMATS = ("text", "markdown")
+
+_METRICS = ("psnr", "accuracy", "entropy", "ber", "wer")
+
+
+def render(entries, zoo_dir=None, format="text"):  # pylint: disable=redefined-builtin
+    """Tables of discrete VAEs and of communication systems, with what was published and what was measured here.
+
+    Args:
+      entries: `dict` from name to configuration.
+      zoo_dir: folder of the zoo's entries, as in `tfcoded.zoo.directory`.
+      format: `str`, `text` or `markdown`.
+
+    Returns:
+      `str` without a final newline.
+
+    Example:
+
+    ```python
+    print(render({"coded_8_240": zoo.config("coded_8_240")}))
+    ```
+    """
+    systems = {name: entry for name, entry in entries.items() if isinstance(entry, SystemConfig)}
+    others = {name: entry for name, entry in entries.items() if name not in systems}
+    tables = [rows(part, zoo_dir) for rows, part in ((_vaes, others), (_systems, systems)) if part]
+    return "\n\n".join((_markdown if format == "markdown" else _aligned)(*table) for table in tables)
+
+
+def _vae_order(item):
+    name, entry = item
+    dataset = NAMES.index(entry.dataset) if entry.dataset in NAMES else len(NAMES)
+    return dataset, entry.dataset, entry.information_bits, entry.code_bits, zoo.natural(name)
+
+
+def _vaes(entries, zoo_dir):
+    """The table of discrete VAEs (a dict from name to `Config`): rows of cells, and how many columns are words."""
+    rows = [
+        ["", "", "bits", "", "parameters"] + [part for each in _METRICS for part in (each, "")] + ["weights", ""],
+        ["name", "dataset", "M/D", "rate", "million"] + ["paper", "here"] * len(_METRICS) + ["epochs", "MB"],
+    ]
+    for name, entry in sorted(entries.items(), key=_vae_order):
+        record = _record(name, zoo_dir)
+        row = [name, entry.dataset, f"{entry.information_bits}/{entry.code_bits}", f"{entry.rate:.3g}"]
+        row.append(_parameters(entry))
+        for metric in _METRICS:
+            row += [_number(entry.published.get(metric)), _measured_number(record, metric)]
+        rows.append(row + _weights(name, entry, record, zoo_dir))
+    return rows, 2
+
+
+def _system_order(item):
+    name, entry = item
+    channel = entry.channel
+    return (
+        SYSTEMS.index(entry.system),
+        CHANNELS.index(channel.kind),
+        channel.bands,
+        POWERS.index(channel.power),
+        channel.snr,
+        zoo.natural(name),
+    )
+
+
+def _systems(entries, zoo_dir):
+    """The same of communication systems (a dict from name to `SystemConfig`)."""
+    rows = [
+        [""] * 9 + ["parameters", "mse", "rate", "weights", ""],
+        ["name", "dataset", "system", "channel", "prior", "decoder", "symbols", "bands", "beta", "million"]
+        + ["here", "bits", "epochs", "MB"],
+    ]
+    for name, entry in sorted(entries.items(), key=_system_order):
+        record = _record(name, zoo_dir)
+        joint = entry.system == "joint"
+        row = [name, entry.dataset, entry.system, _channel(entry)]
+        row += [entry.prior if joint and entry.channel.kind == "gaussian" else "-"]
+        row += ["-" if entry.system == "channel_autoencoder" else entry.decoder.kind]
+        row += [str(entry.channel.symbols), str(entry.channel.bands) if joint else "-", f"{entry.beta:.3g}"]
+        row += [_parameters(entry), _measured_number(record, "mse", 5), _measured_number(record, "rate", 1)]
+        rows.append(row + _weights(name, entry, record, zoo_dir))
+    return rows, 6
+
+
+def _channel(entry):
+    """The channel of a communication system in words, such as 'gaussian snr 10'."""
+    channel = entry.channel
+    if entry.system == "source_vae":
+        return "-"
+    if channel.kind == "gaussian":
+        power = "" if channel.power == "batch" else f" per {channel.power}"
+        return f"gaussian snr {channel.snr:.3g}{power.replace('per none', 'unnormalised')}"
+    if channel.kind == "binary_symmetric":
+        return f"bsc {channel.p_keep:.3g} {channel.mode}"
+    return f"bec {channel.erase_probability:.3g}"
+
+
+def _record(name, zoo_dir):
+    """What was measured of an entry, empty if nothing was."""
+    path = zoo.measured_path(name, zoo_dir=zoo_dir)
+    try:
+        return {} if path is None else zoo.read_record(path)
+    except UserError as error:  # one damaged file should not hide the other entries
+        print(f"warning: {error}", file=sys.stderr)
+        return {}
+
+
+def _parameters(entry):
+    return f"{sum(entry.parameters.values()) / 1e6:.2f}" if entry.parameters else "-"
+
+
+def _weights(name, entry, record, zoo_dir):
+    """Two cells: for how many epochs of how many an entry's weights were trained, and their size."""
+    if not zoo.has_weights(name, zoo_dir):
+        return ["-", "-"]
+    return [f"{record.get('epochs') or '?'}/{entry.training.epochs}", f"{_bytes(name, zoo_dir) / 1e6:.1f}"]
+
+
+def _aligned(rows, left):
+    """Rows of cells as text, the first `left` columns aligned to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if index < left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _markdown(rows, left):
+    """Rows of cells as a table of Markdown; the first two are its heading."""
+    heading, above = [], ""
+    for group, name in zip(*rows[:2], strict=True):
+        above = group or (above if name in ("here", "MB") else "")  # these share the heading of what is left of them
+        heading.append(f"{above}, {name}" if above else name)
+    ruler = ["---"] * left + ["--:"] * (len(heading) - left)
+    lines = [heading, ruler, *([f"`{row[0]}`", *row[1:]] for row in rows[2:])]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _bytes(name, zoo_dir):
+    """Size of an entry's SavedModel."""
+    return sum(file.stat().st_size for file in zoo.trained_path(name, zoo_dir).rglob("*") if file.is_file())
+
+
+def _number(value, decimals=3):
+    return "-" if value is None else f"{value:.{decimals}f}"
+
+
+def _measured_number(record, metric, decimals=3):
+    here = record.get("metrics", {})
+    return _number(here[metric].value if metric in here else None, decimals)

@@ -1,0 +1,539 @@
+"""The model zoo: every configuration of the papers, with trained models where there are any.
+
+Without an argument it lists all entries in two tables. The discrete VAEs: information and code bits, rate,
+parameters, and the metrics on the test images as the paper reports them beside those measured here. The
+communication systems: the channel, what stands at its ends, and what was measured here. With a name it prints that
+entry in full.
+
+    python -m tfcoded.zoo
+    python -m tfcoded.zoo --dataset=mnist --format=markdown
+    python -m tfcoded.zoo coded_10_300
+    python -m tfcoded.zoo bwlc_joint_snr1
+    python -m tfcoded.zoo verify
+    python -m tfcoded.zoo verify coded_10_300 classifier_mnist
+
+`verify` checks trained models: the hashes of their files, their signatures, and that they compute here what they
+did when they were added (`tfcoded.zoo.verification`). If something is wrong the exit status is 1.
+
+The name of a communication system followed by `_smoke` is that system with the smallest networks, for a quick trial
+that it runs. Such names are not listed.
+
+An entry is a folder `<name>` with a `config.yaml`, and possibly `metrics.json` (measured) and `1/` (the
+SavedModel). Beside the entries may lie `SHA256SUMS`, with which files are compared before they are loaded. These
+folders are looked into, in this order, and the first that has what is wanted is used:
+
+  1. the argument `zoo_dir`, which command lines take from `--zoo_dir`; without it, the environment
+     variable TFCODED_ZOO;
+  2. `zoo/` of the clone that this package is imported from;
+  3. the configurations inside the installed package.
+
+So a folder that holds nothing but SavedModels is enough for 1. From Python:
+
+```python
+from tfcoded import zoo
+
+model = zoo.load("coded_10_300")
+model.encode(images)["bits"]
+```
+
+A SavedModel is a program: loading or calling one can read and write files as any program that is started by the same
+user. The hashes show damage and mistakes, not malice: load only what comes from where you would take a program from.
+
+TensorFlow is imported by the functions that load models only.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+import re
+import sys
+import typing
+
+from tfcoded.zoo import checksums, identity
+from tfcoded import config as configuration
+from tfcoded.utils.errors import UserError, said
+from tfcoded.utils.files import expanded, for_tensorflow, require_readable
+from tfcoded.utils.suggestions import nearest
+from tfcoded.config.communication import SystemConfig
+
+ENVIRONMENT = "TFCODED_ZOO"
+CLASSIFIER = "classifier_"  # begins the names of what evaluation labels images with, which are no models of the paper
+SMOKE = "_smoke"  # ends the names of what is derived from communication systems, and no entry
+
+_PACKAGE = pathlib.Path(__file__).resolve().parent
+_SAVED_MODEL = "1/saved_model.pb"
+_SMOKE_SETTINGS = ("network.size=smoke", "training.batch_size=8")
+
+
+class Measurement(typing.NamedTuple):
+    """A measured metric.
+
+    Attributes:
+      value: `float`.
+      standard_error: `float`, or `None` where the metric was not sampled.
+    """
+
+    value: float
+    standard_error: float | None
+
+
+def directory(zoo_dir=None):
+    """The folder of zoo entries that is looked into first.
+
+    Args:
+      zoo_dir: `str` or `os.PathLike`; default: `TFCODED_ZOO`, then the clone, then the installed package.
+
+    Returns:
+      `pathlib.Path` of a folder.
+
+    Raises:
+      UserError: if there is no such folder.
+    """
+    return _directories(zoo_dir)[0]
+
+
+def list(zoo_dir=None):  # pylint: disable=redefined-builtin  (read as zoo.list)
+    """Names of all entries, whether or not there are weights for them.
+
+    Args:
+      zoo_dir: as in `directory`.
+
+    Returns:
+      list of `str`, sorted, numbers by value.
+
+    Raises:
+      UserError: if `zoo_dir` is no folder.
+    """
+    return sorted(_configuration_paths(zoo_dir), key=natural)
+
+
+def config(name, zoo_dir=None):
+    """Loads the configuration of an entry.
+
+    Args:
+      name: `str`, an entry's name, or that of a communication system followed by '_smoke'.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      A `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig`.
+
+    Raises:
+      UserError: if there is no such entry (with the nearest name), or its configuration is wrong.
+
+    Example:
+
+    ```python
+    zoo.config("coded_10_300").code_bits   # 300
+    ```
+    """
+    path = _configuration_path(name, zoo_dir)
+    settings = configuration.load(path)
+    if path.parent.name == name:
+        return settings
+    return configuration.override(settings, (f"name={name}", *_SMOKE_SETTINGS))
+
+
+def with_own_facts(settings, zoo_dir=None):
+    """A configuration without facts that are another's, such as published numbers in a changed copy of an entry's file.
+
+    Args:
+      settings: a `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig`.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      A copy: of its facts those remain that are true of the entry of this name with these settings; none if there is no
+      such entry.
+
+    Raises:
+      UserError: if the entry's configuration is wrong.
+    """
+    path = _configuration_paths(zoo_dir).get(settings.name)
+    entry, bare = None if path is None else configuration.load(path), settings.without_facts()
+    true = entry.facts_after(bare) if type(entry) is type(settings) else {}
+    return dataclasses.replace(bare, **{fact: value for fact, value in true.items() if getattr(settings, fact)})
+
+
+def measured(name, zoo_dir=None):
+    """Reads what was measured of an entry's SavedModel.
+
+    `metrics.json` is `{"metrics": {"psnr": {"value": 18.1, "standard_error": 0.01}, "entropy": 5.1}}`.
+    A metric may be a plain number; whatever else the file holds is ignored.
+
+    Args:
+      name: `str`, an entry's name.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      dict from metric to `Measurement`; empty if nothing was measured.
+
+    Raises:
+      UserError: if `metrics.json` is not JSON.
+    """
+    path = measured_path(name, zoo_dir=zoo_dir)
+    return {} if path is None else read_record(path)["metrics"]
+
+
+def measured_path(name, file="metrics.json", zoo_dir=None):
+    """Finds what was measured of an entry's SavedModel.
+
+    Args:
+      name: `str`, an entry's name.
+      file: `str`, name of the file in the entry's folder.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      `pathlib.Path`, or `None` if there is no such file.
+    """
+    if not _is_name(name):
+        return None
+    # Numbers belong to weights: those of another folder's model would say nothing about the one in use.
+    for folder in _directories(zoo_dir):
+        path = folder / name / file
+        if path.is_file():
+            return path
+        if _has_model(folder, name):
+            break
+    return None
+
+
+def read_record(path):
+    """Reads a metrics.json, see `measured`.
+
+    Args:
+      path: `str` or `os.PathLike`.
+
+    Returns:
+      Its content, a `dict`, with `metrics` a dict from metric to `Measurement`, without what is no number.
+
+    Raises:
+      UserError: if the file is missing or damaged.
+    """
+    path = pathlib.Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        metrics = content["metrics"].items()
+        if not all(isinstance(content.get(name) or {}, dict) for name in ("training", "likelihood")):
+            raise TypeError("training or likelihood is no mapping")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f'{path} is damaged; expected JSON such as {{"metrics": {{"psnr": 18.1}}}}') from None
+    found = {}
+    for name, entry in metrics:
+        entry = entry if isinstance(entry, dict) else {"value": entry}
+        value, error = entry.get("value"), entry.get("standard_error")
+        if _is_number(value):
+            found[name] = Measurement(float(value), float(error) if _is_number(error) else None)
+    return {**content, "metrics": found}
+
+
+def find(relative, zoo_dir=None):
+    """Finds a file or folder of the zoo.
+
+    Args:
+      relative: `str`, its path inside a folder of entries, such as 'classifier_mnist'.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      `pathlib.Path` in the first folder of entries that has it, or `None`.
+
+    Raises:
+      UserError: if `zoo_dir` is no folder.
+    """
+    if not all(map(_is_name, relative.split("/"))):  # it leads out of the folders
+        return None
+    paths = (folder / relative for folder in _directories(zoo_dir))
+    return next((path for path in paths if path.exists()), None)
+
+
+def has_weights(name, zoo_dir=None):
+    """Whether there is a SavedModel of an entry.
+
+    Args:
+      name: `str`, an entry's name.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      `bool`.
+    """
+    return _home(name, zoo_dir) is not None
+
+
+def trained(zoo_dir=None):
+    """Names of everything that has weights, or should have because an index of hashes lists it.
+
+    Args:
+      zoo_dir: as in `directory`.
+
+    Returns:
+      list of `str`, the classifiers included, sorted, numbers by value.
+    """
+    names = set()
+    for folder in _directories(zoo_dir):
+        names.update(path.parent.parent.name for path in folder.glob(f"*/{_SAVED_MODEL}"))
+        names.update(path.partition("/")[0] for path in checksums.read(folder) or ())
+    return sorted(names, key=natural)
+
+
+def saved_model_path(name, zoo_dir=None):
+    """Finds the SavedModel of an entry.
+
+    Args:
+      name: `str`, an entry's name.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      `pathlib.Path` of the version folder `<name>/1`, which `tf.saved_model.load` takes.
+
+    Raises:
+      UserError: if there is no such entry, or it has no weights.
+    """
+    _configuration_path(name, zoo_dir)  # an unknown name deserves its own message
+    return trained_path(name, zoo_dir)
+
+
+def trained_path(name, zoo_dir=None):
+    """As `saved_model_path`, for the classifiers too."""
+    home = _home(name, zoo_dir)
+    if home is None:
+        folders = ", ".join(map(str, _directories(zoo_dir)))
+        command = "train_classifier" if name.startswith(CLASSIFIER) else f"train --model={name}"
+        # An installed wheel carries what was measured, and not the weights that it was measured of.
+        clone = f"a clone of tfcoded's repository has them in zoo/{name}; " if measured_path(name, zoo_dir=zoo_dir) else ""
+        raise UserError(
+            f"the zoo has no weights for {name!r} (looked in {folders}); {clone}name a folder that holds {name}/1 with"
+            f" --zoo_dir or {ENVIRONMENT}, or train it with python -m tfcoded.{command}"
+        )
+    return home / name / "1"
+
+
+def load(name, zoo_dir=None):
+    """Loads the SavedModel of an entry.
+
+    Args:
+      name: `str`, an entry's name.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      What `tf.saved_model.load` returns, with the methods `encode`, `decode`, `reconstruct`, `generate` and
+      `elbo`; of a communication system `transmit`, `corrupt`, `receive`, `communicate` and `rates`.
+
+    Raises:
+      UserError: if there is no such entry, it has no weights, the files are damaged (not those that the folder's
+        SHA256SUMS names, if it has one), or they hold a model of another configuration than the entry's.
+
+    Example:
+
+    ```python
+    model = zoo.load("coded_10_300")
+    model.generate(16, [0, 1])["images"]   # float32[16, 28, 28, 1]
+    ```
+    """
+    entry = config(name, zoo_dir)
+    loaded = load_trained(name, zoo_dir)
+    identity.require_entry(loaded, entry, trained_path(name, zoo_dir))
+    return loaded
+
+
+def load_trained(name, zoo_dir=None):
+    """As `load`, for the classifiers too, and whatever the configuration inside."""
+    folder = trained_path(name, zoo_dir)
+    root = folder.parent.parent
+    if not checksums.verify(root, f"{name}/{folder.name}"):
+        print(f"warning: {root} has no {checksums.INDEX}: the files of {name} are compared with nothing", file=sys.stderr)
+    return _load(folder)
+
+
+def load_saved_model(folder):
+    """Loads a SavedModel.
+
+    Args:
+      folder: `str` or path, a version folder, which holds `saved_model.pb`.
+
+    Returns:
+      What `tf.saved_model.load` returns.
+
+    Raises:
+      UserError: if the files are damaged: not those that the SHA256SUMS of its folder of entries names, if it does.
+    """
+    folder = for_tensorflow(folder)
+    checksums.verify_listed(folder)
+    return _load(folder)
+
+
+def _load(folder):
+    """As `load_saved_model`, of files that were compared."""
+    folder = for_tensorflow(folder)
+    require_readable(pathlib.Path(folder).rglob("*"))
+
+    import tensorflow as tf  # here, so that all other functions are fast
+
+    try:
+        return tf.saved_model.load(folder)
+    except (OSError, ValueError, IndexError, KeyError, AssertionError, tf.errors.OpError) as error:
+        raise UserError(f"the SavedModel in {folder} is damaged ({said(error)}); export it again") from error
+
+
+def _directories(zoo_dir):
+    """Existing folders of entries, in the order of the module's docstring."""
+    folders = []
+    named, origin = (os.environ.get(ENVIRONMENT) or None, ENVIRONMENT) if zoo_dir is None else (zoo_dir, "zoo_dir")
+    if named is not None:
+        folders.append(pathlib.Path(expanded(named)))
+        if not str(named) or not folders[0].is_dir():
+            raise UserError(f"{origin} is {str(named)!r}, which is no folder; expected one of zoo entries")
+    # setup.py tells a clone from site-packages, where a folder `zoo` would be somebody else's.
+    if (_PACKAGE.parent / "setup.py").is_file():
+        folders.append(_PACKAGE.parent / "zoo")
+    folders.append(_PACKAGE / "_zoo")
+    found = [folder for folder in folders if folder.is_dir()]
+    if not found:
+        raise UserError(f"this installation of tfcoded has no zoo; name one with --zoo_dir or {ENVIRONMENT}")
+    return found
+
+
+def _home(name, zoo_dir):
+    """The first folder of entries that has the SavedModel of an entry, or `None`."""
+    return next((folder for folder in _directories(zoo_dir) if _has_model(folder, name)), None)
+
+
+def _is_name(name):
+    """Whether it can be a folder's name, and no path that leads elsewhere; refuses what is no text."""
+    if not isinstance(name, str):
+        raise UserError(f"a name is {name!r}; expected a str such as 'coded_10_300'")
+    return name not in ("", ".", "..") and not re.search(r"[/\0]", name)
+
+
+def _has_model(folder, name):
+    """Whether a folder of entries has a SavedModel; one that it lists and lacks is damaged, and no other replaces it."""
+    if not _is_name(name):
+        return False
+    if (folder / name / _SAVED_MODEL).is_file():
+        return True
+    return any(path.startswith(f"{name}/1/") for path in checksums.read(folder) or ())
+
+
+def _configuration_paths(zoo_dir):
+    """Name -> path of its config.yaml, for every entry."""
+    paths = {}
+    for folder in _directories(zoo_dir):
+        for path in folder.glob("*/config.yaml"):
+            if not path.parent.name.startswith(CLASSIFIER):
+                paths.setdefault(path.parent.name, path)
+    return paths
+
+
+def _configuration_path(name, zoo_dir):
+    """The config.yaml of an entry, or of the entry that a smoke configuration is derived from."""
+    plain, paths = _is_name(name), _configuration_paths(zoo_dir)
+    if name in paths:
+        return paths[name]
+    stem = name.removesuffix(SMOKE)
+    if stem in paths and _has_smoke(paths[stem]):
+        return paths[stem]
+    hint = ""
+    if not plain:
+        hint = "a path is given by --saved_model or --workdir; "
+    elif name.startswith(CLASSIFIER):
+        hint = "classifiers are no models: they label images for the semantic accuracy of models; "
+    else:
+        near = nearest(stem, paths)
+        if near:
+            meant = near + SMOKE if stem != name and _has_smoke(paths[near]) else near
+            hint = f"did you mean {meant!r}? "
+    raise UserError(f"unknown model {name!r}; {hint}python -m tfcoded.zoo lists all")
+
+
+def _has_smoke(path):
+    """Whether a configuration is a communication system's; one that is broken may be, and then says so itself."""
+    try:
+        return isinstance(configuration.load(path), SystemConfig)
+    except UserError:
+        return True
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def natural(name):
+    """Sorting key under which 'coded_5_80' precedes 'coded_5_100'."""
+    parts = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return parts, name  # snr0p01 and snr0p1 differ in nothing else
+
+
+def _entry(name, zoo_dir):
+    """One entry in full, as text: its file, its metrics and where its weights are."""
+    from tfcoded.evaluation import measurement, tables
+
+    path = _configuration_path(name, zoo_dir)
+    text = path.read_text(encoding="utf-8").rstrip()
+    if path.parent.name != name:
+        text = f"# With {', '.join(_SMOKE_SETTINGS)}:\n{configuration.to_yaml(config(name, zoo_dir)).rstrip()}"
+    published = configuration.load(path).published
+    found = measured_path(name, zoo_dir=zoo_dir)
+    record = {"metrics": {}} if found is None else read_record(found)
+    here = record["metrics"]
+    rows = [("metric", "paper", "here", "standard error")]
+    for metric in dict.fromkeys((*published, *here)):
+        paper = tables.formatted(Measurement(published[metric], None)) if metric in published else "-"
+        value, _, error = tables.formatted(here[metric]).partition(" ± ") if metric in here else ("-", "", "")
+        rows.append((metric + measurement.qualified(record, metric), paper, value, error or "-"))
+    width = max(len(row[0]) for row in rows)
+    lines = [f"# {path}", text, ""]
+    lines += [f"{row[0]:<{width}}  {row[1]:>12}  {row[2]:>12}  {row[3]:>14}" for row in rows]
+    weights = saved_model_path(name, zoo_dir) if has_weights(name, zoo_dir) else "none"
+    return "\n".join([*lines, "", f"weights: {weights}"])
+
+
+def _main(*arguments):
+    from absl import flags
+
+    from tfcoded.zoo import listing
+
+    zoo_dir, dataset = flags.FLAGS.zoo_dir, flags.FLAGS.dataset
+    if arguments and arguments[0] == "verify":
+        return _verify(arguments[1:], zoo_dir)
+    if len(arguments) > 1:
+        raise UserError(f"unexpected argument {arguments[1]!r}; expected one name, or verify and names, see --help")
+    if arguments:
+        print(_entry(arguments[0], zoo_dir))
+        return 0
+    entries = {each: config(each, zoo_dir) for each in list(zoo_dir)}
+    if dataset:
+        known = sorted({entry.dataset for entry in entries.values()})
+        entries = {each: entry for each, entry in entries.items() if entry.dataset == dataset}
+        if not entries:
+            near = nearest(dataset, known)
+            hint = f"did you mean {near!r}?" if near else f"expected one of {', '.join(known)}"
+            raise UserError(f"no entry for data set {dataset!r}; {hint}")
+    print(listing.render(entries, zoo_dir, flags.FLAGS.format))
+    return 0
+
+
+def _verify(names, zoo_dir):
+    """Exit status of `verify`."""
+    from tfcoded.zoo import verification
+
+    failed = verification.verify_all(names, zoo_dir)
+    if failed:
+        print(f"error: {len(failed)} failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+_main.positional = math.inf
+
+
+if __name__ == "__main__":
+    from absl import flags
+
+    from tfcoded import cli
+    from tfcoded.zoo import listing
+    from tfcoded.utils import path_flags
+
+    path_flags.define("zoo_dir", None, f"Folder of zoo entries; default: ${ENVIRONMENT}, the clone's zoo/.")
+    flags.DEFINE_string("dataset", None, "List the entries of this data set only.")
+    flags.DEFINE_enum("format", "text", listing.FORMATS, "How the tables of all entries are printed.")
+    cli.run(_main)
