@@ -83,6 +83,7 @@ setup(
         "absl-py>=2",
         "importlib_resources",  # imported, but not declared, by tensorflow-datasets
         "keras>=3.12,<4",
+        "lazy_loader>=0.4",
         "matplotlib>=3.8",
         "numpy>=1.26",
         "pillow>=10",
@@ -97,7 +98,7 @@ setup(
         "tf-keras>=2.20,<2.22",  # tensorflow-probability does not import without it
     ],
     extras_require={
-        "test": ["packaging>=23", "pytest>=8", "pytest-xdist>=3.6", "scipy>=1.11"],
+        "test": ["import-linter>=2", "packaging>=23", "pytest>=8", "pytest-xdist>=3.6", "scipy>=1.11"],
         "serving": ["tensorflow-serving-api>=2.20,<2.22"],
         "accelerator": ["tensorflow[and-cuda]>=2.20,<2.22"],
         # For python -m export.pjrt, which needs nothing else of the above. One version: it calls JAX's internals.

@@ -69,9 +69,9 @@ def main():
         raise UserError(f"--model {FLAGS.model} has no hierarchical code, whose branches could know of each other")
 
     from tfcoded import data
+    from tfcoded.metrics import estimate, protocol
     from tfcoded.runs import provenance
     from tfcoded.zoo import sources
-    from tfcoded.metrics import estimate, protocol
 
     dataset = data.load(config.dataset, FLAGS.data_dir)
     dataset.require_shape(config.item_shape)

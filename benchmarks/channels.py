@@ -15,8 +15,7 @@ import time
 
 from absl import flags
 
-from tfcoded import cli, zoo
-from tfcoded import config as configuration
+from tfcoded import cli, config as configuration, zoo
 from tfcoded.utils.errors import UserError
 
 FLAGS = flags.FLAGS

@@ -15,7 +15,7 @@ from unittest import mock
 
 from absl import flags
 
-from tfcoded import cli, families as kinds, train, zoo
+from tfcoded import cli, families, train, zoo
 from tfcoded.training import hardware
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
@@ -55,12 +55,12 @@ def printed_quantile(logits, rho, beta):
 
 
 def main():
-    from tfcoded.training import loop as training
     from tfcoded.runs import workdir
+    from tfcoded.training import loop
 
     config = train.chosen_config(FLAGS)
-    if kinds.of(config).name != "coded_dvae":
-        raise UserError(f"{config.name} is {kinds.of(config).noun}; expected a Coded-DVAE")
+    if families.of(config).name != "coded_dvae":
+        raise UserError(f"{config.name} is {families.of(config).noun}; expected a Coded-DVAE")
     accurate = {"epoch": []}
     if not FLAGS.initial_weights:
         recorded = zoo.measured_path(config.name, "history.json", FLAGS.zoo_dir)
@@ -68,7 +68,7 @@ def main():
             raise UserError(f"{config.name} has no history in the zoo to compare with; choose an entry with weights")
         accurate = workdir.read_history(recorded.parent)
     with mock.patch("tfcoded.distributions.smoothed_bernoulli._quantile", printed_quantile):
-        printed = training.train(
+        printed = loop.train(
             config,
             FLAGS.workdir or f"runs/equation_5/{config.name}",
             seed=FLAGS.seed,

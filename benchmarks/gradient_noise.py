@@ -88,8 +88,8 @@ def main():
     import tensorflow as tf
 
     from tfcoded import data
-    from tfcoded.utils import progress
     from tfcoded.runs import provenance
+    from tfcoded.utils import progress
 
     size = config.training.batch_size
     images = data.load(config.dataset, FLAGS.data_dir).train_images

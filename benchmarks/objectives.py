@@ -16,7 +16,7 @@ import sys
 
 from absl import flags
 
-from tfcoded import cli, families as kinds, zoo
+from tfcoded import cli, families, zoo
 from tfcoded.training import hardware
 from tfcoded.utils.errors import UserError
 
@@ -74,8 +74,8 @@ def main():
         raise UserError("--models= names none; expected configurations of Coded-DVAEs, separated by commas")
     configs = [zoo.config(name) for name in names]
     for config in configs:
-        if kinds.of(config).name != "coded_dvae":
-            raise UserError(f"{config.name} is {kinds.of(config).noun}; expected a Coded-DVAE")
+        if families.of(config).name != "coded_dvae":
+            raise UserError(f"{config.name} is {families.of(config).noun}; expected a Coded-DVAE")
     if FLAGS.one:
         print(json.dumps(measure(FLAGS.one, FLAGS.dtype_policy, FLAGS.steps)))
         return

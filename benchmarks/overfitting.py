@@ -13,8 +13,8 @@ import math
 import statistics
 
 from tfcoded import cli, zoo
-from tfcoded.runs import workdir
 from tfcoded.evaluation.measurement import published_on
+from tfcoded.runs import workdir
 
 _FIRST, _HALF = 40, 2  # the epoch from which on growth is measured, and how many beside it are averaged
 _HEADINGS = (

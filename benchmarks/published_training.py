@@ -40,9 +40,9 @@ def main():
 
     import torch
 
-    from tfcoded.zoo.saving import export_saved_model
     from tfcoded import data
     from tfcoded.utils import progress
+    from tfcoded.zoo.saving import export_saved_model
 
     settings = config.training
     images = data.first_images(data.load(config.dataset, FLAGS.data_dir), FLAGS.train_images)

@@ -21,13 +21,13 @@ def coded_dvae(path):
     if folder is None:
         raise UserError(f"--model {path} holds no SavedModel")
 
-    from tfcoded.zoo import saving as savedmodel
-    from tfcoded import families as kinds, models, zoo
+    from tfcoded import families, models, zoo
+    from tfcoded.zoo import restoring
 
     codec = zoo.load_saved_model(folder)
     config = zoo.with_own_facts(identity.configuration_of(codec, folder))
-    if kinds.of(config).name != "coded_dvae":
+    if families.of(config).name != "coded_dvae":
         raise UserError(f"--model {path} is no Coded-DVAE")
     model = models.build(config)
-    savedmodel.restore_weights(model, folder)
+    restoring.restore_weights(model, folder)
     return codec, model, config

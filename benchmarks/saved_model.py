@@ -13,8 +13,8 @@ import time
 
 from absl import flags
 
-from export import STORAGES
-from tfcoded import cli, families as kinds, zoo
+from tfcoded import cli, families, zoo
+from tfcoded.storage import STORAGES
 from tfcoded.utils.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -29,15 +29,15 @@ def define_flags():
 
 def main():
     config = zoo.config(FLAGS.model)
-    if kinds.of(config).name != "coded_dvae":
-        raise UserError(f"--model={FLAGS.model} is {kinds.of(config).noun}; expected a Coded-DVAE")
+    if families.of(config).name != "coded_dvae":
+        raise UserError(f"--model={FLAGS.model} is {families.of(config).noun}; expected a Coded-DVAE")
 
     import numpy as np
     import tensorflow as tf
 
-    from tfcoded.zoo.saving import export_saved_model
-    from tfcoded.runs import provenance
     from tfcoded.models import CodedDVAE
+    from tfcoded.runs import provenance
+    from tfcoded.zoo.saving import export_saved_model
 
     model = CodedDVAE.from_configuration(config)
     rng = np.random.default_rng(0)

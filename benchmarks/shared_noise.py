@@ -80,8 +80,8 @@ def main():
 
     import tensorflow as tf
 
-    from tfcoded.runs import provenance
     from tfcoded.metrics import protocol
+    from tfcoded.runs import provenance
 
     decoder = tf.function(model.decode, reduce_retracing=True)
     senders = {

@@ -91,8 +91,8 @@ def main():
     import tensorflow as tf
 
     from benchmarks import stock_keras
-    from tfcoded.runs import provenance
     from tfcoded.models import AdamL2, CodedDVAE
+    from tfcoded.runs import provenance
 
     config = zoo.config(FLAGS.model)
     if config.network.image_shape != (28, 28, 1):

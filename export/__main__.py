@@ -12,8 +12,8 @@ import shlex
 
 from absl import flags
 
-from export import STORAGES, require
 from tfcoded import cli, zoo
+from tfcoded.storage import STORAGES
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow
@@ -51,11 +51,12 @@ def main():
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is a file; expected a folder")
 
-    from tfcoded.zoo.saving import export_saved_model, restored_entry, restored_model
-    from tfcoded import data, families as kinds
+    from tfcoded import data, families
+    from tfcoded.zoo.restoring import restored_entry, restored_model
+    from tfcoded.zoo.saving import export_saved_model
 
     model, config = restored_model(FLAGS.workdir) if FLAGS.workdir else restored_entry(FLAGS.model, FLAGS.zoo_dir)
-    require(FLAGS.storage, config)
+    families.require_storage(FLAGS.storage, config)
     images = None
     if FLAGS.storage == "compensated":
         dataset = data.load(config.dataset, FLAGS.data_dir)
@@ -65,7 +66,7 @@ def main():
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{folder}  {size / 1e6:.1f} MB, {FLAGS.storage}")
     # In two lines: a loaded model lives only as long as it is referred to, its methods do not keep it.
-    print(f"load it:  model = tf.saved_model.load({str(folder)!r})\n          {kinds.of(config).example}")
+    print(f"load it:  model = tf.saved_model.load({str(folder)!r})\n          {families.of(config).example}")
     arguments = ["-v", f"{out.resolve()}:/models/{config.name}", "-e", f"MODEL_NAME={config.name}"]
     print(f"serve it: docker run -p 8501:8501 {shlex.join(arguments)} tensorflow/serving")
 

@@ -8,12 +8,11 @@ import math
 import pathlib
 
 from export import card_of_coded_dvae, card_of_system
-from tfcoded import config as configuration
-from tfcoded.config import datasets as data_names
-from tfcoded import families as kinds, zoo
+from tfcoded import config as configuration, families, zoo
+from tfcoded.config import datasets
 from tfcoded.evaluation import tables
-from tfcoded.utils.files import write_atomically
 from tfcoded.evaluation.measurement import published_on, qualified, remarks
+from tfcoded.utils.files import write_atomically
 
 PICTURES = {
     "reconstructions.png": "Test images, each above its reconstruction.",
@@ -46,7 +45,7 @@ _CELEBA = (
     "CelebA (Liu, Luo, Wang and Tang, <https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html>), offered for non-commercial"
     " research only."
 )
-_DATA |= {name: _CELEBA for name in data_names.SHAPES if name.startswith("celeba")}
+_DATA |= {name: _CELEBA for name in datasets.SHAPES if name.startswith("celeba")}
 _DATA["synthetic"] = "Drawn by `tfcoded.data.synthetic`, of a known law."
 
 _TEXTS = {"coded_dvae": card_of_coded_dvae, "communication_system": card_of_system}  # by kind
@@ -100,7 +99,7 @@ def card(config, record, train=None, pictures=()):
     Returns:
       `str`, Markdown with a final newline.
     """
-    texts = _TEXTS[kinds.of(config).name]
+    texts = _TEXTS[families.of(config).name]
     parts = [f"# {config.name}", texts.introduction(config), _facts(config, record, texts), "## Numbers"]
     parts += [_numbers(config, record, texts)]
     if train:

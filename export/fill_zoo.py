@@ -27,8 +27,9 @@ import time
 
 from absl import flags
 
-from export import STORAGES, zoo_queue
+from export import zoo_queue
 from tfcoded import cli, zoo
+from tfcoded.storage import STORAGES
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder

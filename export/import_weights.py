@@ -14,9 +14,8 @@ import shlex
 
 from absl import flags
 
-from tfcoded import cli
+from tfcoded import cli, config as configuration
 from tfcoded.utils import path_flags
-from tfcoded import config as configuration
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow
 

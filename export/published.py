@@ -20,7 +20,7 @@ import shlex
 
 from absl import flags
 
-from tfcoded import cli, families as kinds, zoo
+from tfcoded import cli, families, zoo
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow
@@ -40,25 +40,25 @@ def main():
     out = pathlib.Path(FLAGS.out or f"published/{FLAGS.model}")
     is_classifier = FLAGS.model in _CLASSIFIERS
     config = None if is_classifier else zoo.config(FLAGS.model)
-    if config and kinds.of(config).name != "coded_dvae":
-        raise UserError(f"{config.name} is {kinds.of(config).noun}; expected a Coded-DVAE")
+    if config and families.of(config).name != "coded_dvae":
+        raise UserError(f"{config.name} is {families.of(config).noun}; expected a Coded-DVAE")
     if is_classifier and (out.name != FLAGS.model or out.exists()):
         raise UserError(f"--out {out}: expected a new folder named {FLAGS.model}, by which evaluation finds it")
     if not checkpoint.is_file():
         raise UserError(f"--checkpoint {checkpoint} is not a file; expected a *.pt of the published code")
 
     from export import published_weights
-    from tfcoded.zoo import saving as savedmodel
     from tfcoded import models
+    from tfcoded.zoo import saving
 
     state = published_weights.read(checkpoint)
     if is_classifier:
-        print(savedmodel.save(published_weights.classifier(state), out))
+        print(saving.save(published_weights.classifier(state), out))
         print(f"--zoo_dir={shlex.quote(str(out.parent))} makes python -m tfcoded.evaluate measure accuracies with it")
         return
     model = models.build(config)
     published_weights.assign(model, state)
-    print(savedmodel.export_saved_model(model, config, out))
+    print(saving.export_saved_model(model, config, out))
     print(f"measure it:  python -m tfcoded.evaluate --saved_model={shlex.quote(str(out))}")
 
 

@@ -13,9 +13,9 @@ import zipfile
 import numpy as np
 
 from tfcoded.metrics.frechet import torch_archive
-from tfcoded.utils.errors import UserError
 from tfcoded.networks import Encoder
 from tfcoded.networks.classifier import Classifier
+from tfcoded.utils.errors import UserError
 
 
 def read(path):

@@ -15,11 +15,11 @@ import tempfile
 from absl import flags
 
 from export import shipping
-from tfcoded.zoo import checksums
 from tfcoded import cli, zoo
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow
+from tfcoded.zoo import checksums
 
 FLAGS = flags.FLAGS
 
@@ -62,9 +62,8 @@ def rewrite(name, zoo_dir):
       UserError: if the entry has no weights, its files are not those of the index, or an output would change.
     """
     from export import card
-    from tfcoded.zoo import saving as savedmodel
-    from tfcoded.zoo import golden
     from tfcoded.runs import provenance
+    from tfcoded.zoo import golden, saving
 
     folder = zoo.trained_path(name, zoo_dir)
     if folder.parent.parent != zoo_dir:
@@ -73,7 +72,7 @@ def rewrite(name, zoo_dir):
     made, config = _module(name, loaded, folder)
     with tempfile.TemporaryDirectory(dir=zoo_dir, prefix=_PREFIX) as temporary:
         new = pathlib.Path(temporary, "new")
-        written = savedmodel.save(made, new)
+        written = saving.save(made, new)
         again = zoo.load_saved_model(written)
         _require_same_numbers(folder, written)
         outputs = folder.parent / "golden.npz"
@@ -92,11 +91,10 @@ def rewrite(name, zoo_dir):
 
 def _module(name, loaded, folder):
     """What is to be saved with the weights of a loaded SavedModel, and its configuration or `None`."""
-    from tfcoded.zoo import saving as savedmodel
-    from tfcoded.codec.weights import Weights
-    from tfcoded.zoo import identity
     from tfcoded import models
+    from tfcoded.codec.weights import Weights
     from tfcoded.networks.folded_classifier import FoldedClassifier
+    from tfcoded.zoo import identity, saving
 
     if name.startswith(zoo.CLASSIFIER):
         identity.require_methods(loaded, ("classify", "kernels", "biases"), folder)
@@ -104,7 +102,7 @@ def _module(name, loaded, folder):
         return FoldedClassifier(loaded.kernels, loaded.biases, shape[1:]), None
     config = identity.configuration_of(loaded, folder)
     model = models.build(config)
-    return savedmodel.module(model, config, Weights.of_saved_model(loaded, model)), config
+    return saving.module(model, config, Weights.of_saved_model(loaded, model)), config
 
 
 def _require_same_numbers(before, after):

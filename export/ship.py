@@ -18,14 +18,15 @@ import dataclasses
 
 from absl import flags
 
-from export import STORAGES, require, shipping
-from tfcoded import cli, families as kinds, zoo
-from tfcoded.metrics.frechet import inception_weights
+from export import shipping
+from tfcoded import cli, families, zoo
 from tfcoded.evaluation import measurement
+from tfcoded.metrics.frechet import inception_weights
+from tfcoded.storage import STORAGES
 from tfcoded.utils import path_flags
-from tfcoded.zoo import sources
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow
+from tfcoded.zoo import sources
 
 FLAGS = flags.FLAGS
 
@@ -92,9 +93,9 @@ def main():
 
 def _plans(config):
     """The plans of the test images and, with --train, of the training images."""
-    kind = kinds.of(config)
-    kinds.refuse_flags(config, FLAGS)
-    require(FLAGS.storage, config)
+    kind = families.of(config)
+    families.refuse_flags(config, FLAGS)
+    families.require_storage(FLAGS.storage, config)
     metrics = kind.require(config, sources.chosen_metrics(FLAGS))
     first = kind.metrics[0]  # what an entry is known by
     if first not in metrics:

@@ -5,12 +5,11 @@ import json
 import pathlib
 import shutil
 
-from tfcoded.zoo import checksums, listing
-from tfcoded import zoo
-from tfcoded import config as configuration
+from tfcoded import config as configuration, zoo
+from tfcoded.runs.workdir import differences, first_epochs, read_history, read_run
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, temporary_folder, write_atomically
-from tfcoded.runs.workdir import differences, first_epochs, read_history, read_run
+from tfcoded.zoo import checksums, listing
 
 VERSION = "1"
 _PREFIX = ".shipping-"
@@ -98,7 +97,7 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
       dataset: its `tfcoded.data.Dataset`.
       classifier: function from images to logits, or `None`.
       plan: `tfcoded.evaluation.measurement.Plan` of the test images.
-      storage: one of `export.STORAGES`.
+      storage: one of `tfcoded.storage.STORAGES`.
       train_plan: a plan of the training images, for `metrics_train.json`, or `None`.
 
     Returns:
@@ -110,11 +109,12 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
     import tensorflow as tf
 
     from export import card
-    from tfcoded.zoo.saving import export_saved_model, restored_model
-    from tfcoded.zoo import golden, sources
-    from tfcoded.evaluation import measurement
     from tfcoded import pictures
+    from tfcoded.evaluation import measurement
     from tfcoded.runs import provenance
+    from tfcoded.zoo import golden, sources
+    from tfcoded.zoo.restoring import restored_model
+    from tfcoded.zoo.saving import export_saved_model
 
     workdir, config = shipment.workdir, shipment.config
     dataset.require_shape(config.item_shape)
@@ -228,9 +228,9 @@ def _carry(shipment, new):
 
 def _draw(codec, config, images, history, new):
     """Draws what the model makes of images and of nothing, and how it was trained, into the folder `new`."""
-    from tfcoded import families as kinds, pictures
+    from tfcoded import families, pictures
 
-    kinds.of(config).draw(codec, config, images, new, rows=8, columns=8, seed=0)
+    families.of(config).draw(codec, config, images, new, rows=8, columns=8, seed=0)
     curves = pictures.curves(history)
     if curves:
         pictures.learning_curves(curves, new / "learning_curves.png", config.name)

@@ -14,8 +14,8 @@ import pathlib
 
 from absl import flags
 
-from export import STORAGES, require, storages_of
 from tfcoded import cli
+from tfcoded.storage import STORAGES
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
@@ -60,17 +60,17 @@ def main():
             raise UserError(f"--out {out} exists; give another, or --overwrite to replace a file")
         writable_folder(out.parent)
 
-    from tfcoded.zoo.saving import restored_model
-    from tfcoded import data, families as kinds
+    from tfcoded import data, families
     from tfcoded.runs import provenance
     from tfcoded.zoo import sources
+    from tfcoded.zoo.restoring import restored_model
 
     epochs = sources.checkpoint_epochs(workdir)  # before the measurement: a training may go on meanwhile
     model, config = restored_model(workdir)
-    kinds.refuse_flags(config, FLAGS)
-    asked = FLAGS.storages or storages_of(config)
+    families.refuse_flags(config, FLAGS)
+    asked = FLAGS.storages or families.storages_of(config)
     for storage in asked:
-        require(storage, config)
+        families.require_storage(storage, config)
     dataset = data.load(config.dataset, FLAGS.data_dir)
     dataset.require_shape(config.item_shape)
     if FLAGS["images"].present and FLAGS.images > len(dataset.test_images):
@@ -167,9 +167,9 @@ def _measured(storage, model, config, dataset, classifier):
 
     import tensorflow as tf
 
-    from tfcoded.zoo.saving import export_saved_model
-    from tfcoded import families as kinds
+    from tfcoded import families
     from tfcoded.evaluation import measurement
+    from tfcoded.zoo.saving import export_saved_model
 
     images = dataset.test_images[: FLAGS.images]
     labels = None if dataset.test_labels is None else dataset.test_labels[: FLAGS.images]
@@ -180,7 +180,7 @@ def _measured(storage, model, config, dataset, classifier):
         saved = export_saved_model(model, config, folder, storage, dataset.train_images)
         size = sum(file.stat().st_size for file in saved.rglob("*") if file.is_file())
         codec = tf.saved_model.load(str(saved))
-    samples = kinds.of(config).samples(codec, config, images, labels, classifier, plan)
+    samples = families.of(config).samples(codec, config, images, labels, classifier, plan)
     return storage, size, {name: [float(value) for value in values] for name, values in samples.items()}
 
 

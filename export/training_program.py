@@ -13,7 +13,7 @@ import types
 
 from absl import flags
 
-from tfcoded import cli, families as kinds, train
+from tfcoded import cli, train
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import writable_folder
@@ -54,7 +54,7 @@ def chosen_configs(values):
     settings = {name: getattr(values, name) for name in ("override", "epochs", "batch_size", "zoo_dir", "config")}
     names = values.model or [None]
     configs = [train.chosen_config(types.SimpleNamespace(model=name, **settings)) for name in names]
-    configs = [part for config in configs for part in kinds.of(config).parts(config).values() or [config]]
+    configs = [part for config in configs for part in config.parts.values() or [config]]
     if len({config.name for config in configs}) < len(configs):
         raise UserError(f"--model names a configuration twice: {','.join(names)}")
     return configs

@@ -5,11 +5,10 @@ import pathlib
 import statistics
 from typing import NamedTuple
 
-from tfcoded import config as configuration
-from tfcoded import zoo
+from tfcoded import config as configuration, zoo
+from tfcoded.runs.workdir import first_epochs, read_history
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.progress import clock
-from tfcoded.runs.workdir import first_epochs, read_history
 
 FILE = "queue.yaml"
 _CLAIM = ".claim"

@@ -13,9 +13,9 @@ from benchmarks import overfitting
 from benchmarks.equation_5 import printed_quantile
 from benchmarks.published_code import differences, here
 from tfcoded import codes, models
-from tfcoded.training import loop as training
-from tfcoded.runs import workdir
 from tfcoded.distributions import SmoothedBernoulli
+from tfcoded.runs import workdir
+from tfcoded.training import loop
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_a_training_with_equation_5_begins_with_given_weights_and_learns_otherwi
     tiny_networks.replace_networks(monkeypatch)
     config = tiny_networks.settings(tmp_path)
     (tmp_path / "tiny.yaml").write_text(tiny_networks.CONFIG.format(dataset=tmp_path / "images.npz"))
-    training.train(config, tmp_path / "first")
+    loop.train(config, tmp_path / "first")
     weights = str(tmp_path / "first" / "checkpoints" / "epoch-3")
-    accurate = training.train(config, tmp_path / "accurate", seed=1, initial_weights=weights).history
+    accurate = loop.train(config, tmp_path / "accurate", seed=1, initial_weights=weights).history
     flags = ("--config", tmp_path / "tiny.yaml", "--workdir", tmp_path / "printed", "--seed=1")
     initial = ("--initial_weights", weights)
     done = commands.run("benchmarks.equation_5", *flags, *initial, prepare=tiny_networks.PREPARE)

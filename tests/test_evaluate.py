@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from tfcoded import data, zoo
 from tfcoded.evaluation import measurement
+from tfcoded.metrics import Estimate, protocol
+from tfcoded.metrics.likelihood import log_likelihood
 from tfcoded.runs import provenance
 from tfcoded.utils.errors import UserError
-from tfcoded.metrics import Estimate
-from tfcoded.metrics.likelihood import log_likelihood
 
 
 def run(*arguments, cwd, zoo_dir=None):
@@ -273,10 +273,10 @@ def test_what_is_told_of_a_likelihood_goes_with_it(monkeypatch):
 
 
 def test_notes():
-    assert "no classifier for cifar10" in measurement.missing_accuracy({}, "cifar10", [1], None)[0]
-    assert "no confident accuracy" in measurement.missing_accuracy({"accuracy": 1}, "mnist", [1], object())[0]
-    assert measurement.missing_accuracy({"accuracy": 1, "confident_accuracy": 1}, "mnist", [1], object()) == []
-    assert measurement.missing_accuracy({"accuracy_words": 1}, "mnist", [1], object()) == []
+    assert "no classifier for cifar10" in protocol.missing_accuracy({}, "cifar10", [1], None)[0]
+    assert "no confident accuracy" in protocol.missing_accuracy({"accuracy": 1}, "mnist", [1], object())[0]
+    assert protocol.missing_accuracy({"accuracy": 1, "confident_accuracy": 1}, "mnist", [1], object()) == []
+    assert protocol.missing_accuracy({"accuracy_words": 1}, "mnist", [1], object()) == []
 
 
 @pytest.mark.parametrize(

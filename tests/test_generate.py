@@ -10,8 +10,8 @@ import tensorflow as tf
 from PIL import Image
 
 from tfcoded import codes, config, pictures
-from tfcoded.pictures import sheets
 from tfcoded.codes.codebook import all_words
+from tfcoded.pictures import sheets
 
 
 def run(*arguments, cwd):

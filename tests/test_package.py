@@ -117,7 +117,7 @@ def test_zoo_outside_the_clone(installed, tmp_path):
     lines = run("-c", script, cwd=tmp_path, PYTHONPATH=str(installed)).stdout.splitlines()
     packaged = installed / "tfcoded" / "_zoo"
     classifier = packaged / "classifier_mnist" / "1"
-    assert lines == [str(installed / "tfcoded" / "zoo.py"), str(packaged), "300", str(classifier)]
+    assert lines == [str(installed / "tfcoded" / "zoo" / "__init__.py"), str(packaged), "300", str(classifier)]
 
 
 def test_weights_outside_the_clone(installed, tmp_path):

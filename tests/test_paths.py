@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 import tiny_networks
 
-from tfcoded.utils import cache
 from tfcoded import data, zoo
 from tfcoded.runs.checkpoints import Checkpoints, restore_weights
+from tfcoded.utils import cache
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import expanded, for_tensorflow, write_atomically
 
@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 # Flags of text that are no paths. Any other is to be defined by `tfcoded.utils.path_flags`.
 NO_PATHS = {"betas", "metrics", "model", "one", "over", "override", "seeds", "size", "snrs", "storages"}
-NO_PATHS_THERE = {("tfcoded/zoo/store.py", "dataset"), ("benchmarks/objectives.py", "models")}
+NO_PATHS_THERE = {("tfcoded/zoo/__main__.py", "dataset"), ("benchmarks/objectives.py", "models")}
 
 PATTERNS = ["seed[1]", "seed*", "seed?", "seed\\1"]
 

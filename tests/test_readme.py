@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from export import storages
-from tfcoded import families as kinds, zoo
+from tfcoded import families, zoo
 from tfcoded.evaluation import tables
 from tfcoded.zoo import verification
 
@@ -78,7 +78,7 @@ def test_every_signature_is_described():
             signatures = verification._classifier_signatures(zoo.load_trained(name))
         else:
             config = zoo.config(name)
-            signatures = kinds.of(config).signatures(config)
+            signatures = families.of(config).signatures(config)
         expected = {key: (set(given), set(got)) for key, (given, got) in signatures.items()}
         assert described == {key: sides for key, sides in expected.items() if not key.endswith("_float")}
 
@@ -104,7 +104,7 @@ def test_the_table_of_storages_is_what_was_measured():
 TRAINED = [
     name
     for name in zoo.trained()
-    if not name.startswith(zoo.CLASSIFIER) and kinds.of(zoo.config(name)).name == "coded_dvae"
+    if not name.startswith(zoo.CLASSIFIER) and families.of(zoo.config(name)).name == "coded_dvae"
 ]
 
 

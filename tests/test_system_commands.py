@@ -10,11 +10,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfcoded import config as configuration
-from tfcoded import pictures, zoo
-from tfcoded.zoo import sources, verification
-from tfcoded.training import loop as training
+from tfcoded import config as configuration, pictures, zoo
+from tfcoded.training import loop
 from tfcoded.training.callbacks import EpochRecord
+from tfcoded.zoo import sources, verification
 
 # Five bands of four symbols, with a prior that is learned.
 ENTRY = """
@@ -129,9 +128,9 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(home, tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(EpochRecord, "on_epoch_end", save_and_leave)
         with pytest.raises(KeyboardInterrupt):
-            training.train(config, tmp_path / "run")
+            loop.train(config, tmp_path / "run")
     assert sources.checkpoint_epochs(tmp_path / "run") == 1
-    trained = training.train(config, tmp_path / "run")
+    trained = loop.train(config, tmp_path / "run")
     assert trained.epochs == 2 and not (tmp_path / "run" / "metrics.json").exists()
     resumed, whole = (record(path, "history.json") for path in (tmp_path / "run", home / "run"))
     for name in set(whole) - {"seconds"}:
@@ -245,11 +244,11 @@ def test_a_training_becomes_a_zoo_entry(home, monkeypatch):
 def test_histories_of_parts_are_joined_by_epoch():
     first = {"epoch": [1, 2, 3], "mse": [3.0, 2.0, 1.0], "seconds": [1.0, 1.0, 2.0]}
     second = {"epoch": [2, 3], "mse": [5.0, 4.0], "val_mse": [7.0, 6.0], "seconds": [1.0, 1.0]}
-    assert training._side_by_side({"a": first, "b": second}) == {
+    assert loop._side_by_side({"a": first, "b": second}) == {
         "epoch": [2, 3],
         "a_mse": [2.0, 1.0],
         "b_mse": [5.0, 4.0],
         "val_b_mse": [7.0, 6.0],
         "seconds": [2.0, 3.0],
     }
-    assert training._side_by_side({"a": first, "b": {}}) == {}
+    assert loop._side_by_side({"a": first, "b": {}}) == {}

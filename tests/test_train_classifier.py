@@ -11,8 +11,8 @@ import fake_codec
 import numpy as np
 import pytest
 
-from tfcoded.zoo import checksums
 from tfcoded.utils.files import lock
+from tfcoded.zoo import checksums
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -17,13 +17,12 @@ import sys
 
 from absl import flags
 
-from tfcoded import cli, families as kinds, pictures, zoo
+from tfcoded import cli, config as configuration, families, pictures, zoo
+from tfcoded.runs.workdir import read_history
 from tfcoded.utils import path_flags
-from tfcoded.zoo import sources
-from tfcoded import config as configuration
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder
-from tfcoded.runs.workdir import read_history
+from tfcoded.zoo import sources
 
 FLAGS = flags.FLAGS
 
@@ -84,8 +83,8 @@ def _config(model):
 def _shared_dataset(configs):
     """The name of the data set that all models are of."""
     for model, config in configs.items():
-        if kinds.of(config).name != "coded_dvae":
-            raise UserError(f"{model} is {kinds.of(config).noun}; expected Coded-DVAEs")
+        if families.of(config).name != "coded_dvae":
+            raise UserError(f"{model} is {families.of(config).noun}; expected Coded-DVAEs")
     names = {config.dataset for config in configs.values()}
     if len(names) > 1:
         listed = ", ".join(f"{model} of {config.dataset}" for model, config in configs.items())

@@ -23,14 +23,14 @@ import sys
 
 from absl import flags
 
-from tfcoded import cli, families as kinds
+from tfcoded import cli, families
+from tfcoded.evaluation import measurement, noisy_channel, tables
 from tfcoded.metrics.frechet import inception_weights
-from tfcoded.evaluation import measurement, noisy_channel as over, tables
-from tfcoded.utils import path_flags
 from tfcoded.runs import provenance
-from tfcoded.zoo import sources
+from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
+from tfcoded.zoo import sources
 
 FLAGS = flags.FLAGS
 
@@ -91,8 +91,8 @@ def main():
     from tfcoded import data, pictures
 
     codec, config, epochs = sources.load(FLAGS)
-    kinds.refuse_flags(config, FLAGS)
-    kind = kinds.of(config)
+    families.refuse_flags(config, FLAGS)
+    kind = families.of(config)
     plan = dataclasses.replace(plan, metrics=kind.require(config, plan.metrics))
     picture = out.with_name(f"{out.stem}_{'reliability' if sweep is None else 'over'}.png")
     if sweep is not None or "calibration" in plan.metrics:
@@ -108,7 +108,7 @@ def main():
     if classifier is not None:
         classifier.require(dataset)
     if sweep is not None:
-        content, text, curves = over.measure(codec, config, dataset, classifier, plan, sweep, epochs=epochs)
+        content, text, curves = noisy_channel.measure(codec, config, dataset, classifier, plan, sweep, epochs=epochs)
         pictures.transmission_curves(path=picture, heading=config.name, **curves)
         write_atomically(out, provenance.to_json(content))
         print(text)
@@ -158,7 +158,7 @@ def _sweep():
     for name in ("metrics", "add"):
         if FLAGS[name].present:
             raise UserError(f"--over measures nothing else and writes a file of its own; leave out --{name}")
-    return over.parse(FLAGS.over)
+    return noisy_channel.parse(FLAGS.over)
 
 
 def _refuse_flags(names, where):

@@ -17,13 +17,13 @@ import pathlib
 
 from absl import flags
 
-from tfcoded.utils import cache, path_flags
 from tfcoded import cli
 from tfcoded.metrics.frechet import inception_weights
 from tfcoded.runs import provenance
-from tfcoded.zoo import sources
+from tfcoded.utils import cache, path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
+from tfcoded.zoo import sources
 
 FLAGS = flags.FLAGS
 

@@ -13,11 +13,11 @@ The last two are of Coded-DVAEs.
 
 from absl import flags
 
-from tfcoded import cli, families as kinds
+from tfcoded import cli, families
 from tfcoded.utils import path_flags
-from tfcoded.zoo import sources
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder
+from tfcoded.zoo import sources
 
 FLAGS = flags.FLAGS
 
@@ -47,7 +47,7 @@ def main():
     from tfcoded import data
 
     codec, config, _ = sources.load(FLAGS)
-    kinds.refuse_flags(config, FLAGS)
+    families.refuse_flags(config, FLAGS)
     # Loaded before anything is drawn: what can fail should fail first.
     images = None
     if FLAGS.reconstructions:
@@ -55,11 +55,11 @@ def main():
         dataset.require_shape(config.item_shape)
         images = dataset.test_images
     shape = {"rows": FLAGS.rows, "columns": FLAGS.columns, "words": FLAGS.words}
-    written = kinds.of(config).draw(
+    written = families.of(config).draw(
         codec, config, images, out, seed=FLAGS.seed, reconstructions=FLAGS.reconstructions, **shape
     )
     if not written:
-        raise UserError(f"there is nothing to draw of {config.name}, {kinds.of(config).describe(config)}")
+        raise UserError(f"there is nothing to draw of {config.name}, {families.of(config).describe(config)}")
     for path in written:
         print(path)
 

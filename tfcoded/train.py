@@ -14,16 +14,15 @@ import pathlib
 
 from absl import flags
 
-from tfcoded import cli, families as kinds, zoo
-from tfcoded.config import datasets as data_names
-from tfcoded.training import hardware
+from tfcoded import cli, config as configuration, families, storage, zoo
+from tfcoded.config import datasets
 from tfcoded.evaluation import measurement
+from tfcoded.runs.workdir import differences
+from tfcoded.training import hardware
 from tfcoded.utils import path_flags
-from tfcoded.zoo import sources
-from tfcoded import config as configuration
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import expanded, for_tensorflow
-from tfcoded.runs.workdir import differences
+from tfcoded.zoo import sources
 
 FLAGS = flags.FLAGS
 
@@ -31,7 +30,7 @@ FLAGS = flags.FLAGS
 def define_configuration_flags():
     """Defines what `chosen_config` reads besides --model, and the data and the seed of a training."""
     path_flags.define("config", None, "A configuration file of your own, in place of --model.")
-    flags.DEFINE_multi_string("override", [], "Changes one setting, such as beta=10 or training.l2=0; may be repeated.")
+    flags.DEFINE_multi_string("override", [], "Changes one setting, such as beta=10 or loop.l2=0; may be repeated.")
     flags.DEFINE_integer("epochs", None, "Number of epochs, in place of the configuration's.", lower_bound=1)
     flags.DEFINE_integer("batch_size", None, "Images per step, of all devices together.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of weights, order and noise.", lower_bound=0, upper_bound=2**31 - 1)
@@ -41,9 +40,6 @@ def define_configuration_flags():
 
 
 def define_flags():
-    cli.require_export()
-    import export  # here, where a file of that name in the user's folder has been told apart
-
     flags.DEFINE_string("model", None, "Name of a configuration; python -m tfcoded.zoo lists them.")
     define_configuration_flags()
     path_flags.define(
@@ -74,7 +70,7 @@ def define_flags():
     flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image of the final errors.", lower_bound=1)
     sources.define_classifier_flag()
     flags.DEFINE_bool("export", True, "Export the SavedModel at the end.")
-    flags.DEFINE_enum("storage", "float32", export.STORAGES, "Storage of the exported weights.")
+    flags.DEFINE_enum("storage", "float32", storage.STORAGES, "Storage of the exported weights.")
 
 
 def chosen_config(values):
@@ -93,7 +89,7 @@ def chosen_config(values):
         changes.append(f"training.batch_size={values.batch_size}")
     config = zoo.with_own_facts(configuration.override(config, changes), values.zoo_dir)
     images = pathlib.Path(expanded(config.dataset))
-    if config.dataset not in data_names.NAMES and images.exists():
+    if config.dataset not in datasets.NAMES and images.exists():
         config = dataclasses.replace(config, dataset=str(images.resolve()))  # a path is found again from any folder
     return config
 
@@ -115,17 +111,15 @@ def _default_workdir(config):
 
 def main():
     config = chosen_config(FLAGS)
-    kinds.refuse_flags(config, FLAGS)
+    families.refuse_flags(config, FLAGS)
 
-    import export
-
-    export.require(FLAGS.storage, config)
+    families.require_storage(FLAGS.storage, config)
     workdir = pathlib.Path(FLAGS.workdir or _default_workdir(config))
 
-    from tfcoded.training import loop as training
+    from tfcoded.training import loop
 
     runs = measurement.runs_after(FLAGS.train_images) if FLAGS.runs is None else FLAGS.runs
-    training.run(
+    loop.run(
         config,
         workdir,
         seed=FLAGS.seed,

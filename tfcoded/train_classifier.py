@@ -16,12 +16,12 @@ import sys
 
 from absl import flags
 
-from tfcoded.zoo import checksums
 from tfcoded import cli
-from tfcoded.utils import path_flags
 from tfcoded.runs import provenance
+from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, lock, temporary_folder, writable_folder, write_atomically
+from tfcoded.zoo import checksums
 
 FLAGS = flags.FLAGS
 
@@ -217,10 +217,10 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
     """
     import keras
 
-    from tfcoded.training.backup import Backup
-    from tfcoded.training.callbacks import EpochProgress, StopUnlessFinite
     from tfcoded.data import digest
     from tfcoded.networks.classifier import Classifier
+    from tfcoded.training.backup import Backup
+    from tfcoded.training.callbacks import EpochProgress, StopUnlessFinite
 
     height, width, channels = dataset.image_shape
     filters = COLOUR_FILTERS if channels == 3 and min(height, width) >= COLOUR_SIDE else FILTERS

@@ -6,12 +6,12 @@ import json
 import keras
 
 from export.pjrt import storage
-from tfcoded.codec.weights import key
 from tfcoded import data, models
+from tfcoded.codec.weights import key
 from tfcoded.runs.checkpoints import Checkpoints
+from tfcoded.runs.workdir import Workdir
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import write_atomically
-from tfcoded.runs.workdir import Workdir
 
 RECORD = "pjrt.json"  # in the work directory: on what the programs were run, and which
 

@@ -13,21 +13,19 @@ from tensorflow.compiler.xla.service import hlo_pb2
 
 import export
 import tfcoded
-from export.pjrt import images as image_files
-from export.pjrt import philox
+from export.pjrt import images as image_files, philox
 from export.pjrt.training_step import TrainingStep
+from tfcoded import config as configuration, data, models
 from tfcoded.codec.weights import key
-from tfcoded import config as configuration
-from tfcoded import data, models
-from tfcoded.utils import npz
 from tfcoded.runs import provenance
+from tfcoded.runs.workdir import differences
+from tfcoded.utils import npz
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import write_atomically
-from tfcoded.runs.workdir import differences
 
 FORMAT = 2  # of the manifest; export.pjrt reads this one
 
-_EMBEDDED = pathlib.Path(__file__).resolve().parent.parent / "data"
+_EMBEDDED = pathlib.Path(__file__).resolve().parents[2] / "data"
 
 
 def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_32=True):

@@ -7,8 +7,8 @@ The loss is the model's own. What Keras does around it, `StochasticModel.train_s
 import keras
 import tensorflow as tf
 
-from tfcoded.utils import seeds
 from tfcoded.models.stochastic_model import clip_together
+from tfcoded.utils import seeds
 
 
 class TrainingStep:

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 from sampled import assert_mean
 
-from tfcoded.utils import seeds
 from tfcoded.channels import (
     BandwidthLimitedChannel,
     BinaryErasureChannel,
@@ -15,6 +14,7 @@ from tfcoded.channels import (
     SymbolPrior,
 )
 from tfcoded.distributions import standard_normal
+from tfcoded.utils import seeds
 
 SEED = tf.constant([1, 2])
 P = [0.1, 0.3, 0.0, 0.6]  # of B = 0 .. 3

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from sampled import assert_mean
 
-from tfcoded.utils import seeds
 from tfcoded.channels import GaussianChannel
 from tfcoded.distributions import standard_normal
+from tfcoded.utils import seeds
 
 RATIOS = (0.1, 1.0, 10.0)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcoded.utils.errors import UserError
 from tfcoded.experiments import distances, plan
+from tfcoded.utils.errors import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, [400, 8, 8, 3]).astype(np.uint8)
 

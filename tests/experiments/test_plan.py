@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from tfcoded import zoo
-from tfcoded.utils.errors import UserError
 from tfcoded.experiments import plan, records
 from tfcoded.experiments.quantity import Quantity
+from tfcoded.utils.errors import UserError
 
 SETTINGS = plan.Settings(seeds=(0, 1), betas=(0.1, 1.0), snrs=(0.01, 100.0), train_images=45_000)
 

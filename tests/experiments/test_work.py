@@ -7,9 +7,9 @@ import threading
 import numpy as np
 import pytest
 
-from tfcoded.utils.errors import UserError
 from tfcoded.experiments import plan, running, work
 from tfcoded.experiments.quantity import Quantity
+from tfcoded.utils.errors import UserError
 
 RNG = np.random.default_rng(0)
 

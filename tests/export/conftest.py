@@ -5,8 +5,8 @@ import small_models
 import small_systems
 import tensorflow as tf
 
-from tfcoded.zoo.saving import export_saved_model
 from tfcoded.codec.communication import SystemModule
+from tfcoded.zoo.saving import export_saved_model
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,8 @@ def run_tiny(module, *arguments, prepare=""):
 
 def training(folder):
     """Writes a zoo folder with the entry `tiny` and a work directory of it; returns both."""
-    from tfcoded.runs.checkpoints import Checkpoints
     from tfcoded.models import AdamL2, CodedDVAE
+    from tfcoded.runs.checkpoints import Checkpoints
 
     settings = tiny_networks.settings(folder)
     zoo_dir, workdir = folder / "zoo", folder / "run"

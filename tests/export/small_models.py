@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tiny_networks
 
-from tfcoded.zoo.saving import export_saved_model
 from tfcoded import config
-from tfcoded.runs.checkpoints import Checkpoints
 from tfcoded.models import AdamL2, CodedDVAE
+from tfcoded.runs.checkpoints import Checkpoints
+from tfcoded.zoo.saving import export_saved_model
 
 CODES = {
     "uncoded": ({"kind": "uncoded", "information_bits": 4, "code_bits": 4}, "grey"),

@@ -9,8 +9,8 @@ import small_models
 import tensorflow as tf
 import tiny_networks
 
-from tfcoded.zoo.saving import export_saved_model
 from tfcoded import config
+from tfcoded.zoo.saving import export_saved_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -6,13 +6,13 @@ import pytest
 import small_models
 import tensorflow as tf
 
-from tfcoded.codec.coded_dvae import CodedDVAEModule
 from tfcoded import config
-from tfcoded.utils import seeds
+from tfcoded.codec.coded_dvae import CodedDVAEModule
 from tfcoded.codes.codebook import all_words
-from tfcoded.utils.errors import UserError
-from tfcoded.families.coded_dvae import MOST_GENERATED
+from tfcoded.config import MOST_GENERATED
 from tfcoded.metrics.likelihood import log_likelihood
+from tfcoded.utils import seeds
+from tfcoded.utils.errors import UserError
 
 SEED = tf.constant([3, 4])
 

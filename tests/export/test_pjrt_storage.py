@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tfcoded.storage.compact import BFloat16, Int8
 from export.pjrt import storage
+from tfcoded.storage.compact import BFloat16, Int8
 from tfcoded.utils.errors import UserError
 
 

@@ -12,8 +12,8 @@ import torch_archives
 
 from export import published_weights
 from tfcoded import models, zoo
-from tfcoded.zoo import sources
 from tfcoded.utils.errors import UserError
+from tfcoded.zoo import sources
 
 FILE = "checkpoint.pt"
 

@@ -7,9 +7,9 @@ import small_models
 import small_systems
 import tensorflow as tf
 
-from tfcoded.zoo.saving import export_saved_model, save
-from tfcoded.families.coded_dvae import MOST_GENERATED
+from tfcoded.config import MOST_GENERATED
 from tfcoded.networks.classifier import Classifier
+from tfcoded.zoo.saving import export_saved_model, save
 
 NAMES = ("repetition", "bands", "separate", "erasing", "channel", "classifier")
 

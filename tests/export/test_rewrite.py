@@ -12,12 +12,12 @@ import tensorflow as tf
 import tiny_networks
 
 from export import rewrite
-from tfcoded.zoo.saving import export_saved_model, save
-from tfcoded.zoo import checksums, golden, verification
 from tfcoded import config
+from tfcoded.networks.classifier import Classifier
 from tfcoded.utils import inputs
 from tfcoded.utils.errors import UserError
-from tfcoded.networks.classifier import Classifier
+from tfcoded.zoo import checksums, golden, verification
+from tfcoded.zoo.saving import export_saved_model, save
 
 CASES = [("repetition", "int4"), ("repetition", "bfloat16"), ("bands", "int8"), ("erasing", "float32")]
 

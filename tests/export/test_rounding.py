@@ -4,12 +4,12 @@ import small_models
 import tensorflow as tf
 
 from tfcoded.codec import layer_inputs
-from tfcoded.storage import rounding
-from tfcoded.storage.compact import Grouped, fewest_bits
 from tfcoded.codec.coded_dvae_inference import inference_copy
-from tfcoded.storage.rounding import Moments, compensated
 from tfcoded.codec.weights import Weights, key
 from tfcoded.networks.layers import Conv2D, Conv2DTranspose, Dense, PatchConv2D
+from tfcoded.storage import rounding
+from tfcoded.storage.compact import Grouped, fewest_bits
+from tfcoded.storage.rounding import Moments, compensated
 
 
 def moments_of(rows):

@@ -8,10 +8,11 @@ import pytest
 import small_models
 import tensorflow as tf
 
-from tfcoded.zoo.saving import export_saved_model, load_workdir, restored_model
 from tfcoded import config
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import lock
+from tfcoded.zoo.restoring import load_workdir, restored_model
+from tfcoded.zoo.saving import export_saved_model
 
 
 def test_versions_are_numbered_and_never_overwritten(tmp_path, monkeypatch):

@@ -11,9 +11,9 @@ import shipped
 import tensorflow as tf
 
 from export import card, shipping
-from tfcoded.zoo import checksums, golden, verification
 from tfcoded import config, zoo
 from tfcoded.utils.errors import UserError
+from tfcoded.zoo import checksums, golden, verification
 
 
 @pytest.fixture(name="home", scope="module")

@@ -11,9 +11,11 @@ import pytest
 import small_models
 import tensorflow as tf
 
-from export import STORAGES
-from tfcoded.zoo.saving import CodedDVAEModule, export_saved_model, restore_weights
+from tfcoded.codec.coded_dvae import CodedDVAEModule
+from tfcoded.storage import STORAGES
 from tfcoded.utils.errors import UserError
+from tfcoded.zoo.restoring import restore_weights
+from tfcoded.zoo.saving import export_saved_model
 
 SEED = tf.constant([3, 4])
 BYTES = {"float32": 4, "bfloat16": 2, "int8": 1, "int6": 0.78, "int5": 0.65, "int4": 0.53, "compensated": 0.54}

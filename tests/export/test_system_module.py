@@ -9,12 +9,12 @@ import small_systems
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfcoded.zoo.saving import module as module_of
-from tfcoded.zoo.saving import restore_weights
+from tfcoded import config, families, models
 from tfcoded.codec.communication import SystemModule
-from tfcoded import config, families as kinds, models
-from tfcoded.zoo import golden, verification
 from tfcoded.utils.errors import UserError
+from tfcoded.zoo import golden, verification
+from tfcoded.zoo.restoring import restore_weights
+from tfcoded.zoo.saving import module as module_of
 
 SEED, OTHER = tf.constant([3, 4]), tf.constant([3, 5])
 
@@ -66,7 +66,7 @@ def test_the_module_computes_what_the_model_does(name):
         assert any(np.abs(expected[key] - 0.5).max() > 0.5 for key in outside)
         expected |= {key: np.clip(expected[key], 0, 1) for key in outside}
     found = outcomes(module, x, bands)
-    assert found.keys() == expected.keys() and len(set(kinds.of(settings).rates(settings)) - found.keys()) == 0
+    assert found.keys() == expected.keys() and len(set(families.of(settings).rates(settings)) - found.keys()) == 0
     for key, value in expected.items():
         close(found[key], value, key)
     # It is a copy, of the running power and the prior too.
@@ -124,7 +124,7 @@ def test_saved_and_loaded_it_is_the_same(name, systems):
     assert found.keys() == expected.keys()
     for key, value in expected.items():
         close(found[key], value, key)
-    verification._check_signatures(loaded, kinds.of(settings).signatures(settings))
+    verification._check_signatures(loaded, families.of(settings).signatures(settings))
     assert config.from_yaml(loaded.configuration().numpy().decode()) == settings
     inputs = {"images": x, "bands": tf.constant(1), "seed": SEED}
     expected = module.communicate(x, tf.constant(1), SEED)["images"]

@@ -22,16 +22,12 @@ import small_systems
 import tensorflow as tf
 import tiny_networks
 
-from export.pjrt import imported_run, program_writer
-from export.pjrt import __main__ as runner
-from export.pjrt import images as image_files
-from export.pjrt import philox, storage
+from export.pjrt import __main__ as runner, images as image_files, imported_run, philox, program_writer, storage
 from export.pjrt.program import Programs
-from tfcoded.zoo.saving import load_workdir, restored_model
 from export.pjrt.training_step import TrainingStep
-from tfcoded import config as configuration
-from tfcoded import data, models
+from tfcoded import config as configuration, data, models
 from tfcoded.utils.errors import UserError
+from tfcoded.zoo.restoring import load_workdir, restored_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEED = 3

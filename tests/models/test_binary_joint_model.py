@@ -8,11 +8,11 @@ from sampled import assert_mean
 from tiny_systems import SEED, SHAPE, STEP, SYMBOLS, binary, gradients, images
 from trained import as_trained
 
-from tfcoded.utils import seeds
 from tfcoded.channels import BinaryErasureChannel, BinarySymmetricChannel, GaussianChannel
 from tfcoded.distributions import bernoulli_kl
 from tfcoded.models import AdamL2, BinaryJointModel
 from tfcoded.networks import ResNetDecoder, ResNetEncoder
+from tfcoded.utils import seeds
 
 CHANNELS = {
     "hard": lambda: BinarySymmetricChannel(0.9, name="channel"),

@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 from tiny_systems import SEED, STEP
 
-from tfcoded.utils import seeds
 from tfcoded.channels import GaussianChannel
 from tfcoded.models import AdamL2, ChannelAutoencoder
+from tfcoded.utils import seeds
 
 
 def tiny(snr=1.0, symbols=16, **options):

@@ -7,7 +7,6 @@ with a probability below 6e-7 n.
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from toy import Toy
 
 from tfcoded import codes, objectives

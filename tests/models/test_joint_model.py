@@ -20,12 +20,12 @@ from tiny_systems import (
 )
 from trained import as_trained
 
-from tfcoded.utils import seeds
 from tfcoded.channels import BandwidthLimitedChannel, BinarySymmetricChannel, GaussianChannel, source_rate
-from tfcoded.runs.checkpoints import Checkpoints
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.models import AdamL2, JointModel
 from tfcoded.networks import BandDrawPrior
+from tfcoded.runs.checkpoints import Checkpoints
+from tfcoded.utils import seeds
 
 PIXELS = math.prod(SHAPE)
 KINDS = {

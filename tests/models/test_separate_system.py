@@ -4,10 +4,10 @@ import tensorflow as tf
 from tiny_systems import SEED, SHAPE, SYMBOLS, images
 from trained import as_trained
 
-from tfcoded.utils import seeds
 from tfcoded.channels import GaussianChannel
 from tfcoded.models import ChannelAutoencoder, SeparateSystem, SourceVAE
 from tfcoded.networks import ResNetDecoder, ResNetEncoder
+from tfcoded.utils import seeds
 
 
 def parts(symbols=SYMBOLS):

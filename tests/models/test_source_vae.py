@@ -8,9 +8,9 @@ from sampled import assert_mean
 from tiny_systems import SEED, SHAPE, STEP, SYMBOLS, gradients, images
 from trained import as_trained
 
-from tfcoded.utils import seeds
 from tfcoded.models import SourceVAE
 from tfcoded.networks import ResNetDecoder, ResNetEncoder
+from tfcoded.utils import seeds
 
 PIXELS = math.prod(SHAPE)
 

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 from trained import as_trained
 
-from tfcoded.runs.checkpoints import Checkpoints
 from tfcoded.distributions import normal_kl
 from tfcoded.networks import (
     SIZES,
@@ -21,6 +20,7 @@ from tfcoded.networks import (
 from tfcoded.networks.initializers import uniform_fan_in
 from tfcoded.networks.residual_block import ResidualBlock
 from tfcoded.networks.stock_layers import transposed_convolution
+from tfcoded.runs.checkpoints import Checkpoints
 
 SEED = tf.constant([1, 2])
 SHAPE = (16, 16, 3)

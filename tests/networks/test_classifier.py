@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 
 from tfcoded import train_classifier
-from tfcoded.training.backup import Backup
 from tfcoded.data import Dataset
-from tfcoded.utils.errors import UserError
 from tfcoded.networks.classifier import Classifier
+from tfcoded.training.backup import Backup
+from tfcoded.utils.errors import UserError
 
 ZOO = pathlib.Path(__file__).resolve().parents[2] / "zoo"
 

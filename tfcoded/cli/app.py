@@ -1,16 +1,14 @@
 """What every command line shares: flags parsed once, a user's mistake printed as one line."""
 
-import importlib.util
 import os
-import pathlib
 import re
 import sys
 
 from absl import app, flags, logging
 
+from tfcoded.config.sections import TOO_LARGE
 from tfcoded.utils import process
 from tfcoded.utils.errors import UserError, reason, said
-from tfcoded.config.sections import TOO_LARGE
 
 
 def run(main):
@@ -53,10 +51,6 @@ def run(main):
             if isinstance(error, BrokenPipeError) or error.strerror is None:
                 raise
             sys.exit(_report(reason(error)))
-        except ImportError as error:
-            if (error.name or "").split(".", maxsplit=1)[0] == "export":
-                require_export()
-            raise
         except Exception as error:  # pylint: disable=broad-except
             if _is(error, "UnavailableError", "AbortedError"):  # of collective operations
                 explained = f"another process of the cluster has ended ({said(error)}); start all again, a training goes on"
@@ -91,18 +85,6 @@ def run(main):
             os.dup2(discarded, sys.stderr.fileno())
             sys.exit(141)
         sys.exit(_report(reason(error)))
-
-
-def require_export():
-    """Ends the process with an error if a file or folder of the name `export` hides this project's package."""
-    found = importlib.util.find_spec("export")
-    own = pathlib.Path(__file__).resolve().parents[1] / "export"
-    # A folder without an __init__.py has no origin, but places.
-    places = [found.origin, *(found.submodule_search_locations or ())] if found else []
-    if not (places and places[0] and pathlib.Path(places[0]).resolve() == own / "__init__.py"):
-        hiding = next(filter(None, places), None)
-        why = f"{hiding} hides it; rename that or use another folder" if hiding else f"expected it in {own}"
-        sys.exit(_report(f"this command needs tfcoded's package 'export': {why}"))
 
 
 def _refuse_huge_numbers():

@@ -6,9 +6,8 @@ import types
 import tensorflow as tf
 
 from tfcoded.codec.coded_dvae_inference import inference_copy
+from tfcoded.config import MOST_GENERATED, to_yaml
 from tfcoded.utils import inputs, seeds
-from tfcoded.config import to_yaml
-from tfcoded.families.coded_dvae import MOST_GENERATED
 
 # Purposes of the seed of `generate`: the word and its smoothing are independent.
 _BITS, _SMOOTHING = 1, 2
@@ -26,7 +25,7 @@ class CodedDVAEModule(tf.Module):
     Args:
       model: a built `tfcoded.models.CodedDVAE`.
       config: its `tfcoded.config.Config`.
-      storage: one of `export.STORAGES`, how a SavedModel stores the kernels; see
+      storage: one of `tfcoded.storage.STORAGES`, how a SavedModel stores the kernels; see
         `tfcoded.codec.weights.Weights`.
       images: training images, `[N, h, w, c]`, for the storage `"compensated"`.
 

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from tfcoded.codec.coded_dvae import signature
 from tfcoded.codec.communication_inference import inference_copy
-from tfcoded.utils import inputs
 from tfcoded.config import to_yaml
+from tfcoded.utils import inputs
 
 # Of binary channels, by their kind. A half stands for a bit that was erased, and stays erased if it is sent again.
 _SYMBOLS = {"binary_symmetric": (0, 1), "binary_erasure": (0, 0.5, 1)}
@@ -26,7 +26,7 @@ class SystemModule(tf.Module):
     Args:
       model: a built system of `tfcoded.models`.
       config: its `tfcoded.config.communication.SystemConfig`.
-      storage: one of `export.STORAGES`, how a SavedModel stores the kernels; see `tfcoded.codec.weights.Weights`. Not
+      storage: one of `tfcoded.storage.STORAGES`, how a SavedModel stores the kernels; see `tfcoded.codec.weights.Weights`. Not
         `"compensated"`, which knows the layers of Coded-DVAEs only.
       images: not used.
 

@@ -3,10 +3,10 @@
 import keras
 import tensorflow as tf
 
-from export import STORAGES, require
-from tfcoded.codec.weights import Weights, key
 from tfcoded import models
 from tfcoded.channels import Channel
+from tfcoded.codec.weights import Weights, key
+from tfcoded.utils.errors import UserError
 
 
 class SystemInference:
@@ -76,8 +76,8 @@ def inference_copy(model, config, storage="float32"):
     _check_alike(model, copy, config)
     if isinstance(storage, Weights):
         return SystemInference(copy, storage), storage
-    if storage in STORAGES:  # of others Weights says what was meant
-        require(storage, config)
+    if storage == "compensated":
+        raise UserError(f"storage 'compensated' is not for {config.name}, a communication system; choose another")
     stored = Weights(model, storage)
     return SystemInference(copy, stored), stored
 

@@ -6,10 +6,10 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.storage.rounding import Moments
 from tfcoded.codec.weights import key
-from tfcoded.utils import seeds
 from tfcoded.networks.layers import Conv2D, Conv2DTranspose, Dense, PatchConv2D
+from tfcoded.storage.rounding import Moments
+from tfcoded.utils import seeds
 
 IMAGES = 2048
 _BATCH = 256

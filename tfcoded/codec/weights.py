@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export import STORAGES
+from tfcoded.storage import STORAGES
 from tfcoded.storage.compact import BFloat16, Grouped, Int8, fewest_bits, from_stored
 from tfcoded.storage.derived import Derived
 from tfcoded.utils.errors import UserError
@@ -26,7 +26,7 @@ class Weights(tf.Module):
 
     Args:
       model: a built `keras.Model`. Training it further does not change the copy.
-      storage: one of `export.STORAGES`: `"float32"`; `"bfloat16"`; `"int8"`, symmetric with a float32 scale per
+      storage: one of `tfcoded.storage.STORAGES`: `"float32"`; `"bfloat16"`; `"int8"`, symmetric with a float32 scale per
         output channel; `"int6"`, `"int5"` or `"int4"`, with a scale per 64 numbers; `"compensated"`, so too, in the
         bits that each kernel needs and rounded such that the errors cancel. All but the first concern
         kernels of at least 1,024 numbers; they are rounded now, and computed back to float32 once per load.

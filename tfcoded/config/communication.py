@@ -17,7 +17,7 @@ This module imports neither TensorFlow nor numpy.
 
 import dataclasses
 
-from tfcoded.config import datasets as data_names
+from tfcoded.config import datasets
 from tfcoded.config.sections import ConfigError, Configuration, Section, one_of, plain, show
 
 SYSTEMS = ("source_vae", "channel_autoencoder", "separate", "joint")
@@ -333,7 +333,7 @@ class SystemConfig(Configuration):
         return self.without_facts(
             name=f"{self.name}_channel",
             system=system,
-            dataset=data_names.NORMAL,
+            dataset=datasets.NORMAL,
             beta=0.0,
             network=SystemNetwork(size=self.network.size),
             training=dataclasses.replace(self.training, warm_up=defaults.warm_up, flip=defaults.flip),
@@ -373,10 +373,10 @@ class SystemConfig(Configuration):
         self._require(not self.published, "published", "nothing, as the paper prints no numbers")
         if self.system == "channel_autoencoder":
             why = "as system is 'channel_autoencoder'"
-            self._require(self.dataset == data_names.NORMAL, "dataset", f"{data_names.NORMAL!r}, {why}")
+            self._require(self.dataset == datasets.NORMAL, "dataset", f"{datasets.NORMAL!r}, {why}")
             self._require(self.beta == 0, "beta", f"0, {why}, which has no rate")
         else:
-            self._require(self.dataset != data_names.NORMAL, "dataset", f"images, as system is {self.system!r}")
+            self._require(self.dataset != datasets.NORMAL, "dataset", f"images, as system is {self.system!r}")
             self._check_image_shape()
         if self.system != "joint" and self.channel.kind != "gaussian":
             raise ConfigError(

@@ -18,7 +18,8 @@ models with an error-correcting code, a `Config`. This module imports neither Te
 import dataclasses
 import pathlib
 
-from tfcoded.config import datasets as data_names
+from tfcoded.config import datasets
+from tfcoded.config.communication import SystemConfig
 from tfcoded.config.sections import (
     ConfigError,
     Configuration,
@@ -32,14 +33,14 @@ from tfcoded.config.sections import (
     types_of,
 )
 from tfcoded.utils.suggestions import nearest
-from tfcoded.config.communication import SystemConfig
 
 CODES = ("uncoded", "repetition", "hierarchical", "random")
 LIKELIHOODS = ("bernoulli", "gaussian")
 OBJECTIVES = ("elbo", "iwae", "vriwae", "reinforce_loo")
 LARGEST_CODEBOOK = 12  # information bits up to which the posterior over all codewords is enumerated
+MOST_GENERATED = 1024  # images of one call of `generate`, each of which takes about a megabyte of memory meanwhile
 IMAGE_SHAPES = ((28, 28, 1), (32, 32, 3), (64, 64, 3))
-DATASET_SHAPES = data_names.SHAPES
+DATASET_SHAPES = datasets.SHAPES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -291,7 +292,7 @@ class Config(Configuration):
         self._require(self.likelihood in LIKELIHOODS, "likelihood", one_of(LIKELIHOODS, self.likelihood))
         # float32 densities need exp(beta) to be finite.
         self._require(0 < self.beta <= 80, "beta", "a number above 0 and at most 80")
-        self._require(self.dataset != data_names.NORMAL, "dataset", "images")
+        self._require(self.dataset != datasets.NORMAL, "dataset", "images")
         self._check_image_shape()
         channels = self.network.image_shape[2]
         wanted = "bernoulli" if channels == 1 else "gaussian"  # the decoder's output differs

@@ -12,7 +12,7 @@ import typing
 
 import yaml
 
-from tfcoded.config import datasets as data_names
+from tfcoded.config import datasets
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.suggestions import nearest
 
@@ -70,6 +70,11 @@ class Configuration(Section):
         """Shape of one item of the data set, a tuple of `int`: (height, width, channels)."""
         return self.network.image_shape
 
+    @property
+    def parts(self):
+        """Configurations of what is trained in place of the model itself, by the folder; a `dict`, mostly empty."""
+        return {}
+
     def to_dict(self):
         """Nested dicts of plain values in the order of the file, without what is empty or means nothing."""
         raise NotImplementedError
@@ -94,7 +99,7 @@ class Configuration(Section):
 
     def _check_image_shape(self):
         """Refuses images of another shape than those of a data set that is known by name."""
-        shape = data_names.SHAPES.get(self.dataset, self.network.image_shape)
+        shape = datasets.SHAPES.get(self.dataset, self.network.image_shape)
         if shape != self.network.image_shape:
             raise ConfigError(
                 f"network.image_shape is {show(self.network.image_shape)}; expected {show(shape)}, "

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.data import DataError, Dataset
+from tfcoded.data.dataset import DataError, Dataset
 from tfcoded.utils.errors import said
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")

@@ -21,11 +21,11 @@ from tensorflow_datasets.core.download.download_manager import NonMatchingChecks
 from tensorflow_datasets.core.download.extractor import ExtractError
 
 from tfcoded.data import celeba, tiny_imagenet
-from tfcoded.data import DataError, Dataset
+from tfcoded.data.dataset import DataError, Dataset
 from tfcoded.utils.errors import said
 from tfcoded.utils.files import expanded, for_tensorflow, require_readable
 
-_CLONE = pathlib.Path(__file__).resolve().parent.parent
+_CLONE = pathlib.Path(__file__).resolve().parents[2]
 # setup.py tells a clone from site-packages, where a folder `data` would be somebody else's.
 _EMBEDDED = _CLONE / "data" if (_CLONE / "setup.py").is_file() else None
 # Of others: about half a minute, measured on two cores.

@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from tfcoded.data import Dataset
 from tfcoded.config.datasets import NORMAL, SHAPES
+from tfcoded.data.dataset import Dataset
 
 EIGENVALUES = 20 * 0.8 ** np.arange(32.0)  # of the covariance of synthetic images, in squared intensities
 

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from tfcoded import families as kinds
+from tfcoded import families
 from tfcoded.runs import provenance
 from tfcoded.utils.errors import UserError
 
@@ -125,7 +125,7 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
     Raises:
       UserError: if a metric cannot be measured, or not of this kind of model, or if none of them can.
     """
-    kind = kinds.of(config)
+    kind = families.of(config)
     plan = dataclasses.replace(plan, metrics=kind.require(config, plan.metrics))
     images, _ = plan.chosen(dataset)
     measured, more, notes, bins = kind.measure(codec, config, dataset, classifier, plan, scratch)
@@ -235,20 +235,6 @@ def published_on(published, split):
         for name, value in published.items()
         if name.endswith("_train") or name.startswith(("ber", "wer"))
     }
-
-
-def missing_accuracy(measured, dataset, labels, classifier):
-    """Why accuracies are missing, as a list of `str`; empty if none is."""
-    if labels is None:
-        return ["no accuracy: the images have no labels"]
-    if classifier is None:
-        return [
-            f"no accuracy: the zoo has no classifier for {dataset}; python -m tfcoded.train_classifier makes one for"
-            " --classifier"
-        ]
-    if "accuracy" in measured and "confident_accuracy" not in measured:
-        return ["no confident accuracy: no image has a word of posterior probability above 0.4"]
-    return []
 
 
 def table(measured, published, shown=None):

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from tfcoded.evaluation import measurement
+from tfcoded.metrics import protocol
 from tfcoded.runs import provenance
 from tfcoded.utils.errors import UserError
 
@@ -136,7 +136,7 @@ def measure(codec, config, dataset, classifier, plan, sweep, **facts):
     rows = [level | {"metrics": metrics} for level, metrics in zip(levels, received)]
     limit = sweep.limit(config.rate)
     notes = _notes(rows, sweep, limit, config, plan)
-    notes += measurement.missing_accuracy({}, config.dataset, labels, classifier)
+    notes += protocol.missing_accuracy({}, config.dataset, labels, classifier)
 
     measured = {}
     for row in rows:

@@ -15,10 +15,9 @@ import math
 import pathlib
 from typing import NamedTuple
 
-from tfcoded import config as configuration
+from tfcoded import config as configuration, zoo
 from tfcoded.evaluation import measurement, paper_tables
 from tfcoded.runs import workdir
-from tfcoded import zoo
 from tfcoded.utils.errors import UserError
 
 FORMATS = ("markdown", "csv")

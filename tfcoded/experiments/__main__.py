@@ -23,9 +23,9 @@ from absl import flags
 from tfcoded import cli, zoo
 from tfcoded.training import hardware
 from tfcoded.utils import path_flags
-from tfcoded.zoo import sources
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow
+from tfcoded.zoo import sources
 
 FLAGS = flags.FLAGS
 
@@ -87,8 +87,8 @@ main.positional = len(EXPERIMENTS)
 
 def settings():
     """The `tfcoded.experiments.plan.Settings` that the flags describe."""
-    from tfcoded.metrics.frechet import inception_weights
     from tfcoded.experiments import plan
+    from tfcoded.metrics.frechet import inception_weights
 
     inception = None if FLAGS.distance == "fd_classifier" else inception_weights.locate(FLAGS.inception)
     if FLAGS.distance == "fid" and inception is None:

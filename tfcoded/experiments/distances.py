@@ -3,12 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.zoo import sources
-from tfcoded.utils.errors import UserError
 from tfcoded.experiments.quantity import BLOCKS, Quantity
 from tfcoded.metrics import frechet, protocol
 from tfcoded.metrics.frechet.feature_statistics import FeatureStatistics
+from tfcoded.utils.errors import UserError
 from tfcoded.utils.progress import progress
+from tfcoded.zoo import sources
 
 _BATCH = 128
 _LARGEST = 64  # features up to which the distance is computed without each block of images, too

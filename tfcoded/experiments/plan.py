@@ -5,10 +5,9 @@ import itertools
 import json
 import math
 
-from tfcoded import config as configuration
-from tfcoded.config import datasets as data_names
+from tfcoded import config as configuration, zoo
+from tfcoded.config import datasets
 from tfcoded.runs import workdir
-from tfcoded import zoo
 from tfcoded.utils.errors import UserError
 
 BETAS = (0.01, 10**-1.5, 0.1, 10**-0.5, 1.0, 10**0.5, 10.0)  # weights of the rate
@@ -225,10 +224,10 @@ def image_shape(dataset, data_dir=None):
     Raises:
       UserError: if there are no such images.
     """
-    if dataset == data_names.NORMAL:
+    if dataset == datasets.NORMAL:
         raise UserError(f"--dataset={dataset}: expected images")
-    if dataset in data_names.SHAPES:
-        return data_names.SHAPES[dataset]
+    if dataset in datasets.SHAPES:
+        return datasets.SHAPES[dataset]
     from tfcoded import data
 
     return tuple(data.load(dataset, data_dir).train_images.shape[1:])

@@ -10,9 +10,9 @@ import dataclasses
 import json
 import math
 
+from tfcoded.experiments.quantity import Quantity
 from tfcoded.runs import provenance
 from tfcoded.utils.errors import UserError
-from tfcoded.experiments.quantity import Quantity
 from tfcoded.utils.files import write_atomically
 
 FOLDER = "cells"

@@ -7,12 +7,11 @@ import json
 import math
 from collections.abc import Callable
 
-from tfcoded.runs import provenance
-from tfcoded.evaluation import tables
 from tfcoded import zoo
+from tfcoded.evaluation import tables
+from tfcoded.experiments import claims as claims_module, plan
+from tfcoded.runs import provenance
 from tfcoded.utils.errors import UserError
-from tfcoded.experiments import claims as claims_module
-from tfcoded.experiments import plan
 from tfcoded.utils.files import write_atomically
 
 

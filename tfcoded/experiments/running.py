@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Callable
 
-from tfcoded.utils.errors import UserError
 from tfcoded.experiments import bandwidths, joint_separate, plan, records, report
+from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder
 
 

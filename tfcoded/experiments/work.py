@@ -11,18 +11,16 @@ import time
 import keras
 import numpy as np
 
-from tfcoded.zoo import saving as savedmodel
-from tfcoded import config as configuration
-from tfcoded import data, models
-from tfcoded.zoo import sources
-from tfcoded.training import loop as training
-from tfcoded.runs import workdir
-from tfcoded.utils.errors import UserError
+from tfcoded import config as configuration, data, models
 from tfcoded.experiments import distances, plan, records
 from tfcoded.experiments.quantity import Quantity
-from tfcoded.utils.files import writable_folder
 from tfcoded.metrics import communication
+from tfcoded.runs import workdir
+from tfcoded.training import loop
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import writable_folder
 from tfcoded.utils.progress import clock
+from tfcoded.zoo import restoring, saving, sources
 
 _VALIDATION_DRAWS = (
     1  # of the channel per validation image: betas differ by more than the noise of thousands of images
@@ -136,7 +134,7 @@ class Workshop:
         if self.trained(run):
             return 0.0
         start = time.monotonic()
-        training.train(
+        loop.train(
             run.config,
             self.runs / run.name,
             seed=run.seed,
@@ -240,14 +238,14 @@ class Workshop:
     def _codec(self, cell):
         parts = [self._model(run) for run in cell.runs]
         if len(parts) == 1:
-            return savedmodel.module(parts[0], cell.config)
-        return savedmodel.module(models.SeparateSystem.from_parts(*parts), cell.config)
+            return saving.module(parts[0], cell.config)
+        return saving.module(models.SeparateSystem.from_parts(*parts), cell.config)
 
     def _model(self, run):
         if run.name not in self._loaded:
             while len(self._loaded) >= 8:
                 del self._loaded[next(iter(self._loaded))]
-            self._loaded[run.name] = savedmodel.restored_model(self.runs / run.name)[0]
+            self._loaded[run.name] = restoring.restored_model(self.runs / run.name)[0]
         return self._loaded[run.name]
 
     def _cell_lock(self, cell):

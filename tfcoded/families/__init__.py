@@ -8,25 +8,26 @@ measured, facts, notes, bins = kind.measure(codec, config, dataset, classifier, 
 TensorFlow is imported by the methods that compute only.
 """
 
-from tfcoded.utils.errors import UserError
-from tfcoded.families.coded_dvae import CodedDVAEKind
-from tfcoded.families.communication import CommunicationSystemKind
-from tfcoded.families.family import Kind
 from tfcoded.config.communication import SystemConfig
+from tfcoded.families.coded_dvae import CodedDVAEFamily
+from tfcoded.families.communication import CommunicationFamily
+from tfcoded.families.family import Family
+from tfcoded.storage import STORAGES
+from tfcoded.utils.errors import UserError
 
-__all__ = ["KINDS", "Kind", "METRICS", "of", "refuse_flags"]
+__all__ = ["FAMILIES", "Family", "METRICS", "of", "refuse_flags", "require_storage", "storages_of"]
 
-KINDS = (CodedDVAEKind(), CommunicationSystemKind())
-METRICS = tuple(name for kind in KINDS for name in kind.metrics)  # of any kind, for --metrics
+FAMILIES = (CodedDVAEFamily(), CommunicationFamily())
+METRICS = tuple(name for kind in FAMILIES for name in kind.metrics)  # of any kind, for --metrics
 
 
 def of(config):
-    """The `Kind` of the model that a configuration describes.
+    """The `Family` of the model that a configuration describes.
 
     Args:
       config: `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig`.
     """
-    coded_dvae, communication_system = KINDS
+    coded_dvae, communication_system = FAMILIES
     return communication_system if isinstance(config, SystemConfig) else coded_dvae
 
 
@@ -41,7 +42,27 @@ def refuse_flags(config, flags):
       UserError: naming the first such flag.
     """
     mine = of(config)
-    for kind in KINDS:
+    for kind in FAMILIES:
         for name in kind.flags:
             if kind is not mine and name in flags and flags[name].present:
                 raise UserError(f"--{name} is for {kind.noun}; {config.name} is {mine.noun}")
+
+
+def storages_of(config):
+    """The storages that a model can be exported in, a tuple of `str`.
+
+    Args:
+      config: `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig` of the model.
+    """
+    return tuple(name for name in STORAGES if name != "compensated" or of(config).compensated)
+
+
+def require_storage(storage, config):
+    """Refuses a storage that a model cannot be exported in.
+
+    Raises:
+      UserError: naming those that it can.
+    """
+    possible = storages_of(config)
+    if storage not in possible:
+        raise UserError(f"storage {storage!r} is not for {config.name}; choose one of {', '.join(possible)}")

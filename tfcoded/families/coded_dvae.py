@@ -1,9 +1,7 @@
 """Coded-DVAEs, as commands see them."""
 
+from tfcoded.families.family import Family
 from tfcoded.utils.errors import UserError
-from tfcoded.families.family import Kind
-
-MOST_GENERATED = 1024  # images of one call of `generate`, each of which takes about a megabyte of memory meanwhile
 
 _HARD = "log_likelihood_hard"
 _PUBLISHED_SAMPLES = 300
@@ -12,7 +10,7 @@ _COMPONENTS = 100  # training images in the proposal of the likelihood
 _CALIBRATION_RUNS = 10  # its bins need no more; each run costs as much as one of the error rates
 
 
-class CodedDVAEKind(Kind):
+class CodedDVAEFamily(Family):
     """Discrete autoencoders with an error-correcting code: `tfcoded.config.Config`, `tfcoded.models.CodedDVAE`."""
 
     name = "coded_dvae"
@@ -49,8 +47,14 @@ class CodedDVAEKind(Kind):
     )
     compensated = True
 
+    def module(self, model, config, storage="float32", images=None):
+        """See `Family.module`."""
+        from tfcoded.codec.coded_dvae import CodedDVAEModule
+
+        return CodedDVAEModule(model, config, storage, images)
+
     def describe(self, config):
-        """See `Kind.describe`."""
+        """See `Family.describe`."""
         code, objective = config.code, config.objective
         return (
             f"{code.kind} code, {config.information_bits} information bits in {config.code_bits} code bits, "
@@ -58,7 +62,7 @@ class CodedDVAEKind(Kind):
         )
 
     def signs(self, plan):
-        """See `Kind.signs`."""
+        """See `Family.signs`."""
         suffix = _likelihood_suffix(plan)
         signs = {
             "reconstruction": ("psnr",),
@@ -71,12 +75,18 @@ class CodedDVAEKind(Kind):
         return dict.fromkeys(name for group in plan.metrics for name in signs[group])
 
     def measure(self, codec, config, dataset, classifier, plan, scratch=None):
-        """See `Kind.measure`."""
-        from tfcoded.utils import cache
-        from tfcoded.evaluation import measurement
-        from tfcoded.metrics import calibration, error_metrics, frechet, reconstruction_metrics
+        """See `Family.measure`."""
+        from tfcoded.metrics import (
+            calibration,
+            error_metrics,
+            frechet,
+            protocol,
+            reconstruction_metrics,
+            transmission,
+            word_usage,
+        )
         from tfcoded.metrics.likelihood import log_likelihood
-        from tfcoded.metrics import transmission, word_usage
+        from tfcoded.utils import cache
 
         pictures, labels = plan.chosen(dataset)
         branches = config.code.information_bits
@@ -131,7 +141,7 @@ class CodedDVAEKind(Kind):
         if "words" in plan.metrics:
             measured |= transmission.word_quality(codec, pictures, labels, classifier, seed=plan.seed)
         if "reconstruction" in plan.metrics or "words" in plan.metrics:
-            notes += measurement.missing_accuracy(measured, config.dataset, labels, classifier)
+            notes += protocol.missing_accuracy(measured, config.dataset, labels, classifier)
         if "errors" in plan.metrics:
             measured |= error_metrics(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)
             facts |= {"runs": plan.runs, "words": plan.words}
@@ -153,7 +163,7 @@ class CodedDVAEKind(Kind):
         return measured, facts, notes, bins
 
     def samples(self, codec, config, images, labels, classifier, plan):
-        """See `Kind.samples`."""
+        """See `Family.samples`."""
         from tfcoded.metrics.likelihood.hard_likelihood import LARGEST, hard_log_likelihood
         from tfcoded.metrics.protocol import error_samples, reconstruction_samples
 
@@ -168,7 +178,7 @@ class CodedDVAEKind(Kind):
         return samples
 
     def draw(self, codec, config, images, out, *, rows, columns, seed, reconstructions=True, words=None):
-        """See `Kind.draw`."""
+        """See `Family.draw`."""
         from tfcoded.pictures import sheets
 
         written = [sheets.samples(codec, config.name, out, rows, columns, seed)]
@@ -182,7 +192,7 @@ class CodedDVAEKind(Kind):
         return written
 
     def golden_inputs(self, codec, config, images, seed):
-        """See `Kind.golden_inputs`: the `words` of the images, every second one changed."""
+        """See `Family.golden_inputs`: the `words` of the images, every second one changed."""
         import numpy as np
 
         bits = codec.encode(images)["bits"].numpy()
@@ -192,7 +202,7 @@ class CodedDVAEKind(Kind):
         return {"words": words.astype(np.int32)}
 
     def golden_outputs(self, codec, inputs):
-        """See `Kind.golden_outputs`."""
+        """See `Family.golden_outputs`."""
         images, words, seed = (inputs[name] for name in ("images", "words", "seed"))
         return {
             "encode": codec.encode(images),
@@ -202,7 +212,7 @@ class CodedDVAEKind(Kind):
         }
 
     def signatures(self, config):
-        """See `Kind.signatures`."""
+        """See `Family.signatures`."""
         bits = ("int32", (None, config.information_bits))
         z = ("float32", (None, config.code_bits))
         pixels = ("float32", (None, *config.network.image_shape))

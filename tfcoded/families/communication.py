@@ -1,7 +1,6 @@
 """Communication systems, as commands see them."""
 
-from tfcoded.families.family import Kind
-from tfcoded.config.communication import PARTS
+from tfcoded.families.family import Family
 
 _SYSTEMS = {
     "source_vae": "source code alone",
@@ -12,7 +11,7 @@ _SYSTEMS = {
 _RATES = ("rate", "transmission_rate", "source_rate")
 
 
-class CommunicationSystemKind(Kind):
+class CommunicationFamily(Family):
     """Systems that send images over a noisy channel: `tfcoded.config.communication.SystemConfig`, `tfcoded.models.System`."""
 
     name = "communication_system"
@@ -24,15 +23,17 @@ class CommunicationSystemKind(Kind):
     flags = ("draws",)
 
     def signs(self, plan):
-        """See `Kind.signs`."""
+        """See `Family.signs`."""
         return {"mse": None}
 
-    def parts(self, config):
-        """See `Kind.parts`."""
-        return {name: config.part(name) for name in PARTS} if config.system == "separate" else {}
+    def module(self, model, config, storage="float32", images=None):
+        """See `Family.module`."""
+        from tfcoded.codec.communication import SystemModule
+
+        return SystemModule(model, config, storage, images)
 
     def describe(self, config):
-        """See `Kind.describe`."""
+        """See `Family.describe`."""
         channel = config.channel
         bands = f" in {channel.bands} bands" if channel.bands > 1 else ""
         where = "" if config.system == "source_vae" else f" over {channel_text(channel)}"
@@ -40,7 +41,7 @@ class CommunicationSystemKind(Kind):
         return f"{_SYSTEMS[config.system]}, {channel.symbols} symbols{bands}{where}{paid}"
 
     def measure(self, codec, config, dataset, classifier, plan, scratch=None):
-        """See `Kind.measure`."""
+        """See `Family.measure`."""
         from tfcoded.metrics import communication
 
         images, _ = plan.chosen(dataset)
@@ -48,14 +49,14 @@ class CommunicationSystemKind(Kind):
         return measured, {"draws": plan.draws}, communication.notes(config), {}
 
     def samples(self, codec, config, images, labels, classifier, plan):
-        """See `Kind.samples`."""
+        """See `Family.samples`."""
         from tfcoded.metrics import communication
 
         found = communication.communication_samples(codec, config, images, seed=plan.seed, draws=plan.draws)
         return {name: values for name, values in found.items() if name in ("mse", "rate")}
 
     def draw(self, codec, config, images, out, *, rows, columns, seed, reconstructions=True, words=None):
-        """See `Kind.draw`."""
+        """See `Family.draw`."""
         from tfcoded.pictures import sheets
 
         if config.system == "channel_autoencoder":
@@ -69,7 +70,7 @@ class CommunicationSystemKind(Kind):
         return written
 
     def golden_inputs(self, codec, config, images, seed):
-        """See `Kind.golden_inputs`: what arrives of `images` as `symbols`, and all numbers of `bands`."""
+        """See `Family.golden_inputs`: what arrives of `images` as `symbols`, and all numbers of `bands`."""
         import numpy as np
 
         from tfcoded.metrics import communication
@@ -79,7 +80,7 @@ class CommunicationSystemKind(Kind):
         return {"images": images, "symbols": arrived, "bands": np.arange(config.channel.bands + 1, dtype=np.int32)}
 
     def golden_outputs(self, codec, inputs):
-        """See `Kind.golden_outputs`."""
+        """See `Family.golden_outputs`."""
         images, symbols, seed = (inputs[name] for name in ("images", "symbols", "seed"))
         bands = inputs["bands"]
         found = {
@@ -91,7 +92,7 @@ class CommunicationSystemKind(Kind):
         return found | {f"receive_{count}": codec.receive(symbols, count, seed) for count in bands}
 
     def signatures(self, config):
-        """See `Kind.signatures`."""
+        """See `Family.signatures`."""
         symbols, seed, bands = ("float32", (None, config.channel.symbols)), ("int32", (2,)), ("int32", ())
         numbers = config.system == "channel_autoencoder"
         shape = (None, config.channel.symbols) if numbers else (None, *config.network.image_shape)

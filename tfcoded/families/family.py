@@ -3,10 +3,10 @@
 from tfcoded.utils.errors import UserError
 
 
-class Kind:
+class Family:
     """A kind of model: what its SavedModel offers, what can be measured of it, and what it is drawn as.
 
-    Subclasses implement all methods but `require`; `parts` where there are any.
+    Subclasses implement all methods but `require`.
 
     Attributes:
       name: `str`, a key for what belongs to one kind.
@@ -53,9 +53,9 @@ class Kind:
         """
         raise NotImplementedError
 
-    def parts(self, config):
-        """Configurations of what is trained in place of the model itself, by the folder; a `dict`, mostly empty."""
-        return {}
+    def module(self, model, config, storage="float32", images=None):
+        """What a SavedModel of a model holds, a `tf.Module` of `tfcoded.codec`, whose arguments these are."""
+        raise NotImplementedError
 
     def describe(self, config):
         """`str`, what the model is, for the first line of a training."""

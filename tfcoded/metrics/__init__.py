@@ -1,22 +1,15 @@
 """Image quality, bit and word errors, calibration, likelihoods, and the protocol that measures a whole model."""
 
-from tfcoded.metrics.bits import bit_errors, word_errors
-from tfcoded.metrics.image_quality import psnr, ssim
-from tfcoded.metrics.protocol import as_float, error_metrics, reconstruction_metrics
-from tfcoded.metrics.summary import Estimate, estimate
-from tfcoded.metrics.usage import word_usage
-from tfcoded.metrics.words import most_probable_words
+import lazy_loader
 
-__all__ = [
-    "Estimate",
-    "as_float",
-    "bit_errors",
-    "error_metrics",
-    "estimate",
-    "most_probable_words",
-    "psnr",
-    "reconstruction_metrics",
-    "ssim",
-    "word_errors",
-    "word_usage",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "bits": ["bit_errors", "word_errors"],
+        "image_quality": ["psnr", "ssim"],
+        "protocol": ["as_float", "error_metrics", "reconstruction_metrics"],
+        "summary": ["Estimate", "estimate"],
+        "usage": ["word_usage"],
+        "words": ["most_probable_words"],
+    },
+)

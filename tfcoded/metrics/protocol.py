@@ -14,10 +14,9 @@ Images are float32 in [0, 1], seeds int32 `[2]`.
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.utils import seeds
-from tfcoded.metrics import bits as bit_metrics
-from tfcoded.metrics import image_quality
+from tfcoded.metrics import bits as bit_metrics, image_quality
 from tfcoded.metrics.summary import estimate
+from tfcoded.utils import seeds
 from tfcoded.utils.progress import progress
 
 CONFIDENT = 0.4  # an image counts as confident when its MAP word has more than this posterior probability
@@ -227,3 +226,17 @@ def as_float(images):
 def seed_for(seed, *path):
     """An int32 `[2]` seed for one use of randomness, told apart by the numbers in `path`."""
     return seeds.derive(seed, seeds.EVALUATE, *path)
+
+
+def missing_accuracy(measured, dataset, labels, classifier):
+    """Why accuracies are missing, as a list of `str`; empty if none is."""
+    if labels is None:
+        return ["no accuracy: the images have no labels"]
+    if classifier is None:
+        return [
+            f"no accuracy: the zoo has no classifier for {dataset}; python -m tfcoded.train_classifier makes one for"
+            " --classifier"
+        ]
+    if "accuracy" in measured and "confident_accuracy" not in measured:
+        return ["no confident accuracy: no image has a word of posterior probability above 0.4"]
+    return []

@@ -16,12 +16,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfcoded import codes
-from tfcoded.utils import seeds
 from tfcoded.distributions.truncated_exponential import uniform
-from tfcoded.metrics import bits as bit_metrics
-from tfcoded.metrics import image_quality, protocol
+from tfcoded.metrics import bits as bit_metrics, image_quality, protocol
 from tfcoded.metrics.summary import estimate
 from tfcoded.models import BitPosterior, WordPosterior
+from tfcoded.utils import seeds
 from tfcoded.utils.progress import progress
 
 # Purposes of random numbers below `protocol.TRANSMISSION`, and below the seed of `transmit`.

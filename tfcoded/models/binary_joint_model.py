@@ -6,13 +6,13 @@ import keras
 import tensorflow as tf
 
 from tfcoded import objectives
-from tfcoded.utils import seeds
 from tfcoded.channels import BinaryErasureChannel, BinarySymmetricChannel
 from tfcoded.distributions import BinaryConcreteLogit, bernoulli_kl
 from tfcoded.distributions.truncated_exponential import uniform
 from tfcoded.models.joint_model import decoder_of
 from tfcoded.models.system import System, squared_error
 from tfcoded.networks import SIZES, ALVDecoder, ResNetEncoder
+from tfcoded.utils import seeds
 
 _CHANNEL, _DECODER, _BITS, _TEST = range(10, 14)  # purposes of seeds
 

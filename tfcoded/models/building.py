@@ -2,11 +2,11 @@
 
 import keras
 
+from tfcoded.models.adam_l2 import AdamL2
 from tfcoded.models.binary_joint_model import BinaryJointModel
 from tfcoded.models.channel_autoencoder import ChannelAutoencoder
 from tfcoded.models.coded_dvae import CodedDVAE
 from tfcoded.models.joint_model import JointModel
-from tfcoded.models.adam_l2 import AdamL2
 from tfcoded.models.separate_system import SeparateSystem
 from tfcoded.models.source_vae import SourceVAE
 

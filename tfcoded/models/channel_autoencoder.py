@@ -3,11 +3,11 @@
 import keras
 import tensorflow as tf
 
-from tfcoded.utils import seeds
 from tfcoded.channels import GaussianChannel, source_rate, transmission_rate
 from tfcoded.distributions import standard_normal
 from tfcoded.models.system import System
 from tfcoded.networks import SIZES, SkipMLP
+from tfcoded.utils import seeds
 
 _SOURCE, _CHANNEL = 10, 11  # purposes of seeds
 

@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from tfcoded import codes, objectives
-from tfcoded.utils import seeds
 from tfcoded.config import ConfigError
 from tfcoded.models import posteriors
 from tfcoded.models.estimators import Elbo, ImportanceWeighted, LeaveOneOut, estimator
@@ -12,6 +11,7 @@ from tfcoded.models.probability_clip import clip_probability
 from tfcoded.models.recompute import in_parts
 from tfcoded.models.stochastic_model import StochasticModel
 from tfcoded.networks import Decoder, Encoder
+from tfcoded.utils import seeds
 
 # What a saved model names; codes by themselves know nothing of Keras.
 _CODES = (codes.Uncoded, codes.Repetition, codes.Hierarchical, codes.RandomCode)

@@ -12,9 +12,9 @@ import math
 import tensorflow as tf
 
 from tfcoded import objectives
-from tfcoded.utils import seeds
 from tfcoded.distributions import SmoothedBernoulli
 from tfcoded.models.posteriors import BitPosterior, WordPosterior
+from tfcoded.utils import seeds
 
 # Purposes of the seed of `LeaveOneOut`.
 _WORDS, _SMOOTHING = 1, 2

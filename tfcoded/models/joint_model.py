@@ -5,13 +5,13 @@ import math
 import keras
 import tensorflow as tf
 
-from tfcoded.utils import seeds
 from tfcoded.channels import BandwidthLimitedChannel, GaussianChannel, GaussianPrior, source_rate, transmission_rate
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.models.system import System, squared_error
 from tfcoded.networks import SIZES, ALVDecoder, BandDrawPrior, PlainDrawDecoder, ResNetDecoder, ResNetEncoder
 from tfcoded.networks.resnet_encoder import normal_parameters
 from tfcoded.networks.stock_layers import dense
+from tfcoded.utils import seeds
 
 _CHANNEL, _DECODER, _LOST, _TEST = range(10, 14)  # purposes of seeds
 

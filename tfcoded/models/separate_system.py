@@ -2,10 +2,10 @@
 
 import keras
 
-from tfcoded.utils import seeds
 from tfcoded.models.channel_autoencoder import ChannelAutoencoder
 from tfcoded.models.source_vae import SourceVAE
 from tfcoded.models.system import System
+from tfcoded.utils import seeds
 
 _SOURCE, _CHANNEL = 10, 11  # purposes of seeds
 

@@ -5,10 +5,10 @@ import math
 import keras
 import tensorflow as tf
 
-from tfcoded.utils import seeds
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.models.system import System, squared_error
 from tfcoded.networks import SIZES, ResNetDecoder, ResNetEncoder
+from tfcoded.utils import seeds
 
 _CODE = 10  # purpose of a seed
 

@@ -3,12 +3,12 @@
 import keras
 import tensorflow as tf
 
-from tfcoded.utils import seeds
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.networks.any_rows import any_rows
 from tfcoded.networks.conv_lstm_cell import ConvLSTMCell
 from tfcoded.networks.draw_decoder import DrawDecoder
 from tfcoded.networks.stock_layers import LINEAR, convolution
+from tfcoded.utils import seeds
 
 _NOISE = 0  # purpose of a seed
 _FLOOR = 1e-4  # of standard deviations

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from tfcoded.utils import inputs
 from tfcoded.networks.any_rows import any_rows
+from tfcoded.utils import inputs
 
 
 class FoldedClassifier(tf.Module):

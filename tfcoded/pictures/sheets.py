@@ -261,8 +261,8 @@ def _generated(codec, count, seed):
     """Images of random words, np.float32 `[count, h, w, c]`."""
     import tensorflow as tf
 
+    from tfcoded.config import MOST_GENERATED
     from tfcoded.utils import seeds
-    from tfcoded.families.coded_dvae import MOST_GENERATED
 
     parts, seed = [], _seed(seed, _SAMPLES)
     for start in range(0, count, MOST_GENERATED):

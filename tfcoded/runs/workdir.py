@@ -19,7 +19,6 @@ import os
 import pathlib
 
 from tfcoded import config as configuration
-from tfcoded import families as kinds
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, lock, writable_folder, write_atomically
 
@@ -54,7 +53,7 @@ class Workdir:
     def __init__(self, path, config, run, trained=0):
         self.path = writable_folder(for_tensorflow(path))
         self._lock = lock(self.path)
-        allowed = ("run.json", *kinds.of(config).parts(config))  # parts may have been trained elsewhere
+        allowed = ("run.json", *config.parts)  # parts may have been trained elsewhere
         if (self.path / "config.yaml").exists():
             self._check_same(config, run)
         elif any(not child.name.startswith(".") and child.name not in allowed for child in self.path.iterdir()):

@@ -11,17 +11,16 @@ import typing
 import keras
 import tensorflow as tf
 
-from tfcoded.zoo import saving as savedmodel
-from tfcoded import data, families as kinds, models, pictures
-from tfcoded.training import hardware
+from tfcoded import data, families, models, pictures
 from tfcoded.evaluation import measurement
 from tfcoded.runs import provenance
-from tfcoded.zoo import sources
-from tfcoded.training.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
 from tfcoded.runs.checkpoints import Checkpoints, latest_epoch, restore_weights
+from tfcoded.runs.workdir import Workdir, settings
+from tfcoded.training import hardware
+from tfcoded.training.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
-from tfcoded.runs.workdir import Workdir, settings
+from tfcoded.zoo import restoring, saving, sources
 
 _EXPORTED = ".exported.json"
 
@@ -69,7 +68,7 @@ def run(
       seed, data_dir, train_images, strategy, dtype_policy, initial_weights: see `train`.
       plan: `tfcoded.evaluation.measurement.Plan` of the final measurement, or `None` for one as large as the training. Where it has
         no number of images, at most `train_images` are measured.
-      storage: one of `export.STORAGES` for the exported SavedModel, or `None` for no export.
+      storage: one of `tfcoded.storage.STORAGES` for the exported SavedModel, or `None` for no export.
       zoo_dir: folder of the zoo with the classifiers, or `None` for the default.
       classifier: folder of a classifier of one's own, or `None` for the zoo's of the data set.
 
@@ -87,7 +86,7 @@ def run(
     # Mistakes first: an hour of training must not end in one.
     plan = plan or measurement.Plan(runs=measurement.runs_after(train_images))
     config = config.without_published() if initial_weights else config
-    kinds.of(config).require(config, plan.metrics)
+    families.of(config).require(config, plan.metrics)
     classifier = sources.load_classifier(config.dataset, zoo_dir, classifier)
     policy = hardware.dtype_policy(dtype_policy)
     dataset = _load(config, workdir, data_dir)
@@ -124,7 +123,7 @@ def train(
     """Trains `config` in `workdir`, or goes on with it, and leaves checkpoints and the history: nothing is measured.
 
     The two parts of a separate system are trained one after the other, each in a work directory of its own inside.
-    `tfcoded.zoo.saving.load_workdir(workdir)` gives the model.
+    `tfcoded.zoo.restoring.load_workdir(workdir)` gives the model.
 
     Args:
       config: `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig`.
@@ -151,7 +150,7 @@ def train(
 
     ```python
     training.train(zoo.config("bwlc_joint_snr1"), "runs/joint", seed=1)
-    codec = savedmodel.load_workdir("runs/joint")
+    codec = restoring.load_workdir("runs/joint")
     ```
     """
     config = config.without_published() if initial_weights else config
@@ -192,7 +191,7 @@ def _train(
     _require_same(distribution, settings(config) | {"training.epochs": config.training.epochs} | facts)
     # All workers read the same work directory; only the first writes to it.
     first = _is_first_worker(distribution)
-    parts = kinds.of(config).parts(config)
+    parts = config.parts
     if parts:
         if initial_weights:
             raise UserError(
@@ -299,7 +298,7 @@ def _start_from(model, path):
     folder = sources.find_saved_model(path)
     if folder is None:
         return restore_weights(model, path)
-    savedmodel.restore_weights(model, folder)
+    restoring.restore_weights(model, folder)
     return folder
 
 
@@ -326,17 +325,17 @@ def _fit(model, config, images, test_images, seed, done, callbacks, checkpoints)
 
 def _finish(config, trained, classifier, plan, storage):
     """Draws, exports and measures what the newest checkpoint holds; metrics.json comes last and says it is complete."""
-    kind, workdir, dataset = kinds.of(config), trained.home.path, trained.dataset
+    kind, workdir, dataset = families.of(config), trained.home.path, trained.dataset
     curves = pictures.curves(trained.history)
     if curves:
         pictures.learning_curves(curves, workdir / "learning_curves.png", config.name)
-    model, _ = savedmodel.restored_model(workdir)
+    model, _ = restoring.restored_model(workdir)
     if storage:
         folder = _exported(model, config, workdir, storage, dataset.train_images)
         print(f"SavedModel: {folder}", flush=True)
         codec = tf.saved_model.load(str(folder))
     else:
-        codec = savedmodel.module(model, config)
+        codec = saving.module(model, config)
     kind.draw(codec, config, dataset.test_images, workdir, rows=8, columns=8, seed=0)
     facts = trained.facts | {"storage": storage or "float32"}
     content, text, bins = measurement.measure(
@@ -360,14 +359,14 @@ def _exported(model, config, workdir, storage, images):
     folder = workdir / "saved_model" / before.get("version", "none")
     if before == wanted | {"version": folder.name} and (folder / "saved_model.pb").is_file():
         return folder
-    folder = savedmodel.export_saved_model(model, config, workdir / "saved_model", storage, images)
+    folder = saving.export_saved_model(model, config, workdir / "saved_model", storage, images)
     write_atomically(file, json.dumps(wanted | {"version": folder.name}) + "\n")
     return folder
 
 
 def _announce(config, workdir, model, distribution, policy, done, start):
     print(
-        f"{config.name}: {kinds.of(config).describe(config)}, {model.count_params():,} weights, "
+        f"{config.name}: {families.of(config).describe(config)}, {model.count_params():,} weights, "
         f"{distribution.num_replicas_in_sync} device(s), {policy}, in {workdir}",
         flush=True,
     )

@@ -6,7 +6,7 @@
 
 import numpy as np
 
-from tfcoded import families as kinds
+from tfcoded import families
 from tfcoded.utils import npz
 from tfcoded.utils.errors import UserError
 
@@ -38,7 +38,7 @@ def record(codec, config, images):
     ```
     """
     inputs = {"images": np.asarray(images[:IMAGES]), "seed": np.array(_SEED, np.int32)}
-    inputs |= kinds.of(config).golden_inputs(codec, config, **inputs)
+    inputs |= families.of(config).golden_inputs(codec, config, **inputs)
     return npz.packed(inputs | _outputs(codec, config, inputs), compressed=True)
 
 
@@ -79,7 +79,7 @@ def _outputs(codec, config, inputs):
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        results = kinds.of(config).golden_outputs(codec, {name: tf.constant(value) for name, value in inputs.items()})
+        results = families.of(config).golden_outputs(codec, {name: tf.constant(value) for name, value in inputs.items()})
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(before)
     return {

@@ -1,9 +1,8 @@
 """What a loaded model says that it is, and whether that is what its name says."""
 
-from tfcoded import config as configuration
-from tfcoded import families as kinds
-from tfcoded.utils.errors import UserError
+from tfcoded import config as configuration, families
 from tfcoded.runs.workdir import differences
+from tfcoded.utils.errors import UserError
 
 
 def configuration_of(codec, folder):
@@ -23,7 +22,7 @@ def configuration_of(codec, folder):
     text = codec.configuration()
     text = text if isinstance(text, str) else text.numpy().decode()
     config = configuration.from_yaml(text, source=str(folder))
-    require_methods(codec, kinds.of(config).methods, folder)
+    require_methods(codec, families.of(config).methods, folder)
     return config
 
 

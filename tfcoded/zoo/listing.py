@@ -3,9 +3,9 @@
 import sys
 
 from tfcoded import zoo
+from tfcoded.config.communication import CHANNELS, POWERS, SYSTEMS, SystemConfig
 from tfcoded.config.datasets import NAMES
 from tfcoded.utils.errors import UserError
-from tfcoded.config.communication import CHANNELS, POWERS, SYSTEMS, SystemConfig
 
 FORMATS = ("text", "markdown")
 

@@ -10,9 +10,9 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.zoo import sources
 from tfcoded import zoo
 from tfcoded.utils.errors import UserError, said
+from tfcoded.zoo import sources
 
 
 def load(model, zoo_dir=None):

@@ -7,21 +7,20 @@ from typing import NamedTuple
 
 from absl import flags
 
-from tfcoded import config as configuration
-from tfcoded.zoo import identity
+from tfcoded import config as configuration, families, zoo
 from tfcoded.metrics.frechet import inception_weights
-from tfcoded import families as kinds, zoo
+from tfcoded.runs.workdir import read_run
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow
-from tfcoded.runs.workdir import read_run
+from tfcoded.zoo import identity
 
 
 class Source(NamedTuple):
     """A trained model.
 
     Attributes:
-      codec: the object with the methods of its kind, see `tfcoded.families.Kind.methods`.
+      codec: the object with the methods of its kind, see `tfcoded.families.Family.methods`.
       config: its configuration, `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig`, with facts about this
         very model only.
       epochs: `int`, how long it was trained, or `None` if that is not known.
@@ -44,8 +43,8 @@ def define_flags():
 
 def define_metrics_flag():
     """Defines --metrics."""
-    texts = [f"of {kind.noun} some of {', '.join(kind.metrics)}" for kind in kinds.KINDS]
-    defaults = [",".join(kind.default_metrics) for kind in kinds.KINDS]
+    texts = [f"of {kind.noun} some of {', '.join(kind.metrics)}" for kind in families.FAMILIES]
+    defaults = [",".join(kind.default_metrics) for kind in families.FAMILIES]
     flags.DEFINE_list("metrics", [], f"What to measure: {'; '.join(texts)}. By default {' or '.join(defaults)}.")
 
 
@@ -58,10 +57,10 @@ def chosen_metrics(values):
     Raises:
       UserError: if a name is that of no group of any kind of model.
     """
-    unknown = [name for name in values.metrics if name not in kinds.METRICS]
+    unknown = [name for name in values.metrics if name not in families.METRICS]
     if unknown or (values["metrics"].present and not values.metrics):
         raise UserError(
-            f"--metrics={','.join(values.metrics)}: expected some of {', '.join(kinds.METRICS)}, separated by commas"
+            f"--metrics={','.join(values.metrics)}: expected some of {', '.join(families.METRICS)}, separated by commas"
         )
     return tuple(values.metrics)
 
@@ -126,8 +125,8 @@ def load_entry(name, zoo_dir=None):
 
 
 def load_run(workdir, zoo_dir=None):
-    """Loads the latest checkpoint of a training run, as a `Source`; see `tfcoded.zoo.saving.load_workdir`."""
-    from tfcoded.zoo.saving import load_workdir
+    """Loads the latest checkpoint of a training run, as a `Source`; see `tfcoded.zoo.restoring.load_workdir`."""
+    from tfcoded.zoo.restoring import load_workdir
 
     workdir = _path(workdir, "workdir")
     epochs, codec = checkpoint_epochs(workdir), load_workdir(workdir)
@@ -266,7 +265,7 @@ def checkpoint_epochs(workdir):
     parts = {}
     if file.is_file():
         config = configuration.load(file)
-        parts = kinds.of(config).parts(config)
+        parts = config.parts
     if parts:
         epochs = [checkpoint_epochs(workdir / name) for name in parts]
         return None if None in epochs else min(epochs)

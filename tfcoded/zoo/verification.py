@@ -1,8 +1,8 @@
 """Whether the trained models of a zoo folder are complete and undamaged, and compute what they once did."""
 
-from tfcoded.zoo import checksums, golden, identity
-from tfcoded import families as kinds, zoo
+from tfcoded import families, zoo
 from tfcoded.utils.errors import UserError
+from tfcoded.zoo import checksums, golden, identity
 
 
 def verify(name, zoo_dir=None):
@@ -32,7 +32,7 @@ def verify(name, zoo_dir=None):
         expected = _classifier_signatures(loaded)
     else:
         config = identity.require_entry(loaded, zoo.config(name, zoo_dir), folder)
-        expected = kinds.of(config).signatures(config)
+        expected = families.of(config).signatures(config)
         outputs = folder.parent / "golden.npz"
         if files or outputs.is_file():
             done.append(f"{golden.check(loaded, config, outputs)} golden outputs")
@@ -79,7 +79,7 @@ def verify_all(names=(), zoo_dir=None):
 
 
 def _classifier_signatures(loaded):
-    """As `Kind.signatures`; what a classifier classifies is known to itself alone."""
+    """As `Family.signatures`; what a classifier classifies is known to itself alone."""
     signature = loaded.signatures.get("classify")
     if signature is None:
         raise UserError("the SavedModel has no signature classify")

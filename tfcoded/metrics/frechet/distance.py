@@ -18,13 +18,12 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.metrics.frechet import inception_weights
-from tfcoded.utils import seeds
-from tfcoded.utils.errors import UserError
-from tfcoded.metrics.frechet import feature_statistics
+from tfcoded.metrics.frechet import feature_statistics, inception_weights
+from tfcoded.metrics.frechet.inception import FEATURES, fid_inception
 from tfcoded.metrics.summary import Estimate
 from tfcoded.metrics.tfgan import classifier_metrics
-from tfcoded.metrics.frechet.inception import FEATURES, fid_inception
+from tfcoded.utils import seeds
+from tfcoded.utils.errors import UserError
 from tfcoded.utils.progress import progress
 
 IMAGES = 10_000  # of either kind, in the published distances

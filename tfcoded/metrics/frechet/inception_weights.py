@@ -20,8 +20,8 @@ import zipfile
 
 import numpy as np
 
-from tfcoded.utils import cache, npz
 from tfcoded.metrics.frechet import torch_archive
+from tfcoded.utils import cache, npz
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import expanded, write_atomically
 

@@ -6,10 +6,10 @@ import math
 import numpy as np
 
 from tfcoded import codes
-from tfcoded.utils import seeds
 from tfcoded.distributions import TruncatedExponential
 from tfcoded.metrics.monte_carlo import log_mean
 from tfcoded.metrics.protocol import as_float
+from tfcoded.utils import seeds
 from tfcoded.utils.progress import progress
 
 LARGEST = 10  # information bits; beyond, 2^M words are too many

@@ -55,16 +55,16 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.utils import seeds
-from tfcoded.utils.errors import UserError
 from tfcoded.metrics import monte_carlo
 from tfcoded.metrics.likelihood.beta_prior import clamp, fit_beta
 from tfcoded.metrics.likelihood.hard_likelihood import LARGEST, hard_log_weights
 from tfcoded.metrics.likelihood.proposals import DefensiveMixture, ProbabilityProposal, SmoothedProposal
-from tfcoded.metrics.protocol import as_float
 from tfcoded.metrics.likelihood.resumable import ResumableRows
 from tfcoded.metrics.likelihood.soft_encoding import SoftEncoding, repeated_bits
+from tfcoded.metrics.protocol import as_float
 from tfcoded.metrics.summary import Estimate
+from tfcoded.utils import seeds
+from tfcoded.utils.errors import UserError
 from tfcoded.utils.progress import Meter
 
 SAMPLES = 300  # of the paper

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.utils import seeds
 from tfcoded.metrics.likelihood.beta_prior import log_beta
+from tfcoded.utils import seeds
 
 # Purposes of the seed of one draw.
 _COMPONENT, _PROBABILITIES, _NOISE = range(3)

@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfcoded.distributions import SmoothedBernoulli
-from tfcoded.utils.errors import UserError
 from tfcoded.metrics.likelihood.beta_prior import gauss_jacobi
+from tfcoded.utils.errors import UserError
 
 # A product of so many factors exp(-beta) is far above the smallest float64, exp(-708): what is lost below
 # that is nothing beside the product.

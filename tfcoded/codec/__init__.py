@@ -1,0 +1,1 @@
+"""The object that is saved and measured: encode, decode, reconstruct, generate, and the ends of a channel."""

@@ -1,0 +1,26 @@
+"""Configurations: what a model is and how it is trained, loaded strictly from YAML."""
+
+from tfcoded.config.communication import SystemConfig
+from tfcoded.config.loading import (
+    CODES,
+    DATASET_SHAPES,
+    IMAGE_SHAPES,
+    LARGEST_CODEBOOK,
+    LIKELIHOODS,
+    MOST_GENERATED,
+    OBJECTIVES,
+    Code,
+    Config,
+    Network,
+    Objective,
+    Training,
+    from_dict,
+    from_yaml,
+    load,
+    override,
+    to_dict,
+    to_yaml,
+)
+from tfcoded.config.sections import ConfigError, Configuration, parse
+
+__all__ = ["CODES", "Code", "Config", "ConfigError", "Configuration", "DATASET_SHAPES", "IMAGE_SHAPES", "LARGEST_CODEBOOK", "LIKELIHOODS", "MOST_GENERATED", "Network", "OBJECTIVES", "Objective", "SystemConfig", "Training", "from_dict", "from_yaml", "load", "override", "parse", "to_dict", "to_yaml"]

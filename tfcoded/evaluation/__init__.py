@@ -1,0 +1,1 @@
+"""Measuring a model as the papers do."""

@@ -1,0 +1,1 @@
+"""Log-likelihoods: by importance sampling and by enumeration of the words."""

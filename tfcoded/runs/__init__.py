@@ -1,0 +1,1 @@
+"""The folder of a training: its settings, checkpoints and records."""
