@@ -91,7 +91,9 @@ def main():
         found = json.loads(output.splitlines()[-1])
         first = first or found
         ratio = found["seconds"] / first["seconds"]
-        print(f"{name:24} {found['seconds']:8.2f} s/step  {ratio:6.2f} times  {found['bytes'] / 1e9:5.2f} GB", flush=True)
+        print(
+            f"{name:24} {found['seconds']:8.2f} s/step  {ratio:6.2f} times  {found['bytes'] / 1e9:5.2f} GB", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Start-up time of the commands that need no TensorFlow, against importing TensorFlow.
 
-    python -m benchmarks.start_up
+python -m benchmarks.start_up
 """
 
 import subprocess

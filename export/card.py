@@ -104,9 +104,7 @@ def card(config, record, train=None, pictures=()):
     parts += [_numbers(config, record, texts)]
     if train:
         parts += [_numbers(config, train, texts)]
-    parts += [
-        f"Measured by `{record['command']}` on {record['hardware']}, {record['date']}; versions in metrics.json."
-    ]
+    parts += [f"Measured by `{record['command']}` on {record['hardware']}, {record['date']}; versions in metrics.json."]
     parts += [
         f"Added by `{more['command']}` on {more['hardware']}, {more['date']}: {', '.join(more['metrics'])}."
         for more in record.get("additions", ())
@@ -177,9 +175,7 @@ def _numbers(config, record, texts):
     measured = record["metrics"]
     if record["split"] == "train":  # error rates are of no split, and the test images' table has them
         published = {
-            name: value
-            for name, value in published.items()
-            if name in measured or not name.startswith(("ber", "wer"))
+            name: value for name, value in published.items() if name in measured or not name.startswith(("ber", "wer"))
         }
     names = sorted({**measured, **published}, key=lambda name: name not in published)  # the paper's first
     rows = [

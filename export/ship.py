@@ -38,13 +38,9 @@ def define_flags():
     flags.DEFINE_bool(
         "cards", False, "Write the cards and the table of all entries again, from what was measured; ships nothing."
     )
-    flags.DEFINE_enum(
-        "storage", "float32", STORAGES, "How kernels are stored, see python -m export.storages."
-    )
+    flags.DEFINE_enum("storage", "float32", STORAGES, "How kernels are stored, see python -m export.storages.")
     path_flags.define("zoo_dir", None, f"Folder of zoo entries; default: ${zoo.ENVIRONMENT}, the clone's zoo/.")
-    flags.DEFINE_bool(
-        "overwrite", False, "Replace SavedModels of the same entries and what was measured of them."
-    )
+    flags.DEFINE_bool("overwrite", False, "Replace SavedModels of the same entries and what was measured of them.")
     sources.define_metrics_flag()
     flags.DEFINE_bool("train", False, "Measure on the training images too: of a Coded-DVAE reconstructions.")
     flags.DEFINE_integer("images", None, "Measure on the first so many images only.", lower_bound=1)

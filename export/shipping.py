@@ -140,9 +140,7 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
         size = sum(file.stat().st_size for file in saved.rglob("*") if file.is_file())
         facts = {"epochs": epochs, "training": training, "storage": storage, "bytes": size}
         scratch = workdir / f".shipping.{storage}.npz"
-        content, text, bins = measurement.measure(
-            codec, config, dataset, classifier, plan, scratch=scratch, **facts
-        )
+        content, text, bins = measurement.measure(codec, config, dataset, classifier, plan, scratch=scratch, **facts)
         write_atomically(new / "metrics.json", provenance.to_json(content))
         if train_plan is not None:
             content, _, _ = measurement.measure(codec, config, dataset, classifier, train_plan, **facts)

@@ -37,9 +37,7 @@ def define_flags():
     flags.DEFINE_integer("images", 1000, "Measure on the first so many test images.", lower_bound=2)
     flags.DEFINE_integer("runs", 10, "Runs of the bit and word error rates.", lower_bound=2)
     flags.DEFINE_integer("words", 1000, "Words in each run.", lower_bound=1)
-    flags.DEFINE_integer(
-        "likelihood_images", 200, "Images whose likelihood is measured (M up to 10).", lower_bound=2
-    )
+    flags.DEFINE_integer("likelihood_images", 200, "Images whose likelihood is measured (M up to 10).", lower_bound=2)
     flags.DEFINE_integer("seed", 0, "Seed of everything sampled.", lower_bound=0, upper_bound=2**31 - 1)
     path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
     path_flags.define("zoo_dir", None, "Folder of the zoo with the classifiers.")
@@ -48,9 +46,7 @@ def define_flags():
 def main():
     workdir = pathlib.Path(FLAGS.workdir)
     if not workdir.is_dir():
-        raise UserError(
-            f"--workdir {workdir} is not a folder; expected the --workdir of python -m tfcoded.train"
-        )
+        raise UserError(f"--workdir {workdir} is not a folder; expected the --workdir of python -m tfcoded.train")
     unknown = [storage for storage in FLAGS.storages or () if storage not in STORAGES]
     if unknown:
         raise UserError(f"--storages: unknown {', '.join(unknown)}; choose from {', '.join(STORAGES)}")
@@ -143,9 +139,7 @@ def table(content):
     lines[-1] += [_number(each["standard_error_of_the_zoo"], None) for each in base.values()] + [""]
     for storage, found in content["storages"].items():
         if storage != "float32":
-            cells = [
-                _number(each["value"], each["standard_error"], "+") for each in found["changes"].values()
-            ]
+            cells = [_number(each["value"], each["standard_error"], "+") for each in found["changes"].values()]
             lines.append([storage, _megabytes(found), *cells, "passes" if found["passes"] else "-"])
     lines.insert(1, ["---"] * len(lines[0]))
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -104,7 +104,11 @@ def test_curves_of_before_are_not_left_behind(zoo):
     (zoo / "old").mkdir()
     (zoo / "old" / "learning_curves.png").write_text("")
     done = run(zoo, "--models=unrecorded", "--out=old", "--overwrite")
-    assert done.returncode == 0 and done.stdout.split() == ["old/reconstructions.png", "old/words.png", "old/samples.png"]
+    assert done.returncode == 0 and done.stdout.split() == [
+        "old/reconstructions.png",
+        "old/words.png",
+        "old/samples.png",
+    ]
     assert not (zoo / "old" / "learning_curves.png").exists()
 
 

@@ -76,7 +76,15 @@ def test_a_saved_model_is_measured_and_recorded(saved, tmp_path):
 
 def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
     model = saved / "model" / "10"
-    arguments = ("--saved_model", model, "--split=train", "--metrics=reconstruction,errors", "--runs=1", "--words=5", "--out=m.json")
+    arguments = (
+        "--saved_model",
+        model,
+        "--split=train",
+        "--metrics=reconstruction,errors",
+        "--runs=1",
+        "--words=5",
+        "--out=m.json",
+    )
     assert run(*arguments, cwd=tmp_path, zoo_dir=saved / "zoo").returncode == 0
     content = json.loads((tmp_path / "m.json").read_text())
     assert content["split"] == "train" and content["images"] == 30
@@ -106,7 +114,10 @@ def test_the_training_split_and_a_refused_overwrite(saved, tmp_path):
         (["--saved_model=damaged", "--out=file/m.json"], "file is a file; expected a folder"),
         (["--saved_model=damaged", "--runs=0"], "runs"),
         (["--saved_model=foreign"], "without configuration"),
-        (["--saved_model=damaged", "--metrics=errors,elbo"], "expected some of reconstruction, words, errors, calibration"),
+        (
+            ["--saved_model=damaged", "--metrics=errors,elbo"],
+            "expected some of reconstruction, words, errors, calibration",
+        ),
         (["--table=22"], "22"),
         (["--saved_model=damaged", "--add"], "--add: metrics.json is missing"),
         (["--table=1", "--out=empty"], "--out empty is a folder"),
@@ -155,7 +166,9 @@ def test_likelihoods_are_added_to_a_measurement(saved, tmp_path):
     images = np.load(saved / "images.npz")["test_images"][:3] / 255
     z = 20.0  # the sum of 40 code bits, in the mean
     metrics = content["metrics"]
-    assert metrics["log_likelihood_omega0.3_jeffreys"]["value"] == pytest.approx(-images.sum((1, 2, 3)).mean() - z, abs=15)
+    assert metrics["log_likelihood_omega0.3_jeffreys"]["value"] == pytest.approx(
+        -images.sum((1, 2, 3)).mean() - z, abs=15
+    )
     assert metrics["effective_sample_size_omega0.3_jeffreys"]["value"] > 10
     assert {"ber", "log_likelihood_hard"} <= set(metrics)
     facts = content["likelihood"]["log_likelihood_omega0.3_jeffreys"]
@@ -166,7 +179,9 @@ def test_likelihoods_are_added_to_a_measurement(saved, tmp_path):
     assert (words["images"], words["words"], words["draws"]) == (3, 16, 64)
     notes = measurement.remarks(content)
     assert len(notes) == 3 and "no Frechet distance" in notes[0]
-    assert "under hard encoding of 3 images by enumeration of 16 words, 64 draws of z for each; Monte Carlo's" in notes[2]
+    assert (
+        "under hard encoding of 3 images by enumeration of 16 words, 64 draws of z for each; Monte Carlo's" in notes[2]
+    )
     assert "3 images by 300 samples" in notes[1] and "a 0.50, b 0.50" in notes[1]
     assert all(f"note: {note}\n" in result.stdout for note in notes)
     (addition,) = content["additions"]
@@ -175,7 +190,16 @@ def test_likelihoods_are_added_to_a_measurement(saved, tmp_path):
     # Nothing is left of the interruptible part.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json"]
 
-    other = run("--saved_model", saved / "model", "--metrics=errors", "--runs=1", "--words=5", "--split=train", "--add", cwd=tmp_path)
+    other = run(
+        "--saved_model",
+        saved / "model",
+        "--metrics=errors",
+        "--runs=1",
+        "--words=5",
+        "--split=train",
+        "--add",
+        cwd=tmp_path,
+    )
     assert other.returncode == 2
     assert "error: cannot add to a measurement of another split: test there, train here" in other.stderr
     assert json.loads((tmp_path / "metrics.json").read_text()) == content

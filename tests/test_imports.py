@@ -1,4 +1,4 @@
-"""The rooms of the package, and which may import which: `.importlinter`."""
+"""The rooms of the package, and which may import which: `pyproject.toml`, `tool.importlinter`."""
 
 import pathlib
 

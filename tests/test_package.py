@@ -1,4 +1,4 @@
-"""setup.py, setup.cfg, MANIFEST.in and constraints.txt: what a wheel carries and what it asks for."""
+"""pyproject.toml, setup.py, MANIFEST.in and constraints.txt: what a wheel carries and what it asks for."""
 
 import email
 import hashlib
@@ -38,7 +38,7 @@ def run(*arguments, cwd, **environment):
 def _source(tmp_path_factory):
     """A copy of what is packaged, since building writes into it, with a classifier and weights in its zoo."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("setup.py", "setup.cfg", "MANIFEST.in", "constraints.txt", "LICENSE", "README.md"):
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "constraints.txt", "LICENSE", "README.md"):
         if (ROOT / name).is_file():
             shutil.copy(ROOT / name, source)
     for name in ("tfcoded", "export"):
@@ -183,7 +183,7 @@ def test_lock_lies_within_the_ranges(metadata):
     pins = lock()
     for text in metadata.get_all("Requires-Dist"):
         requirement = Requirement(text)
-        if 'extra == "pjrt"' in text:  # runs where the rest is not installed; pinned in setup.py itself
+        if 'extra == "pjrt"' in text:  # runs where the rest is not installed; pinned in pyproject.toml itself
             assert [part.operator for part in requirement.specifier] == ["=="]
             continue
         version = pins[canonicalize_name(requirement.name)]
@@ -201,7 +201,7 @@ def test_source_distribution(source, tmp_path):
         lines = archive.extractfile(index).read().decode().splitlines()
     assert [line.split()[1] for line in lines] == ["classifier_mnist/1/saved_model.pb"]
     assert len(checksums.read(source / "zoo")) == 2  # the index that is packaged is a copy
-    assert {"LICENSE", "setup.py", "setup.cfg", "constraints.txt", "tfcoded/config/loading.py"} <= names
+    assert {"LICENSE", "setup.py", "pyproject.toml", "constraints.txt", "tfcoded/config/loading.py"} <= names
     assert {name for name in names if name.endswith("/config.yaml")} == CONFIGURATIONS
     assert "zoo/classifier_mnist/1/saved_model.pb" in names
     assert "zoo/coded_10_300/1/saved_model.pb" not in names
@@ -209,8 +209,8 @@ def test_source_distribution(source, tmp_path):
 
 
 def collect(folder, test_module, *arguments):
-    """Runs `pytest --collect-only` under setup.cfg in an empty folder with one test module."""
-    shutil.copy(ROOT / "setup.cfg", folder)
+    """Runs `pytest --collect-only` under pyproject.toml in an empty folder with one test module."""
+    shutil.copy(ROOT / "pyproject.toml", folder)
     (folder / "tests").mkdir()
     (folder / "tests" / "test_sample.py").write_text(test_module)
     return run("-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments, cwd=folder)

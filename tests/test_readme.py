@@ -43,7 +43,9 @@ def used_flags():
 
 @pytest.mark.parametrize("module", sorted(used_flags()))
 def test_flags_are_those_of_the_command(module):
-    done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     known = {"help"} | set(re.findall(r"--(?:\[no\])?([a-z_0-9]+)", done.stdout))
     assert {flag.removeprefix("no") if flag not in known else flag for flag in used_flags()[module]} <= known
 

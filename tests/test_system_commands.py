@@ -184,7 +184,11 @@ def test_a_separate_system_is_trained_in_two_parts(home, tmp_path):
 
 def test_a_channel_autoencoder_is_measured_beside_the_optimum(tmp_path):
     printed = run(
-        "tfcoded.train", "--model=bwlc_channel_ae_snr1_smoke", "--epochs=1", "--train_images=64", f"--workdir={tmp_path}"
+        "tfcoded.train",
+        "--model=bwlc_channel_ae_snr1_smoke",
+        "--epochs=1",
+        "--train_images=64",
+        f"--workdir={tmp_path}",
     )
     # A linear code reaches 0.5, and there it starts; sixteen steps with a large learning rate do not improve it.
     assert 0.495 < values(tmp_path)["mse"] < 0.56

@@ -21,7 +21,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
     "arguments, message",
     [
         ([], "--out"),
-        (["--out=x", "--dataset=absent.npz"], "--dataset=absent.npz: expected cifar10|fashion_mnist|mnist, or the path"),
+        (
+            ["--out=x", "--dataset=absent.npz"],
+            "--dataset=absent.npz: expected cifar10|fashion_mnist|mnist, or the path",
+        ),
         (["--out=full"], "full is not empty; give another --out or --overwrite"),
         (["--out=full/file"], "full/file is a file; expected a folder"),
         (["--out=x", "--dataset=celeba"], "cifar10|fashion_mnist|mnist"),

@@ -58,9 +58,7 @@ def configuration(code, beta=8.0, objective=None):
 
 def repetition(information_bits, code_bits, beta=8.0):
     """`configuration` of a repetition code."""
-    return configuration(
-        {"kind": "repetition", "information_bits": information_bits, "code_bits": code_bits}, beta
-    )
+    return configuration({"kind": "repetition", "information_bits": information_bits, "code_bits": code_bits}, beta)
 
 
 def exact(x, word_probabilities, beta=8.0, points=2000):

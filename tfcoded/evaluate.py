@@ -115,9 +115,7 @@ def main():
         print(f"written to {out} and {picture}")
         return
     scratch = out.with_name(f".{out.name}.likelihood.npz")
-    content, text, bins = measurement.measure(
-        codec, config, dataset, classifier, plan, scratch=scratch, epochs=epochs
-    )
+    content, text, bins = measurement.measure(codec, config, dataset, classifier, plan, scratch=scratch, epochs=epochs)
     if before:
         content = provenance.merge(before, content, replace=FLAGS.overwrite)
     if bins:

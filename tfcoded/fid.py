@@ -96,9 +96,7 @@ def load(name, data_dir=None):
         loaded = data.load(name, data_dir)
         return np.concatenate([loaded.train_images, loaded.test_images])
     if part not in ("train", "test"):
-        raise UserError(
-            f"{name}: unknown part {part!r}; expected {dataset}:test, {dataset}:train or {dataset}"
-        )
+        raise UserError(f"{name}: unknown part {part!r}; expected {dataset}:test, {dataset}:train or {dataset}")
     loaded = data.load(dataset, data_dir)
     return loaded.test_images if part == "test" else loaded.train_images
 

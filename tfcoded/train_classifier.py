@@ -189,7 +189,9 @@ def require_labels(dataset):
     found = sorted(set(train.tolist()))
     if len(found) < 2 or found != list(range(len(found))):
         some = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
-        raise UserError(f"the training labels of {name} are {some}; expected 0, 1, ... up to the number of classes minus one")
+        raise UserError(
+            f"the training labels of {name} are {some}; expected 0, 1, ... up to the number of classes minus one"
+        )
     others = sorted(set(test.tolist()) - set(found))
     if others:
         raise UserError(f"{name} has test images of the class {others[0]}, of which there is no training image")

@@ -17,7 +17,15 @@ FORMAT = 2  # of the manifest
 
 # What is read here of a manifest.
 _KEYS = (
-    "name", "epochs", "epochs_are_fixed", "batch_size", "metrics", "order_seed", "images", "weights", "initial_weights",
+    "name",
+    "epochs",
+    "epochs_are_fixed",
+    "batch_size",
+    "metrics",
+    "order_seed",
+    "images",
+    "weights",
+    "initial_weights",
     "programs",
 )
 _DIGEST_SIZE = hashlib.sha256().digest_size
@@ -128,7 +136,7 @@ class Device:
             import jax
 
             # JAX has no public way to compile a program that it did not trace itself. These are the calls of its own
-            # `call_tf` and `jit`, as of the version that setup.py names.
+            # `call_tf` and `jit`, as of the version that pyproject.toml names.
             from jax._src import compiler
             from jax._src.lib import xla_client
         except ImportError as error:

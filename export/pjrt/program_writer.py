@@ -155,8 +155,7 @@ class ImageFiles:
         dataset.require_shape(config.item_shape)
         parts = {"train": data.first_images(dataset, train_images), "test": dataset.test_images}
         facts = {
-            part: {"count": len(images), "sha256": hashlib.sha256(images).hexdigest()}
-            for part, images in parts.items()
+            part: {"count": len(images), "sha256": hashlib.sha256(images).hexdigest()} for part, images in parts.items()
         }
         return {"dataset": dataset.name, "shape": list(config.item_shape), **facts, **files}
 
@@ -223,9 +222,7 @@ def _described(step, initializers):
         initial = _in_words(variable.path, value, initializers[variable.path])
         if initial["kind"] == "stored":
             stored[name] = value
-        weights.append(
-            {"name": name, "shape": list(value.shape), "trained": index < step.trained, "initial": initial}
-        )
+        weights.append({"name": name, "shape": list(value.shape), "trained": index < step.trained, "initial": initial})
     return weights, stored
 
 

@@ -278,7 +278,11 @@ def test_xla_equals_eager():
 
 def test_configuration_round_trip_and_saved_model(tmp_path):
     channel = _plain(
-        probabilities=P, marginalise="complete", prior=Chain(), fill_noise="channel", filler_grad=True,
+        probabilities=P,
+        marginalise="complete",
+        prior=Chain(),
+        fill_noise="channel",
+        filler_grad=True,
         reveal_bands=True,
     )
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(channel))

@@ -93,9 +93,7 @@ def test_symbols_sent_as_they_are_are_lost_too():
 def test_filler_of_a_prior():
     y = 5 + tf.zeros([1000, 10])
     for fill_noise, variance in [("none", 1.0), ("channel", 1.5)]:
-        channel = ErasureChannel(
-            GaussianChannel(2.0, "none"), 0.4, prior=GaussianPrior(), fill_noise=fill_noise
-        )
+        channel = ErasureChannel(GaussianChannel(2.0, "none"), 0.4, prior=GaussianPrior(), fill_noise=fill_noise)
         sent = channel(y, seed=SEED)
         filler = sent["z"].numpy()[sent["keep"].numpy() == 0]
         assert_mean(filler, 0)

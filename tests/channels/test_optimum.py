@@ -19,9 +19,7 @@ def test_trained_auto_encoder_reaches_the_matched_linear_code():
     Below the lower bound the channel would leak. The sampling error of the test is 0.3%.
     """
     initializer = keras.initializers.Orthogonal(seed=0)
-    kernels = [
-        [tf.Variable(initializer([16, 16]) + 0.3 * tf.eye(16)), tf.Variable(0.1 * tf.eye(16))] for _ in RATIOS
-    ]
+    kernels = [[tf.Variable(initializer([16, 16]) + 0.3 * tf.eye(16)), tf.Variable(0.1 * tf.eye(16))] for _ in RATIOS]
     channels = [GaussianChannel(snr, decay=0.9) for snr in RATIOS]
     for channel in channels:
         channel.build([None, 16])

@@ -49,7 +49,9 @@ def test_who_asks_for_help_made_no_mistake(flag):
 def test_too_many_arguments():
     done = zoo("coded_8_80", "coded_8_160")
     assert done.returncode == 2
-    assert done.stderr == "error: unexpected argument 'coded_8_160'; expected one name, or verify and names, see --help\n"
+    assert (
+        done.stderr == "error: unexpected argument 'coded_8_160'; expected one name, or verify and names, see --help\n"
+    )
     command = [sys.executable, "-m", "export.ship", "runs/mine"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -62,13 +64,13 @@ def test_a_reader_that_has_seen_enough(arguments, unbuffered):
     # The status of the first command of the pipe is printed by the shell in its place.
     command = f'{{ "{sys.executable}" -m tfcoded.zoo {arguments}; echo $? >&2; }} | true'
     environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
-    done = subprocess.run(
-        command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False, env=environment
-    )
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     assert done.stderr == "141\n"
 
 
-@pytest.mark.parametrize("raised", ["MemoryError('no room')", "tf.errors.ResourceExhaustedError(None, None, 'no room\\nat all')"])
+@pytest.mark.parametrize(
+    "raised", ["MemoryError('no room')", "tf.errors.ResourceExhaustedError(None, None, 'no room\\nat all')"]
+)
 def test_no_traceback_when_memory_runs_out(raised):
     program = f"import tensorflow as tf\nfrom tfcoded import cli\ndef main(): raise {raised}\ncli.run(main)"
     done = commands.run_code(program)
@@ -107,5 +109,7 @@ def test_what_tensorflow_says_of_its_errors():
 def test_help_shows_the_flags_that_commands_share():
     shared = {"tfcoded.evaluate": "--workdir", "export.training_program": "--train_images", "tfcoded.train": "--config"}
     for module, flag in shared.items():
-        done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         assert f"  {flag}: " in done.stdout

@@ -72,7 +72,9 @@ def test_soft_encoding_by_enumeration():
     logits = np.random.default_rng(0).normal(0, 2, [5, 3])
     p = 1 / (1 + np.exp(-logits))[:, np.newaxis]
     words = np.where(all_words(3), p, 1 - p).prod(-1)
-    np.testing.assert_allclose(tf.sigmoid(CODE.soft_encode(tf.constant(logits))), words @ CODE.codebook, rtol=1e-9, atol=1e-300)
+    np.testing.assert_allclose(
+        tf.sigmoid(CODE.soft_encode(tf.constant(logits))), words @ CODE.codebook, rtol=1e-9, atol=1e-300
+    )
 
 
 def test_certainty_stays_finite():
@@ -107,7 +109,7 @@ def test_graph_and_xla_equal_eager():
     logits = tf.constant(np.random.default_rng(0).normal(0, 2, [4, 10]), tf.float32)
     expected = CODE.soft_encode(CODE.soft_decode(logits))
     for xla in (False, True):
-        function = tf.function(lambda l: CODE.soft_encode(CODE.soft_decode(l)), jit_compile=xla)
+        function = tf.function(lambda x: CODE.soft_encode(CODE.soft_decode(x)), jit_compile=xla)
         np.testing.assert_allclose(function(logits), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -134,4 +136,4 @@ def test_impossible_codes(arguments, message):
 
 def test_codebooks_that_are_too_large():
     with pytest.raises(ValueError, match="has 2.20 codewords"):
-        codes.Uncoded(20).codebook
+        _ = codes.Uncoded(20).codebook

@@ -286,9 +286,7 @@ def test_yaml_is_readable(settings):
 
 
 def test_override_full_and_short_keys(settings):
-    changed = config.override(
-        settings, ["training.epochs=3", "beta=10", "batch_size = 64", "learning_rate=1e-3"]
-    )
+    changed = config.override(settings, ["training.epochs=3", "beta=10", "batch_size = 64", "learning_rate=1e-3"])
     assert changed.training == Training(3, 64, 1e-3, 1e-4)
     assert changed.beta == 10.0
     assert config.override(settings, []) == settings

@@ -259,11 +259,14 @@ def tiny_folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("kind, place", [
-    ("folder", "downloads/manual/tiny_imagenet"),
-    ("zip", "tiny_imagenet"),
-    ("tar.gz", "downloads/manual/tiny_imagenet"),
-])
+@pytest.mark.parametrize(
+    "kind, place",
+    [
+        ("folder", "downloads/manual/tiny_imagenet"),
+        ("zip", "tiny_imagenet"),
+        ("tar.gz", "downloads/manual/tiny_imagenet"),
+    ],
+)
 def test_tiny_imagenet(tiny_folder, tmp_path, kind, place):
     place = tmp_path / place
     place.mkdir(parents=True)
@@ -294,14 +297,17 @@ def test_tiny_imagenet_absent(tmp_path):
     assert str(tmp_path / "downloads" / "manual" / "tiny_imagenet") in message
 
 
-@pytest.mark.parametrize("fault, words", [
-    ("missing class", "n00000002"),
-    ("missing image", "val_1.JPEG"),
-    ("no annotations", "val_annotations.txt"),
-    ("unreadable", "n00000003_1.JPEG is not a readable JPEG"),
-    ("size", "n00000003_1.JPEG is 32x64, expected 64x64"),
-    ("zip", "could not be prepared"),
-])
+@pytest.mark.parametrize(
+    "fault, words",
+    [
+        ("missing class", "n00000002"),
+        ("missing image", "val_1.JPEG"),
+        ("no annotations", "val_annotations.txt"),
+        ("unreadable", "n00000003_1.JPEG is not a readable JPEG"),
+        ("size", "n00000003_1.JPEG is 32x64, expected 64x64"),
+        ("zip", "could not be prepared"),
+    ],
+)
 def test_faulty_tiny_imagenet(tiny_folder, tmp_path, fault, words):
     place = tmp_path / "tiny_imagenet"
     folder = place / "tiny-imagenet-200"
@@ -795,7 +801,9 @@ def _run_on_cpus(replicas, script):
 
 
 def test_two_replicas_share_each_batch():
-    _run_on_cpus(2, """
+    _run_on_cpus(
+        2,
+        """
         images = np.arange(21, dtype=np.uint8).reshape(21, 1, 1, 1)
         batches = data.training_pipeline(images, 8, 3, epochs=2)
         expected = [batch.ravel().tolist() for batch in batches.as_numpy_iterator()]
@@ -804,7 +812,8 @@ def test_two_replicas_share_each_batch():
                  for batch in distributed]
         assert [sum(parts, []) for parts in found] == expected, (found, expected)
         assert [[len(part) for part in parts] for parts in found] == [[4, 4], [4, 4], [3, 2]] * 2, found
-    """)
+    """,
+    )
 
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/clear_refs").exists(), reason="memory is read as on Linux")
@@ -814,7 +823,9 @@ def test_replicas_read_the_one_copy_of_the_images():
     TensorFlow takes a second copy for a moment when it makes a tensor of an array, and one more when
     `experimental_distribute_dataset` wraps the pipeline, which it keeps on some machines and drops on others.
     """
-    _run_on_cpus(6, """
+    _run_on_cpus(
+        6,
+        """
         def memory(key):
             lines = open("/proc/self/status").read().splitlines()
             return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
@@ -831,7 +842,8 @@ def test_replicas_read_the_one_copy_of_the_images():
         reading = (memory("VmHWM") - before) / images.nbytes
         assert 0.9 < making < 2.2, f"{making:.2f} copies while it is made"
         assert 0.9 < reading < 2.3, f"{reading:.2f} copies while it is read"
-    """)
+    """,
+    )
 
 
 def test_prepared_data_that_cannot_be_opened(fashion_dir, tmp_path):

@@ -193,11 +193,11 @@ def test_sample_gradient_is_the_implicit_one_everywhere(beta, dtype, rtol):
     logits, rho = [x.astype(dtype) for x in _grid(np.concatenate([LOGITS, [-16.63, 16.63]]), RHO)]
     z, d_logits, d_rho = _derivatives("quantile", logits, beta, rho)
     # At the z that was returned, in float64. Its rounding is a relative error of beta * 2^-24 in exp(beta z).
-    l, z = logits.astype(np.float64), z.astype(np.float64)
+    a, z = logits.astype(np.float64), z.astype(np.float64)
     spread = np.expm1(-beta * z) * np.expm1(-beta * (1 - z)) / -np.expm1(-beta)
-    prob = _prob(l, beta, z)
+    prob = _prob(a, beta, z)
     atol = 2e-7 if dtype == np.float32 else 1e-12
-    np.testing.assert_allclose(d_logits, _sigmoid(l) * _sigmoid(-l) * spread / prob, rtol=rtol, atol=atol)
+    np.testing.assert_allclose(d_logits, _sigmoid(a) * _sigmoid(-a) * spread / prob, rtol=rtol, atol=atol)
     np.testing.assert_allclose(d_rho, 1 / prob, rtol=rtol)
     assert np.all(d_logits >= 0) and np.all(d_rho > 0)
 

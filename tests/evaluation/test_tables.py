@@ -67,9 +67,7 @@ def test_every_cell_of_the_paper(number, tmp_path):
 
 
 def test_a_row_of_a_table_is_an_entry_that_names_the_table():
-    expected = {
-        (entry, f"Table {number}") for number, table in paper_tables.TABLES.items() for _, entry in table.rows
-    }
+    expected = {(entry, f"Table {number}") for number, table in paper_tables.TABLES.items() for _, entry in table.rows}
     entries = [entry for entry in map(zoo.config, zoo.list()) if isinstance(entry, configuration.Config)]
     named = {(entry.name, place) for entry in entries for place in entry.tables if place != "Figure 5"}
     assert named == expected
@@ -137,10 +135,7 @@ def test_measured_numbers_of_both_splits_with_their_errors(tmp_path):
     assert row["BER"] == "0.001234 ± 0.000012" and row["WER MAP"] == "1.00e-05"
 
     rows = list(csv.DictReader(io.StringIO(tables.render(2, tmp_path, format="csv"))))
-    assert (
-        rows[2] | {"entry": "coded_5_50_mnist", "source": "paper", "psnr": "14.888", "epochs": "100"}
-        == rows[2]
-    )
+    assert rows[2] | {"entry": "coded_5_50_mnist", "source": "paper", "psnr": "14.888", "epochs": "100"} == rows[2]
     assert rows[3] | {"table": "2", "model": "coded 5/50", "source": "here", "epochs": "20 of 100"} == rows[3]
     assert (rows[3]["psnr"], rows[3]["psnr_standard_error"]) == ("14.7654", "0.0123")
     assert (rows[3]["accuracy"], rows[3]["accuracy_standard_error"], rows[3]["ssim_train"]) == ("0.9", "", "")
@@ -187,7 +182,15 @@ def test_a_run_of_other_images_is_left_out(tmp_path):
 
 
 def test_how_a_likelihood_was_measured_has_a_footnote(tmp_path):
-    facts = {"images": 5, "samples": 300, "space": "z", "omega": 0.5, "prior": "fitted", "a": [0.2, 0.4], "b": [0.5, 0.5]}
+    facts = {
+        "images": 5,
+        "samples": 300,
+        "space": "z",
+        "omega": 0.5,
+        "prior": "fitted",
+        "a": [0.2, 0.4],
+        "b": [0.5, 0.5],
+    }
     metrics = {"log_likelihood": -250.0, "effective_sample_size": 41.7}
     measure(tmp_path, "uncoded_8", metrics=metrics, likelihood={"log_likelihood": facts})
     changed = configuration.override(zoo.config("uncoded_8"), ["objective.kind=reinforce_loo", "objective.samples=2"])

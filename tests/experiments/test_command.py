@@ -8,7 +8,9 @@ import pytest
 
 def command(arguments, folder):
     environment = {name: value for name, value in os.environ.items() if name != "TFCODED_INCEPTION"}
-    return commands.run("tfcoded.experiments", *arguments, cwd=folder, env={**environment, "TFCODED_CACHE": str(folder)})
+    return commands.run(
+        "tfcoded.experiments", *arguments, cwd=folder, env={**environment, "TFCODED_CACHE": str(folder)}
+    )
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,10 @@ def command(arguments, folder):
         (["bwlc_fig4", "--size=tiny", "--dataset=cifar10"], "network.size is 'tiny'"),
         (["bwlc_fig4", "--dataset=normal"], "expected images"),
         (["bwlc_fig4", "--override=x", "--dataset=cifar10"], "override 'x'"),
-        (["bwlc_fig6", "--distance=fid", "--dataset=cifar10"], "--distance=fid: no --inception; to get the FID network"),
+        (
+            ["bwlc_fig6", "--distance=fid", "--dataset=cifar10"],
+            "--distance=fid: no --inception; to get the FID network",
+        ),
         (["bwlc_fig5", "--notrain", "--dataset=cifar10"], "6 of 6 cells of bwlc_fig5 are not measured"),
     ],
 )

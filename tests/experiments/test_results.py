@@ -41,7 +41,9 @@ def test_a_beta_at_the_end_of_the_grid_is_told():
 def test_what_a_table_says_of_its_making():
     cells = plan.joint_and_separate(SETTINGS)
     assert "batches of 128, float32; channel autoencoders" in report.describe(SETTINGS, cells)
-    assert "all test images with 4 draws of the channel. Standard errors are over seeds." in report.describe(SETTINGS, cells)
+    assert "all test images with 4 draws of the channel. Standard errors are over seeds." in report.describe(
+        SETTINGS, cells
+    )
     cells = plan.bandwidth_limited(SETTINGS, plan.DECODERS, distances=True)
     assert "with 8 draws of the channel, distances with one." in report.describe(SETTINGS, cells)
     assert report.describe(SETTINGS, cells, "seed 0, shown once").endswith("seed 0, shown once.")
@@ -90,7 +92,9 @@ def test_what_errs_more_than_sending_nothing_is_not_what_the_joint_system_is_com
     assert "joint at SNR 0.01 and beta 1," in told and "separate at SNR 0.1 and beta 10" in told
     assert "SNR 10 " not in told and "SNR 100" not in told
     free, capped = every.claims
-    assert "nothing is sent where" in capped.text and 0 < capped.comparisons[0].difference < free.comparisons[0].difference
+    assert (
+        "nothing is sent where" in capped.text and 0 < capped.comparisons[0].difference < free.comparisons[0].difference
+    )
 
 
 @pytest.mark.parametrize("betas, told", [((), None), ((0.1, 1.0), "Betas that were run: 0.1, 1. ")])
@@ -183,7 +187,9 @@ def test_figure_6():
     assert "FD-classifier" in result.title and "not the FID" in " ".join(result.remarks)
     assert result.facts["originals"] == pytest.approx(0.1, rel=0.01)
     for row in result.rows:
-        assert row["fd_classifier_gap"][0] == pytest.approx(-2, abs=0.1) and row["mse_gap"][0] == pytest.approx(0, abs=1e-3)
+        assert row["fd_classifier_gap"][0] == pytest.approx(-2, abs=0.1) and row["mse_gap"][0] == pytest.approx(
+            0, abs=1e-3
+        )
 
 
 def test_differences_are_paired_and_drawn_with_a_line_at_zero(monkeypatch):
@@ -194,7 +200,10 @@ def test_differences_are_paired_and_drawn_with_a_line_at_zero(monkeypatch):
     cells, found = bandwidth_limited(plan.PRIORS, curves(0.001), settings)
     for cell in cells:
         change = 1 + 0.1 * cell.seed
-        moved = {name: combined(lambda value, change=change: value * change, q) for name, q in found[cell.name].metrics.items()}
+        moved = {
+            name: combined(lambda value, change=change: value * change, q)
+            for name, q in found[cell.name].metrics.items()
+        }
         found[cell.name] = dataclasses.replace(found[cell.name], metrics=moved)
     bandwidths.priors(cells, found, settings).figures["figure.png"]("figure.png")
     ((heading, (errors, difference)),) = drawn.items()

@@ -92,7 +92,5 @@ def test_the_command(folder):
     ],
 )
 def test_what_is_refused(model, error, folder):
-    done = commands.run(
-        "benchmarks.branch_evidence", f"--model={model.format(folder)}", prepare=tiny_networks.PREPARE
-    )
+    done = commands.run("benchmarks.branch_evidence", f"--model={model.format(folder)}", prepare=tiny_networks.PREPARE)
     assert done.returncode == 2 and error in done.stderr and "Traceback" not in done.stderr

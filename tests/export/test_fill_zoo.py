@@ -55,7 +55,9 @@ def house(tmp_path):
     def make(*names, dataset="mnist"):
         for name in names:
             (tmp_path / "zoo" / name).mkdir(parents=True)
-            (tmp_path / "zoo" / name / "config.yaml").write_text(CONFIG.format(name=name, dataset=dataset.format(folder=tmp_path)))
+            (tmp_path / "zoo" / name / "config.yaml").write_text(
+                CONFIG.format(name=name, dataset=dataset.format(folder=tmp_path))
+            )
         (tmp_path / "zoo" / "queue.yaml").write_text("".join(f"- {name}: 2\n" for name in names))
         python = tmp_path / "python"
         python.write_text(PYTHON.format(python=sys.executable))
@@ -113,7 +115,9 @@ def test_entries_are_trained_and_shipped_in_order(house):
     folder = house("tiny_a", "tiny_b", "tiny_c")
     done, calls = fill(folder)
     assert done.returncode == 0, done.stderr
-    assert calls == [f"{what} {name}" for name in ("tiny_a", "tiny_b", "tiny_c") for what in ("tfcoded.train", "export.ship")]
+    assert calls == [
+        f"{what} {name}" for name in ("tiny_a", "tiny_b", "tiny_c") for what in ("tfcoded.train", "export.ship")
+    ]
     assert "3 done, 0 running, 0 waiting" in done.stdout
     again, more = fill(folder)
     assert again.returncode == 0 and more == calls
@@ -176,7 +180,9 @@ def test_killed_at_any_moment_it_goes_on(house):
     random = np.random.default_rng(0)
     folder = house("tiny_a", dataset="{folder}/images.npz")
     images = {"train_images": (64, 28, 28, 1), "test_images": (32, 28, 28, 1)}
-    np.savez(folder / "images.npz", **{name: random.integers(0, 256, shape, np.uint8) for name, shape in images.items()})
+    np.savez(
+        folder / "images.npz", **{name: random.integers(0, 256, shape, np.uint8) for name, shape in images.items()}
+    )
     command = [sys.executable, "-m", "export.fill_zoo", "--zoo_dir=zoo"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for seconds in (3, 9, 14, 20):

@@ -80,8 +80,7 @@ def classified(x, state):
     for name, padding in (("layer1", 1), ("layer2", 0)):
         x = convolved(x, state, f"{name}.0", 1, padding)
         norm = {
-            kind: state[f"{name}.1.{kind}"][:, None, None]
-            for kind in ("weight", "bias", "running_mean", "running_var")
+            kind: state[f"{name}.1.{kind}"][:, None, None] for kind in ("weight", "bias", "running_mean", "running_var")
         }
         x = (x - norm["running_mean"]) / np.sqrt(norm["running_var"] + 1e-5) * norm["weight"] + norm["bias"]
         x = np.maximum(x, 0)

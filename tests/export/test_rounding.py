@@ -34,7 +34,9 @@ def test_the_second_number_makes_good_what_the_first_lost(monkeypatch):
     moments = Moments()
     moments.add(np.linalg.cholesky([[1.0, 0.9], [0.9, 1.0]]).T.astype(np.float32))
     # 0.4 becomes 0; what is missing of it is worth 0.9 * 0.4 of the second input: 0.4 + 0.36 becomes 1.
-    np.testing.assert_array_equal(compensated(np.full([2, 1], 0.4, np.float32), np.ones([2, 1]), moments, 4), [[0], [1]])
+    np.testing.assert_array_equal(
+        compensated(np.full([2, 1], 0.4, np.float32), np.ones([2, 1]), moments, 4), [[0], [1]]
+    )
     np.testing.assert_array_equal(
         compensated(np.array([[0.4], [0.1]], np.float32), np.ones([2, 1]), moments, 4), [[0], [0]]
     )

@@ -85,16 +85,18 @@ def test_it_loads_and_verifies(home, model):
     assert settings == zoo.config("tiny", zoo_dir)
     found = verification.verify("tiny", zoo_dir)
     assert "golden outputs, 17 signatures" in found
-    done = subprocess.run(
-        ["sha256sum", "-c", "SHA256SUMS"], cwd=zoo_dir, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=zoo_dir, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == int(found.split()[0]) >= 4
 
 
 def test_short_trainings_took_minutes():
     assert [card._duration(seconds) for seconds in (3, 61, 3540, 3600, 5000)] == [
-        "1 min", "2 min", "59 min", "1.0 hours", "1.4 hours",
+        "1 min",
+        "2 min",
+        "59 min",
+        "1.0 hours",
+        "1.4 hours",
     ]
 
 
@@ -111,8 +113,13 @@ def test_a_training_elsewhere_is_told(tmp_path):
     settings = zoo.config("coded_10_300")
     training = shipping._training(tmp_path, 120, settings)
     assert training == {
-        **run, "epochs_planned": 200, "device": "a GPU", "jax": "0.11.2", "seconds": 99.7,
-        "through": "python -m export.pjrt", "weights_came_as": "int8",
+        **run,
+        "epochs_planned": 200,
+        "device": "a GPU",
+        "jax": "0.11.2",
+        "seconds": 99.7,
+        "through": "python -m export.pjrt",
+        "weights_came_as": "int8",
     }
     assert card._training(settings, {"epochs": 120, "training": training}) == (
         "120 of 200 epochs, seed 0, mixed_bfloat16, on a GPU through `python -m export.pjrt`"
@@ -144,7 +151,15 @@ def test_error_rates_stand_in_the_table_of_the_test_images_alone_unless_measured
 
 
 def test_a_likelihood_of_another_prior_says_so_beside_the_published_one():
-    facts = {"images": 20, "samples": 300, "space": "z", "omega": 0.5, "prior": "fitted", "a": [0.3, 0.4], "b": [0.5, 0.5]}
+    facts = {
+        "images": 20,
+        "samples": 300,
+        "space": "z",
+        "omega": 0.5,
+        "prior": "fitted",
+        "a": [0.3, 0.4],
+        "b": [0.5, 0.5],
+    }
     facts |= {"monte_carlo_error": 0.3, "bias": None, "bias_at_most": None, "twice_the_samples": 0.7}
     record = {"metrics": {"log_likelihood": zoo.Measurement(-236.1, 5.1)}, "likelihood": {"log_likelihood": facts}}
     record |= {"split": "test", "images": 20, "storage": "float32", "bytes": 1, "epochs": 2, "command": "make"}
@@ -219,9 +234,7 @@ def test_missing_and_additional_files_are_found(copy):
     assert verification.verify("tiny", copy).startswith("no index of hashes, ")
 
 
-@pytest.mark.parametrize(
-    "name, change", [("decode/images", 3e-4), ("encode/bits", 1), ("elbo/elbo", 1.0), ("seed", 1)]
-)
+@pytest.mark.parametrize("name, change", [("decode/images", 3e-4), ("encode/bits", 1), ("elbo/elbo", 1.0), ("seed", 1)])
 def test_other_outputs_are_found(home, model, tmp_path, name, change):
     with np.load(home / "zoo" / "tiny" / "golden.npz") as file:
         arrays = dict(file)
@@ -295,7 +308,9 @@ def test_a_folder_without_hashes_is_told(copy, capsys):
     assert zoo.load("tiny", copy) and not capsys.readouterr().err
     (copy / "SHA256SUMS").unlink()
     assert zoo.load("tiny", copy)
-    assert capsys.readouterr().err == f"warning: {copy} has no SHA256SUMS: the files of tiny are compared with nothing\n"
+    assert (
+        capsys.readouterr().err == f"warning: {copy} has no SHA256SUMS: the files of tiny are compared with nothing\n"
+    )
 
 
 def test_the_command_that_verifies(copy, capsys):
@@ -348,7 +363,9 @@ def test_published_numbers_are_of_trainings_from_scratch(home, tmp_path):
     workdir = shutil.copytree(home / "run", tmp_path / "run")
     facts = json.loads((workdir / "run.json").read_text())
     (workdir / "run.json").write_text(json.dumps(facts | {"initial_weights": "zoo/other"}))
-    with pytest.raises(UserError, match="started from the weights of zoo/other, and what is published of the entry tiny"):
+    with pytest.raises(
+        UserError, match="started from the weights of zoo/other, and what is published of the entry tiny"
+    ):
         shipping.check(workdir, home / "zoo", overwrite=True)
     text = (workdir / "config.yaml").read_text()
     (workdir / "config.yaml").write_text(text.replace("name: tiny", "name: classifier_mine"))

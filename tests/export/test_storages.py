@@ -25,9 +25,7 @@ def test_differences_are_paired():
     assert list(content["float32"]) == ["psnr", "entropy"]
     base = content["float32"]["entropy"]
     assert base["standard_error"] == pytest.approx(rows()[0][2]["entropy"].std(ddof=1) / 10)
-    assert base["standard_error_of_the_zoo"] == pytest.approx(
-        base["standard_error"] / 10
-    )  # 10,000 images, not 100
+    assert base["standard_error_of_the_zoo"] == pytest.approx(base["standard_error"] / 10)  # 10,000 images, not 100
     change = content["storages"]["s10"]["changes"]["entropy"]
     assert change["value"] == pytest.approx(-0.5) and change["standard_error"] < 1e-12
     assert content["storages"]["float32"]["changes"]["psnr"]["value"] == 0.0

@@ -16,9 +16,11 @@ SEED = tf.constant([3, 4])
 COUNTS = {"uint8": (7, 1), "float": (7, 0)}
 
 # Runs in a process that never imports this package.
-STRANGER = f"""
+STRANGER = (
+    f"""
 counts = {COUNTS}
-""" + """
+"""
+    + """
 import sys
 import numpy as np
 import tensorflow as tf
@@ -56,6 +58,7 @@ found = [name for name in ("tfcoded", "export", "tensorflow_probability") if nam
 assert not found, found
 np.savez("results.npz", **results)
 """
+)
 
 
 @pytest.fixture(scope="module")

@@ -300,7 +300,10 @@ def test_the_result_becomes_a_work_directory(tiny, trained, tmp_path, exact):
     arguments = tiny.programs / "manifest.json", tiny.config, source, tmp_path / "run"
     assert imported_run.write_workdir(*arguments) == (3, exact)
     assert json.loads((tmp_path / "run" / "run.json").read_text()) == {
-        "seed": SEED, "train_images": 40, "dtype_policy": "float32", "replicas": 1,
+        "seed": SEED,
+        "train_images": 40,
+        "dtype_policy": "float32",
+        "replicas": 1,
         "train_images_sha256": data.digest(tiny.dataset.train_images[:IMAGES]),
         "test_images_sha256": data.digest(tiny.dataset.test_images),
     }
@@ -328,8 +331,16 @@ def test_the_import_command_prints_what_goes_on_with_the_run(tiny, trained, tmp_
     done = shipped.run_tiny("export.import_weights", *arguments)
     assert done.returncode == 0, done.stderr[-3000:]
     assert shlex.split(done.stdout.partition("measure and export it:  ")[2]) == [
-        "python", "-m", "tfcoded.train", f"--config={workdir}/config.yaml", f"--workdir={workdir}", "--epochs=3",
-        f"--seed={SEED}", f"--train_images={IMAGES}", "--dtype_policy=float32", "--strategy=one",
+        "python",
+        "-m",
+        "tfcoded.train",
+        f"--config={workdir}/config.yaml",
+        f"--workdir={workdir}",
+        "--epochs=3",
+        f"--seed={SEED}",
+        f"--train_images={IMAGES}",
+        "--dtype_policy=float32",
+        "--strategy=one",
     ]
 
 

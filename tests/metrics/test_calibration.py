@@ -87,9 +87,7 @@ def test_bits_of_one_word_are_resampled_together():
     one, _ = calibration.expected_calibration_error(confidence, correct, edges)
     copies, _ = calibration.expected_calibration_error(np.tile(confidence, 4), np.tile(correct, 4), edges)
     np.testing.assert_allclose(copies, one)  # four copies of each bit tell no more than one
-    flat, _ = calibration.expected_calibration_error(
-        np.tile(confidence, 4).ravel(), np.tile(correct, 4).ravel(), edges
-    )
+    flat, _ = calibration.expected_calibration_error(np.tile(confidence, 4).ravel(), np.tile(correct, 4).ravel(), edges)
     assert flat.standard_error < 0.7 * one.standard_error
 
 
@@ -122,9 +120,7 @@ def test_words_of_a_codec_that_knows_its_channel_are_calibrated():
     right = (1 - wrong) ** bits
     assert abs(found["overconfidence_words"].value) < 4.9 * math.sqrt(right * (1 - right) / 4000)
     assert abs(found["overconfidence_bits"].value) < 4.9 * math.sqrt(wrong * (1 - wrong) / 16000)
-    assert found["ece_words"].value == pytest.approx(
-        abs(found["overconfidence_words"].value)
-    )  # all in one bin
+    assert found["ece_words"].value == pytest.approx(abs(found["overconfidence_words"].value))  # all in one bin
     assert found["brier_bits"].value == pytest.approx(wrong * (1 - wrong), rel=0.1)
 
 
@@ -135,9 +131,7 @@ def test_a_codec_that_believes_too_much_is_found_out_by_that_much():
     right = (1 - wrong) ** bits
     expected = certainty**bits - right
     assert abs(found["ece_words"].value - expected) < 4.9 * math.sqrt(right * (1 - right) / 2000)
-    assert abs(found["ece_bits"].value - (certainty - 1 + wrong)) < 4.9 * math.sqrt(
-        wrong * (1 - wrong) / 8000
-    )
+    assert abs(found["ece_bits"].value - (certainty - 1 + wrong)) < 4.9 * math.sqrt(wrong * (1 - wrong) / 8000)
     assert found["ece_words"].value > 5 * found["ece_words_calibrated"].value
 
 
@@ -163,9 +157,7 @@ def test_reconstructions_come_from_the_most_probable_word():
     )
     np.testing.assert_array_equal(correct, [True] * 20 + [False] * 20)
     np.testing.assert_allclose(confidence, 0.9**3, rtol=1e-5)
-    found, bins = calibration.measure(
-        FakeCodec(3, 0.9), x, labels, classifier, branches=(3,), runs=1, words=10
-    )
+    found, bins = calibration.measure(FakeCodec(3, 0.9), x, labels, classifier, branches=(3,), runs=1, words=10)
     assert found["overconfidence_reconstruction"].value == pytest.approx(0.9**3 - 0.5)
     assert bins["reconstruction"].count.sum() == 40
     for missing in ((None, labels, classifier), (x, None, classifier), (x, labels, None)):

@@ -22,7 +22,9 @@ def test_statistics():
     assert np.isnan(values[:, 4:]).all() and values.shape == (3, monte_carlo.COLUMNS)
     # Without the first and without the second sample: 3 and 1, 2 and 2, 1 and 1e-300.
     np.testing.assert_allclose(values[:, 2], np.square([math.log(3), 0, 300 * math.log(10)]) / 4, atol=1e-12)
-    np.testing.assert_allclose(values[:, 3], [math.log(2) - math.log(3) / 2, 0, 150 * math.log(10) - math.log(2)], rtol=1e-6)
+    np.testing.assert_allclose(
+        values[:, 3], [math.log(2) - math.log(3) / 2, 0, 150 * math.log(10) - math.log(2)], rtol=1e-6
+    )
     with pytest.raises(ValueError, match="at least 2 samples, got 1"):
         monte_carlo.statistics([[0.0]])
 
@@ -66,7 +68,8 @@ def repeated(deviation, kind, shared=monte_carlo.shared_variance):
 def misses(found):
     """How often the stated interval misses 0, the true mean."""
     return sum(
-        value - 2 * error > 0 or value + 2 * error + (facts["bias_at_most"] if facts["bias_at_most"] is not None else np.inf) < 0
+        value - 2 * error > 0
+        or value + 2 * error + (facts["bias_at_most"] if facts["bias_at_most"] is not None else np.inf) < 0
         for (value, error), facts in found
     )
 
@@ -104,7 +107,9 @@ def test_the_bias_is_what_it_says():
         bias = true.mean() - value  # of these very images, known to 1e-3 and 4e-3
         assert 0.7 * bias < facts["bias"] < 1.4 * bias and facts["bias_at_most"] == 2 * facts["bias"]
         twice, _ = log_normal(rng, deviation, "own", samples=2 * SAMPLES, images=images)
-        assert abs(monte_carlo.log_mean(twice).mean() - value - facts["twice_the_samples"]) < 0.05  # five errors of 0.01
+        assert (
+            abs(monte_carlo.log_mean(twice).mean() - value - facts["twice_the_samples"]) < 0.05
+        )  # five errors of 0.01
     equal = monte_carlo.summarize(monte_carlo.statistics(np.zeros([3, 20])))[1]
     assert equal["bias"] == equal["bias_at_most"] == 0 and max(equal.values()) < 1e-12
     few = monte_carlo.summarize(monte_carlo.statistics(log_normal(rng, 0.5, "own", samples=15)[0]))[1]
@@ -141,7 +146,16 @@ def test_importance_sampling_covers_the_truth():
     missed = 0
     for seed in range(20):
         result = measure(
-            codec, config, train, images, samples=400, draws=2, components=20, prior="jeffreys", seed=seed, batch_size=2000
+            codec,
+            config,
+            train,
+            images,
+            samples=400,
+            draws=2,
+            components=20,
+            prior="jeffreys",
+            seed=seed,
+            batch_size=2000,
         )
         missed += interval_misses(result.measured["log_likelihood"].value, result.facts["log_likelihood"], exact)
     assert missed <= 5  # of 20 at a rate of 1 in 22: false failure 2e-4

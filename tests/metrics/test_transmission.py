@@ -80,18 +80,14 @@ def test_most_probable_bits_make_the_most_probable_word():
     code = Hierarchical((2, 3, 2), (4, 6, 4))  # even numbers of copies: there are ties
     sent = tf.random.stateless_uniform([500, 7], [3, 4], 0, 2, tf.int32)
     for channel in (*symmetric([0.3]), *erasing([0.8])):
-        words = [
-            transmission.transmit(code, channel, sent, [5, 6], kind) for kind in (BitPosterior, WordPosterior)
-        ]
+        words = [transmission.transmit(code, channel, sent, [5, 6], kind) for kind in (BitPosterior, WordPosterior)]
         assert 0 < np.mean(np.any(words[0] != sent, axis=1)) < 1
         np.testing.assert_array_equal(*words)
 
 
 def test_a_worse_channel_spoils_what_a_better_one_does():
     sent = tf.zeros([500, 8], tf.int32)
-    mild, bad = (
-        transmission.transmit(Uncoded(8), channel, sent, [7, 8]).numpy() for channel in symmetric([0.2, 0.4])
-    )
+    mild, bad = (transmission.transmit(Uncoded(8), channel, sent, [7, 8]).numpy() for channel in symmetric([0.2, 0.4]))
     assert 0 < mild.sum() < bad.sum() and np.all(mild <= bad)
 
 

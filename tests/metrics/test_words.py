@@ -39,9 +39,7 @@ def test_many_bits_need_no_enumeration():
     likeliest[3] = 0
     np.testing.assert_array_equal(words[0], likeliest)
     assert [set(np.flatnonzero(word != likeliest)) for word in words] == [set(), {77}, {3}, {3, 77}]
-    np.testing.assert_allclose(
-        probabilities / 0.99**128, [0.7 * 0.6, 0.7 * 0.4, 0.3 * 0.6, 0.3 * 0.4], rtol=1e-9
-    )
+    np.testing.assert_allclose(probabilities / 0.99**128, [0.7 * 0.6, 0.7 * 0.4, 0.3 * 0.6, 0.3 * 0.4], rtol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,9 @@ def test_beta_reaches_the_posterior_and_the_codewords(base, beta):
     small = dataclasses.replace(config.network, encoder_width=16, decoder_width=16)
     model = CodedDVAE.from_configuration(dataclasses.replace(config, network=small))
     model.encoder.head.kernel.assign(0.0 * model.encoder.head.kernel)
-    model.encoder.head.bias.assign(
-        -99.0 + 0.0 * model.encoder.head.bias
-    )  # every bit is 0, q = 0.001 at the most
+    model.encoder.head.bias.assign(-99.0 + 0.0 * model.encoder.head.bias)  # every bit is 0, q = 0.001 at the most
     images = np.zeros([128, 28, 28, 1], np.uint8)
-    expected = 1 / beta - 1 / math.expm1(
-        beta
-    )  # mean of exp(-beta z) on [0, 1]; its deviation is below 1 / beta
+    expected = 1 / beta - 1 / math.expm1(beta)  # mean of exp(-beta z) on [0, 1]; its deviation is below 1 / beta
     for z in (model.sample(images, [1, 2]), model.modulate(np.zeros([128, 8], np.int32), [1, 2])):
         # Five standard deviations on both sides, false failure below one seed in a million; 0.001 is the clip
         # of q. The default, 15, would be off by a third of 1 / beta, ten of them.

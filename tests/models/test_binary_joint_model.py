@@ -25,7 +25,10 @@ LOGITS = np.array([0.8, -0.3, 1.5], np.float32)
 
 
 def three_bits(kind, samples=3):
-    encoder, decoder = ResNetEncoder(3, 2, SHAPE, law="bits", name="encoder"), ResNetDecoder(3, 2, SHAPE, name="decoder")
+    encoder, decoder = (
+        ResNetEncoder(3, 2, SHAPE, law="bits", name="encoder"),
+        ResNetDecoder(3, 2, SHAPE, name="decoder"),
+    )
     model = BinaryJointModel(encoder, CHANNELS[kind](), decoder, samples)
     as_trained(model.decoder, 0.5)
     return model

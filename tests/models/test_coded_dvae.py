@@ -23,7 +23,9 @@ def batches(count, batch_size):
 
 
 @pytest.mark.parametrize(
-    "code", [codes.Uncoded(3), codes.Repetition(3, 12), codes.Hierarchical((3, 2), (6, 4))], ids=lambda c: type(c).__name__
+    "code",
+    [codes.Uncoded(3), codes.Repetition(3, 12), codes.Hierarchical((3, 2), (6, 4))],
+    ids=lambda c: type(c).__name__,
 )
 def test_bound_by_hand(code):
     """The evidence from its parts, with probabilities rather than logits, in float64."""
@@ -43,7 +45,7 @@ def test_bound_by_hand(code):
         posteriors[1] = first * (1 - second) + (1 - first) * second
     q = np.concatenate(posteriors, axis=1)
     np.testing.assert_allclose(tf.sigmoid(model.information_logits(x)), q, rtol=1e-3, atol=1e-5)
-    kl = (q * np.log(2 * q) + (1 - q) * np.log(2 * (1 - q)))
+    kl = q * np.log(2 * q) + (1 - q) * np.log(2 * (1 - q))
     np.testing.assert_allclose(terms["kl"], kl.sum(1), rtol=1e-3, atol=1e-4)
     assert kl.sum() > 1.0
     np.testing.assert_allclose(tf.reduce_sum(terms["kl_branches"], -1), terms["kl"], rtol=1e-5)
@@ -185,9 +187,11 @@ def test_densities_are_float32_in_mixed_precision():
     assert (terms["elbo"].numpy() != exact["elbo"].numpy()).any()
 
 
-REPLICAS = f"""
+REPLICAS = (
+    f"""
 {tiny_networks.PREPARE}
-""" + """
+"""
+    + """
 import json, pathlib, sys
 import keras, numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(
@@ -240,6 +244,7 @@ print(json.dumps({
     **moves,
 }))
 """
+)
 
 
 def test_two_replicas_draw_different_noise_and_train_like_one(tmp_path):

@@ -136,7 +136,9 @@ def exact_bound(model, alpha, nodes=200):
         log_q = SmoothedBernoulli(tf.convert_to_tensor(model.code_logits), model.beta).log_prob(z)[:, 0]
         log_prior = SmoothedBernoulli(tf.zeros([], tf.float64), model.beta).log_prob(z)[:, 0]
         log_weights = model.log_likelihood(IMAGE, z) + log_prior - log_q
-        pairs = tf.stack([tf.repeat(log_weights[:, tf.newaxis], nodes, 1), tf.repeat(log_weights[tf.newaxis], nodes, 0)])
+        pairs = tf.stack(
+            [tf.repeat(log_weights[:, tf.newaxis], nodes, 1), tf.repeat(log_weights[tf.newaxis], nodes, 0)]
+        )
         p = weights * tf.exp(log_q)
         loss = -tf.reduce_sum(p[:, tf.newaxis] * p * objectives.vr_iwae(pairs, alpha))
     encoder, decoder = tape.gradient(loss, [model.code_logits, model.a])
@@ -266,10 +268,13 @@ def test_codeword_level_elbo_equals_the_bit_level_one_for_a_repetition_code():
     np.testing.assert_allclose(bits["kl"], words["kl"], rtol=1e-12)
     # Bit-level smoothing mixes each copy on its own (soft encoding), codeword-level all copies together: the means of
     # z agree, so that a linear function of z has the same expectation.
-    mean = [np.asarray(z).reshape(-1, 4).mean(0) for z in (
-        Toy(code).posterior(images(20_000)).latents(8.0, [0, 1]),
-        Toy(code, WordPosterior).posterior(images(20_000)).latents(8.0, [0, 1]),
-    )]
+    mean = [
+        np.asarray(z).reshape(-1, 4).mean(0)
+        for z in (
+            Toy(code).posterior(images(20_000)).latents(8.0, [0, 1]),
+            Toy(code, WordPosterior).posterior(images(20_000)).latents(8.0, [0, 1]),
+        )
+    ]
     np.testing.assert_allclose(mean[0], mean[1], atol=5 * 0.5 / 20_000**0.5 * 2**0.5)
 
 
@@ -278,7 +283,9 @@ def test_surrogates_use_the_estimators_of_objectives():
     model = Toy(TWO_BITS)
     logits = model.posterior(images(3)).logits
     z = SmoothedBernoulli(logits, model.beta).sample(6, seed=[4, 5])
-    log_ratio = SmoothedBernoulli(tf.zeros([], tf.float64), 8.0).log_prob(z) - SmoothedBernoulli(logits, 8.0).log_prob(z)
+    log_ratio = SmoothedBernoulli(tf.zeros([], tf.float64), 8.0).log_prob(z) - SmoothedBernoulli(logits, 8.0).log_prob(
+        z
+    )
     log_weights = model.log_likelihood(images(3), z) + tf.reduce_sum(log_ratio, -1)
     expected = objectives.vr_iwae(log_weights, 0.5)
     terms = ImportanceWeighted(6, 0.5)(model, images(3), [4, 5])

@@ -40,7 +40,9 @@ def test_words_equal_bits_exactly_in_float64(code):
     np.testing.assert_allclose(words.entropy(), bits.entropy(), rtol=1e-9)
 
 
-@pytest.mark.parametrize("kind, code", [(WordPosterior, RANDOM), (WordPosterior, REPETITION), (BitPosterior, REPETITION)])
+@pytest.mark.parametrize(
+    "kind, code", [(WordPosterior, RANDOM), (WordPosterior, REPETITION), (BitPosterior, REPETITION)]
+)
 def test_by_enumeration(kind, code):
     posterior, p = kind(code, EVIDENCE), probabilities(code)
     np.testing.assert_allclose(tf.sigmoid(posterior.logits), p @ all_words(4), rtol=1e-4)

@@ -141,7 +141,5 @@ def test_a_hundred_samples_of_the_published_networks_fit_into_the_memory_of_ten(
     All at once, the activations alone would take ten times as much.
     """
     command = [sys.executable, "-m", "benchmarks.objectives", "--one=uncoded_8_iwae_100", "--steps=1"]
-    done = subprocess.run(
-        [*command, "--dtype_policy=float32"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([*command, "--dtype_policy=float32"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert 5e9 < json.loads(done.stdout.splitlines()[-1])["bytes"] < 12e9

@@ -11,7 +11,10 @@ from tfcoded.utils import seeds
 
 
 def parts(symbols=SYMBOLS):
-    encoder, decoder = ResNetEncoder(SYMBOLS, 2, SHAPE, name="encoder"), ResNetDecoder(SYMBOLS, 2, SHAPE, name="decoder")
+    encoder, decoder = (
+        ResNetEncoder(SYMBOLS, 2, SHAPE, name="encoder"),
+        ResNetDecoder(SYMBOLS, 2, SHAPE, name="decoder"),
+    )
     return SourceVAE(encoder, decoder, beta=0.1), ChannelAutoencoder(symbols, GaussianChannel(1.0, name="channel"), 4)
 
 

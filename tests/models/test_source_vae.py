@@ -16,7 +16,10 @@ PIXELS = math.prod(SHAPE)
 
 
 def tiny(**options):
-    encoder, decoder = ResNetEncoder(SYMBOLS, 2, SHAPE, name="encoder"), ResNetDecoder(SYMBOLS, 2, SHAPE, name="decoder")
+    encoder, decoder = (
+        ResNetEncoder(SYMBOLS, 2, SHAPE, name="encoder"),
+        ResNetDecoder(SYMBOLS, 2, SHAPE, name="decoder"),
+    )
     return SourceVAE(encoder, decoder, **options)
 
 

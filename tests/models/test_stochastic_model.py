@@ -40,10 +40,12 @@ def test_a_subclass_says_what_is_computed():
         StochasticModel().training_terms(images(), [0, 0])
 
 
-REPLICAS = f"""
+REPLICAS = (
+    f"""
 import sys
 sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
-""" + """
+"""
+    + """
 import json
 import keras, numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(
@@ -96,6 +98,7 @@ print(json.dumps({
     "tested": [np.mean(first.numpy() == second.numpy()).item() for first, second in tested],
 }))
 """
+)
 
 
 def test_replicas_draw_by_themselves_and_are_clipped_together():
@@ -115,10 +118,12 @@ def test_replicas_draw_by_themselves_and_are_clipped_together():
     assert found["power"] == pytest.approx(0.01)  # one step of a moving average, the same on both
 
 
-EMPTY = f"""
+EMPTY = (
+    f"""
 import sys
 sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
-""" + """
+"""
+    + """
 import numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -138,6 +143,7 @@ after = [weight.numpy() for weight in model.trainable_weights]
 assert all(np.all(np.isfinite(weight)) for weight in after) and any(np.any(a != b) for a, b in zip(after, before))
 print("trained and tested")
 """
+)
 
 
 def test_a_replica_may_be_left_without_images():

@@ -191,9 +191,7 @@ def test_shapes():
 @pytest.mark.parametrize("kind", [ResNetEncoder, ResNetDecoder, PlainDrawDecoder, ALVDecoder])
 @pytest.mark.parametrize("shape", [(30, 32, 3), (32, 30, 3), (32, 32), (0, 32, 3)])
 def test_impossible_image_shapes(kind, shape):
-    with pytest.raises(
-        ValueError, match="image_shape must be .height, width, channels. with multiples of [48]"
-    ):
+    with pytest.raises(ValueError, match="image_shape must be .height, width, channels. with multiples of [48]"):
         kind(8, image_shape=shape)
 
 
@@ -333,9 +331,7 @@ def test_normal_kl():
     mean, log_std, prior_mean, prior_log_std = np.random.default_rng(0).normal(0, 2, [4, 1000])
     ratio = np.exp(2 * (log_std - prior_log_std))
     expected = (ratio + (mean - prior_mean) ** 2 / np.exp(2 * prior_log_std) - 1) / 2 - np.log(ratio) / 2
-    np.testing.assert_allclose(
-        normal_kl(mean, log_std, prior_mean, prior_log_std), expected, rtol=1e-10, atol=1e-13
-    )
+    np.testing.assert_allclose(normal_kl(mean, log_std, prior_mean, prior_log_std), expected, rtol=1e-10, atol=1e-13)
     near = tf.constant(np.logspace(-12, 0, 500), tf.float32)
     np.testing.assert_array_equal(normal_kl(mean, log_std, mean, log_std), np.zeros(1000))
     assert np.all(normal_kl(tf.zeros_like(near), near) >= 0)

@@ -202,7 +202,12 @@ def test_an_interrupted_training_goes_on(monkeypatch, tmp_path, capsys):
     [
         (None, [0, 1], 8, "mine has no labels of its training images; expected an .npz file"),
         ([0, 1, 2], None, 8, "mine has no labels of its test images"),
-        ([1, 2, 3], [1, 2], 8, "training labels of mine are 1, 2, 3; expected 0, 1, ... up to the number of classes minus"),
+        (
+            [1, 2, 3],
+            [1, 2],
+            8,
+            "training labels of mine are 1, 2, 3; expected 0, 1, ... up to the number of classes minus",
+        ),
         ([0, 0, 0], [0, 0], 8, "training labels of mine are 0; expected"),
         ([-1, 0, 1], [0, 0], 8, "training labels of mine are -1, 0, 1; expected"),
         ([0, 1, 0], [0, 5], 8, "mine has test images of the class 5, of which there is no training image"),

@@ -57,9 +57,7 @@ def test_divergence_is_zero_where_the_posterior_is_the_prior():
     decoder = _alv("unconditional")
     decoder.posterior_head.set_weights([0 * weight for weight in decoder.posterior_head.get_weights()])
     explained = decoder.posterior(Z, X, SEED)
-    np.testing.assert_allclose(
-        explained["kl"], np.zeros([2, 2]), atol=1e-6
-    )  # the floor of the spread: 1e-8 each
+    np.testing.assert_allclose(explained["kl"], np.zeros([2, 2]), atol=1e-6)  # the floor of the spread: 1e-8 each
     np.testing.assert_allclose(explained["images"], decoder(Z, SEED), atol=2e-3)
 
 
@@ -76,9 +74,7 @@ def test_the_test_path_has_no_part_in_the_posterior():
     assert np.all(decoder.posterior(Z, X, SEED)["kl"] != before["kl"])
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.sin(decoder(Z, SEED)))
-    for variable, gradient in zip(
-        decoder.trainable_variables, tape.gradient(loss, decoder.trainable_variables)
-    ):
+    for variable, gradient in zip(decoder.trainable_variables, tape.gradient(loss, decoder.trainable_variables)):
         assert (gradient is None) == (id(variable) in names), variable.path
 
 

@@ -173,7 +173,13 @@ def test_small_error_rates_are_drawn_on_a_logarithmic_axis(monkeypatch, rates, s
 
 
 def test_curves_begin_with_the_first_recorded_epoch(monkeypatch):
-    history = {"epoch": [4, 5], "seconds": [1.0, 1.0], "loss": [3.0, 2.0], "elbo": [-3.0, -2.0], "val_elbo": [-5.0, -4.0]}
+    history = {
+        "epoch": [4, 5],
+        "seconds": [1.0, 1.0],
+        "loss": [3.0, 2.0],
+        "elbo": [-3.0, -2.0],
+        "val_elbo": [-5.0, -4.0],
+    }
     shown = lines(monkeypatch, lambda: pictures.learning_curves(pictures.curves(history), "curves.png"))
     assert shown == {"ELBO": {"training data": ([4, 5], [-3.0, -2.0]), "test data": ([4, 5], [-5.0, -4.0])}}
     assert pictures.curves({"epoch": [1], "loss": [3.0]}) == {}

@@ -31,7 +31,8 @@ def test_one_device_without_gpus():
 
 
 @pytest.mark.parametrize(
-    "jobs, several", [({"worker": ["a:1", "b:1"]}, True), ({"chief": ["a:1"], "worker": ["b:1"]}, True), ({"worker": ["a:1"]}, False)]
+    "jobs, several",
+    [({"worker": ["a:1", "b:1"]}, True), ({"chief": ["a:1"], "worker": ["b:1"]}, True), ({"worker": ["a:1"]}, False)],
 )
 def test_auto_counts_the_machines_of_the_cluster(monkeypatch, jobs, several):
     made = []
@@ -88,12 +89,16 @@ def test_all_wait_for_all(monkeypatch):
 def test_who_does_not_come_is_named(monkeypatch):
     own, other = ports(monkeypatch, 0)
     said = io.StringIO()
-    expected = rf"waited 0:03 for worker 1 \({other}\); start the same command there, with its own TF_CONFIG, and this one"
+    expected = (
+        rf"waited 0:03 for worker 1 \({other}\); start the same command there, with its own TF_CONFIG, and this one"
+    )
     with pytest.raises(UserError, match=expected):
         Cluster().wait(seconds=2.6, stream=said)
     assert said.getvalue() == f"waiting for worker 1 ({other}), 0:01 at most\n"
     with socket.create_server(("", int(own.rsplit(":", 1)[1]))):
-        with pytest.raises(UserError, match=f"cannot listen at {own}, the address of this process in TF_CONFIG: Address"):
+        with pytest.raises(
+            UserError, match=f"cannot listen at {own}, the address of this process in TF_CONFIG: Address"
+        ):
             Cluster().wait(seconds=2.6, stream=said)
 
 
@@ -171,7 +176,9 @@ def test_one_machine_or_none_needs_no_cluster(monkeypatch, text):
         assert hardware.strategy(name).num_replicas_in_sync == 1
         assert not isinstance(hardware.strategy(name), tf.distribute.MultiWorkerMirroredStrategy)
     if "a:1" not in text:
-        with pytest.raises(UserError, match="--strategy=multi_worker needs the environment variable TF_CONFIG, such as"):
+        with pytest.raises(
+            UserError, match="--strategy=multi_worker needs the environment variable TF_CONFIG, such as"
+        ):
             hardware.strategy("multi_worker")
 
 
@@ -189,7 +196,10 @@ def test_one_machine_or_none_needs_no_cluster(monkeypatch, text):
         ({"cluster": {"worker": ["a:1"], "chief": ["b:1", "c:1"]}}, "has several chiefs; expected at most one"),
         ({"cluster": {"worker": ["a:1", "b"]}}, "has the address 'b'; expected a host and its port"),
         ({"cluster": {"worker": ["a:1", 3]}}, "has the address 3; expected a host and its port"),
-        ({"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}, "has the task index 1; expected one from 0"),
+        (
+            {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}},
+            "has the task index 1; expected one from 0",
+        ),
         ({"cluster": {"chief": ["a:1"]}}, "has the task type 'worker'; expected one of the cluster's jobs, 'chief'"),
         ({"cluster": {"ps": ["a:1"]}}, "has the job 'ps'; expected 'worker'"),
     ],

@@ -110,7 +110,9 @@ def test_error_rates_after_a_small_training_take_few_runs(images, runs):
 
 def test_a_finished_run_is_left_alone(finished, tiny):
     workdir, _ = finished
-    files = sorted(path for path in workdir.rglob("*") if path.is_file() and path.name not in ("run.json", "config.yaml"))
+    files = sorted(
+        path for path in workdir.rglob("*") if path.is_file() and path.name not in ("run.json", "config.yaml")
+    )
     before = [path.stat().st_mtime_ns for path in files]
     done = train(*tiny, "--workdir", workdir)
     assert "trained for 3 epochs already" in done.stdout and "finished before" in done.stdout
@@ -184,7 +186,9 @@ def test_a_training_starts_from_the_weights_of_another(finished, tiny, tmp_path,
     assert f"starting from the weights of {other / exactly}\n" in done.stdout
     assert json.loads((tmp_path / "run" / "run.json").read_text())["initial_weights"] == str(source)
     # Nothing was learnt, so what the other run had reached is what is measured; from random weights it is far away.
-    before, after = (json.loads((folder / "metrics.json").read_text())["metrics"] for folder in (other, tmp_path / "run"))
+    before, after = (
+        json.loads((folder / "metrics.json").read_text())["metrics"] for folder in (other, tmp_path / "run")
+    )
     for name in ("psnr", "kl", "entropy"):
         assert after[name]["value"] == pytest.approx(before[name]["value"], rel=1e-4)
     # The optimizer is new: its first epoch is counted from zero, not from the other run's third.
@@ -202,14 +206,18 @@ def test_a_copy_of_an_entry_is_no_training_of_the_entry(finished, tiny, tmp_path
     (entry / "config.yaml").write_text(text)
     images = np.load(tiny[1].parent / "images.npz")
     np.savez(tmp_path / "mine.npz", train=images["test"], test=images["train"])
-    (tmp_path / "mine.yaml").write_text(text.replace("images.npz", "mine.npz").replace(str(tiny[1].parent), str(tmp_path)))
+    (tmp_path / "mine.yaml").write_text(
+        text.replace("images.npz", "mine.npz").replace(str(tiny[1].parent), str(tmp_path))
+    )
     here = {"cwd": tmp_path}
     more = ("--noexport", "--epochs=1", "--runs=2", "--words=20", f"--zoo_dir={tmp_path / 'zoo'}")
     copied = ("--config=mine.yaml", *more)
     initial = f"--initial_weights={finished[0]}"
     error = refused(*copied, initial, **here)
     assert "runs/tiny is for trainings of the zoo's entry tiny, and this is another (it starts from" in error
-    assert "mine.npz, not" in error and "give it a name of its own, such as --override name=mine, or a --workdir" in error
+    assert (
+        "mine.npz, not" in error and "give it a name of its own, such as --override name=mine, or a --workdir" in error
+    )
     assert "(dataset" in refused(*copied, **here)
     assert "(it starts from" in refused("--model=tiny", *more, initial, **here)
     assert not (tmp_path / "runs").exists()
@@ -413,9 +421,7 @@ def test_a_read_only_workdir(tiny, tmp_path):
     tmp_path.chmod(0o500)
     drop_dac_override = lambda: ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)  # else root could write all the same
     command = [sys.executable, "-m", "tfcoded.train", *map(str, tiny), f"--workdir={tmp_path / 'run'}"]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=drop_dac_override
-    )
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, preexec_fn=drop_dac_override)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert f"error: cannot write into the folder {tmp_path / 'run'}: Permission denied" in done.stderr
 

@@ -66,7 +66,9 @@ def test_the_parts_need_keras_on_tensorflow(tmp_path, monkeypatch):
     assert "KERAS_BACKEND=tensorflow" in last
 
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
-    with pytest.raises(UserError, match="the backend of Keras is 'jax', by KERAS_BACKEND or keras.json; expected 'tens"):
+    with pytest.raises(
+        UserError, match="the backend of Keras is 'jax', by KERAS_BACKEND or keras.json; expected 'tens"
+    ):
         keras_settings.require()
 
 
@@ -75,7 +77,9 @@ def test_models_refuse_another_floatx(floatx):
     before = keras.config.dtype_policy()  # which follows floatx unless it was asked for
     keras.config.set_floatx(floatx)
     try:
-        with pytest.raises(UserError, match=f"the setting floatx of Keras is '{floatx}', by keras.json or set_floatx; expected"):
+        with pytest.raises(
+            UserError, match=f"the setting floatx of Keras is '{floatx}', by keras.json or set_floatx; expected"
+        ):
             models.build(zoo.config("bwlc_channel_ae_snr1"))
     finally:
         keras.config.set_floatx("float32")

@@ -23,9 +23,7 @@ def test_an_index_is_of_all_entries_and_as_sha256sum_writes_it(root):
     checksums.update(root, "b")
     listed = ["a/2/x", "ab/1/y", "b/1/saved_model.pb", "b/1/variables/v", "b/golden.npz"]
     assert names(root) == listed
-    written = subprocess.run(
-        ["sha256sum", *listed], cwd=root, capture_output=True, text=True, check=True
-    ).stdout
+    written = subprocess.run(["sha256sum", *listed], cwd=root, capture_output=True, text=True, check=True).stdout
     assert (root / "SHA256SUMS").read_text() == written
     assert [checksums.verify(root, part) for part in ("a", "b", "b/1", "ab")] == [1, 3, 2, 1]
 

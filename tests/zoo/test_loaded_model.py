@@ -72,7 +72,10 @@ def test_seeds_bits_and_numbers_of_any_type(model, system):
         (lambda m: m.encode(None), "encode: images is no array of numbers; expected IMAGES"),
         (lambda m: m.encode("image.png"), "encode: images is no array of numbers; expected IMAGES"),
         (lambda m: m.encode([[1, 2], [3]]), "encode: images is no array of numbers; expected IMAGES"),
-        (lambda m: m.encode(np.zeros([1, 28, 28, 1], complex)), "encode: images is no array of numbers; expected IMAGES"),
+        (
+            lambda m: m.encode(np.zeros([1, 28, 28, 1], complex)),
+            "encode: images is no array of numbers; expected IMAGES",
+        ),
         (
             lambda m: m.encode(np.full([1, 28, 28, 1], 256)),
             "encode: images has the value 256, which uint8 cannot hold; expected IMAGES",
@@ -91,7 +94,10 @@ def test_seeds_bits_and_numbers_of_any_type(model, system):
             lambda m: m.generate(2, [1, 2**40]),
             "generate: seed has the value 1099511627776, which int32 cannot hold; expected int32 [2]",
         ),
-        (lambda m: m.generate(2.5, [1, 2]), "generate: n has the value 2.5, which int32 cannot hold; expected one int32"),
+        (
+            lambda m: m.generate(2.5, [1, 2]),
+            "generate: n has the value 2.5, which int32 cannot hold; expected one int32",
+        ),
         (lambda m: m.decode([[0, 1, 0, 1]], [1, 2]), "decode: bits is int64 [1, 4]; expected int32 [N, 5]"),
         (
             lambda m: m.generate(2),
@@ -148,7 +154,7 @@ def test_everything_else_is_the_saved_models(model, images, tmp_path):
     assert model.encode.__doc__ == "encode(images) takes images: uint8 or float32 [N, 28, 28, 1]."
     assert b"name: uncoded_5" in model.configuration().numpy()
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        model.nothing
+        _ = model.nothing
     assert tfcoded.load("uncoded_5").encode(images)["bits"].shape == [3, 5]  # no variable is lost on the way
 
 

@@ -37,12 +37,15 @@ PUBLISHED = """
 """.split()
 
 SNRS = {"0p01": 0.01, "0p1": 0.1, "1": 1.0, "10": 10.0, "100": 100.0}
-SYSTEMS = """
+SYSTEMS = (
+    """
     bwlc_source_vae bwlc_prior_gaussian bwlc_prior_convdraw bwlc_decoder_plain bwlc_alv bwlc_bsc_relaxed
     bwlc_bsc_mixture bwlc_bsc_loo bwlc_bec bwlc_joint_elbo bwlc_joint_element bwlc_joint_jscc1db
     bwlc_joint_jscc4db bwlc_joint_jscc7db bwlc_joint_jscc13db bwlc_joint_jscc19db
     bwlc_joint_snr10_cifar10 bwlc_prior_convdraw_cifar10 bwlc_bec_cifar10
-""".split() + [f"bwlc_{kind}_snr{snr}" for kind in ("joint", "channel_ae", "separate") for snr in SNRS]
+""".split()
+    + [f"bwlc_{kind}_snr{snr}" for kind in ("joint", "channel_ae", "separate") for snr in SNRS]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -403,7 +406,9 @@ def test_facts_are_of_the_entry_with_its_settings():
     assert zoo.with_own_facts(dataclasses.replace(entry, name="mine")) == entry.without_facts(name="mine")
     assert zoo.with_own_facts(entry.without_facts()) == entry.without_facts()  # none is added
     system = zoo.config("bwlc_bec")
-    assert zoo.with_own_facts(dataclasses.replace(system, name="coded_8_240")) == system.without_facts(name="coded_8_240")
+    assert zoo.with_own_facts(dataclasses.replace(system, name="coded_8_240")) == system.without_facts(
+        name="coded_8_240"
+    )
 
 
 def test_measured_metrics(tmp_path):
@@ -518,15 +523,23 @@ def test_tables_in_markdown():
     for plain, table in zip(text, markdown, strict=True):
         heading, ruler, *rows = [re.split(r" ?\| ?", line)[1:-1] for line in table.splitlines()]
         assert len({len(cells) for cells in (heading, ruler, *rows)}) == 1
-        assert [" ".join(cells).replace("`", "") for cells in rows] == [" ".join(line.split()) for line in plain.splitlines()[2:]]
+        assert [" ".join(cells).replace("`", "") for cells in rows] == [
+            " ".join(line.split()) for line in plain.splitlines()[2:]
+        ]
     heading = markdown[0].splitlines()[0]
     assert "| bits, M/D | rate | parameters, million | psnr, paper | psnr, here | accuracy, paper |" in heading
     assert heading.endswith("| wer, here | weights, epochs | weights, MB |")
-    assert markdown[1].splitlines()[0].endswith("| parameters, million | mse, here | rate, bits | weights, epochs | weights, MB |")
+    assert (
+        markdown[1]
+        .splitlines()[0]
+        .endswith("| parameters, million | mse, here | rate, bits | weights, epochs | weights, MB |")
+    )
 
 
 def test_the_table_beside_the_entries_is_up_to_date():
-    assert (ROOT / "zoo" / "README.md").read_text().endswith("\n\n" + command("--format=markdown", TFCODED_ZOO="").stdout)
+    assert (
+        (ROOT / "zoo" / "README.md").read_text().endswith("\n\n" + command("--format=markdown", TFCODED_ZOO="").stdout)
+    )
 
 
 def test_one_smoke_configuration_in_full():
@@ -594,8 +607,6 @@ def test_command_line_does_not_import_tensorflow(arguments):
         "try:\n    runpy.run_module('tfcoded.zoo', run_name='__main__', alter_sys=True)\n"
         "except SystemExit:\n    print('\\nimported:', {'tensorflow', 'keras', 'numpy'} & set(sys.modules))\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "coded_10_300" in result.stdout or "bwlc_joint_snr1_smoke" in result.stdout
     assert result.stdout.splitlines()[-1] == "imported: set()"

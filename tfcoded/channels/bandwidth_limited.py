@@ -102,9 +102,7 @@ class BandwidthLimitedChannel(Wrapper):
             raise ValueError(f"{input_shape[-1]} symbols cannot be divided into {self.bands} equal bands")
         self._build(input_shape, self.bands)
 
-    def call(
-        self, y, log_sig=None, seed=None, training=False, bands=None, filler=None, eps=None, w=None
-    ):
+    def call(self, y, log_sig=None, seed=None, training=False, bands=None, filler=None, eps=None, w=None):
         """Sends codewords.
 
         Args:
@@ -242,7 +240,6 @@ def _distribution(probabilities, bands):
     array = probability(probabilities, "probabilities")
     if array.shape != (bands + 1,) or abs(array.sum() - 1) > 1e-6:
         raise ValueError(
-            f"probabilities must be P(B) for B = 0 .. {bands}, {bands + 1} numbers that sum to 1,"
-            f" got {probabilities}"
+            f"probabilities must be P(B) for B = 0 .. {bands}, {bands + 1} numbers that sum to 1, got {probabilities}"
         )
     return tuple(float(p) for p in array / array.sum())

@@ -50,9 +50,7 @@ class ErasureChannel(Wrapper):
         """Builds the channel inside and the prior."""
         self._build(input_shape, input_shape[-1] if len(input_shape) else None)
 
-    def call(
-        self, y, log_sig=None, seed=None, training=False, keep=None, filler=None, eps=None, w=None
-    ):
+    def call(self, y, log_sig=None, seed=None, training=False, keep=None, filler=None, eps=None, w=None):
         """Sends codewords.
 
         Args:

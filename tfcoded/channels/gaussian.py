@@ -103,12 +103,8 @@ class GaussianChannel(Channel):
             # A sum of weighted powers and the sum of the weights: their quotient has no bias, however few
             # batches it has seen, where an average that starts at 1 would keep 60% of that after 50 of them.
             options = {"dtype": "float32", "trainable": False, "autocast": False, "aggregation": "mean"}
-            self.power_sum = self.add_weight(
-                name="power_sum", shape=(symbols,), initializer="zeros", **options
-            )
-            self.power_weight = self.add_weight(
-                name="power_weight", shape=(), initializer="zeros", **options
-            )
+            self.power_sum = self.add_weight(name="power_sum", shape=(symbols,), initializer="zeros", **options)
+            self.power_weight = self.add_weight(name="power_weight", shape=(), initializer="zeros", **options)
 
     def call(self, mu, log_sig=None, seed=None, training=False, eps=None, w=None):
         """Sends codewords.

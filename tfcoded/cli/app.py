@@ -53,7 +53,9 @@ def run(main):
             sys.exit(_report(reason(error)))
         except Exception as error:  # pylint: disable=broad-except
             if _is(error, "UnavailableError", "AbortedError"):  # of collective operations
-                explained = f"another process of the cluster has ended ({said(error)}); start all again, a training goes on"
+                explained = (
+                    f"another process of the cluster has ended ({said(error)}); start all again, a training goes on"
+                )
             elif not isinstance(error, MemoryError) and not _is(error, "ResourceExhaustedError"):
                 raise
             elif "No space left on device" in str(error):  # TensorFlow's error is the same

@@ -53,7 +53,6 @@ def build(kind, information_bits, code_bits, polar=True, seed=0):
         return RandomCode(information_bits[0], code_bits[0], seed)
     if information_bits != code_bits:
         raise ValueError(
-            f"an uncoded model has as many code bits as information bits,"
-            f" got {code_bits[0]} and {information_bits[0]}"
+            f"an uncoded model has as many code bits as information bits, got {code_bits[0]} and {information_bits[0]}"
         )
     return Uncoded(information_bits[0])

@@ -42,8 +42,7 @@ def box_plus(a, b):
     b = tf.convert_to_tensor(b)
     if not a.dtype.is_floating or a.dtype != b.dtype:
         raise ValueError(
-            f"box_plus takes two tensors of logits of one floating-point type,"
-            f" got {a.dtype.name} and {b.dtype.name}"
+            f"box_plus takes two tensors of logits of one floating-point type, got {a.dtype.name} and {b.dtype.name}"
         )
     if not (a.shape.is_fully_defined() and a.shape == b.shape):
         # Outside of the custom gradient, so that autodiff sums over what was broadcast.

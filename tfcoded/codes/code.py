@@ -223,6 +223,4 @@ def positive_integer(value, name):
 
 def _check_floating(logits, function):
     if not logits.dtype.is_floating:
-        raise ValueError(
-            f"{function} takes floating-point logits, got {logits.dtype.name}; encode takes hard bits"
-        )
+        raise ValueError(f"{function} takes floating-point logits, got {logits.dtype.name}; encode takes hard bits")

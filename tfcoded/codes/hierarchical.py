@@ -68,8 +68,7 @@ class Hierarchical(Code):
         code_bits = _branches(code_bits, "code_bits")
         if len(information_bits) != len(code_bits):
             raise ValueError(
-                f"information_bits and code_bits must have one entry per branch,"
-                f" got {information_bits} and {code_bits}"
+                f"information_bits and code_bits must have one entry per branch, got {information_bits} and {code_bits}"
             )
         if not isinstance(polar, (bool, np.bool_)):
             raise ValueError(f"polar must be True or False, got {polar!r}")

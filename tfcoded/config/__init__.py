@@ -23,4 +23,27 @@ from tfcoded.config.loading import (
 )
 from tfcoded.config.sections import ConfigError, Configuration, parse
 
-__all__ = ["CODES", "Code", "Config", "ConfigError", "Configuration", "DATASET_SHAPES", "IMAGE_SHAPES", "LARGEST_CODEBOOK", "LIKELIHOODS", "MOST_GENERATED", "Network", "OBJECTIVES", "Objective", "SystemConfig", "Training", "from_dict", "from_yaml", "load", "override", "parse", "to_dict", "to_yaml"]
+__all__ = [
+    "CODES",
+    "Code",
+    "Config",
+    "ConfigError",
+    "Configuration",
+    "DATASET_SHAPES",
+    "IMAGE_SHAPES",
+    "LARGEST_CODEBOOK",
+    "LIKELIHOODS",
+    "MOST_GENERATED",
+    "Network",
+    "OBJECTIVES",
+    "Objective",
+    "SystemConfig",
+    "Training",
+    "from_dict",
+    "from_yaml",
+    "load",
+    "override",
+    "parse",
+    "to_dict",
+    "to_yaml",
+]

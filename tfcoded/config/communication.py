@@ -177,9 +177,7 @@ class Decoder(Section):
     def _check(self):
         self._require(self.kind in DECODERS, "kind", one_of(DECODERS, self.kind))
         self._require(self.observation_std > 0, "observation_std", "a number above 0")
-        self._require(
-            self.latent_prior in LATENT_PRIORS, "latent_prior", one_of(LATENT_PRIORS, self.latent_prior)
-        )
+        self._require(self.latent_prior in LATENT_PRIORS, "latent_prior", one_of(LATENT_PRIORS, self.latent_prior))
 
 
 @dataclasses.dataclass(frozen=True)

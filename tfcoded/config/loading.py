@@ -94,9 +94,7 @@ class Code(Section):
             )
         else:
             for key in ("information_bits", "code_bits"):
-                self._require(
-                    len(getattr(self, key)) == 1, key, f"a single number, as code.kind is {self.kind!r}"
-                )
+                self._require(len(getattr(self, key)) == 1, key, f"a single number, as code.kind is {self.kind!r}")
         if self.kind == "random":
             self._require(
                 self.information_bits[0] <= LARGEST_CODEBOOK,
@@ -492,5 +490,3 @@ def _resolve(config, key, assignment):
     near = nearest(key, keys + list(by_leaf), 0.5) or nearest(key.rpartition(".")[2], by_leaf, 0.5)
     hint = f"did you mean {by_leaf.get(near, near)!r}?" if near else f"expected one of {', '.join(keys)}"
     raise ConfigError(f"override {assignment!r}: unknown key {key!r}; {hint}")
-
-

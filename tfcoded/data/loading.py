@@ -67,5 +67,3 @@ def require_known(name):
 def digest(array):
     """SHA-256 of an array of images or labels, by which exchanged ones are noticed, a `str` of hexadecimal digits."""
     return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
-
-

@@ -26,8 +26,7 @@ def as_parameter(value, name, dtype=None):
             value = tf.convert_to_tensor(value, name=name)
     if value.dtype not in _DTYPES:
         raise ValueError(
-            f"{name} must be float32 or float64, got {value.dtype.name};"
-            f" cast it first: tf.cast({name}, tf.float32)"
+            f"{name} must be float32 or float64, got {value.dtype.name}; cast it first: tf.cast({name}, tf.float32)"
         )
     if dtype is not None and value.dtype != dtype:
         raise ValueError(f"{name} must be {tf.as_dtype(dtype).name} like the rest, got {value.dtype.name}")

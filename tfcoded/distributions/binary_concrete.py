@@ -60,9 +60,7 @@ class BinaryConcreteLogit(Scalar):
         equations 18 to 20. https://arxiv.org/abs/2003.13367
     """
 
-    def __init__(
-        self, logits, temperature, validate_args=False, allow_nan_stats=True, name="BinaryConcreteLogit"
-    ):
+    def __init__(self, logits, temperature, validate_args=False, allow_nan_stats=True, name="BinaryConcreteLogit"):
         """Initialises the distribution.
 
         Args:
@@ -123,9 +121,7 @@ class BinaryConcreteLogit(Scalar):
         return tf.convert_to_tensor(self._temperature) * value - self._logits
 
     def _whole_batch(self):
-        return broadcast_together(
-            tf.convert_to_tensor(self._logits), tf.convert_to_tensor(self._temperature)
-        )
+        return broadcast_together(tf.convert_to_tensor(self._logits), tf.convert_to_tensor(self._temperature))
 
     def _sample_n(self, n, seed=None):
         logits, temperature = self._whole_batch()

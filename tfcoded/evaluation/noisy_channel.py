@@ -3,7 +3,6 @@
 import dataclasses
 import math
 
-from tfcoded.metrics import protocol
 from tfcoded.runs import provenance
 from tfcoded.utils.errors import UserError
 
@@ -125,7 +124,7 @@ def measure(codec, config, dataset, classifier, plan, sweep, **facts):
     Raises:
       UserError: if the model cannot be measured.
     """
-    from tfcoded.metrics import transmission
+    from tfcoded.metrics import protocol, transmission
 
     images, labels = plan.chosen(dataset)
     channels = [sweep.channel(parameter) for parameter in sweep.parameters]

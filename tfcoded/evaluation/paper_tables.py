@@ -76,9 +76,7 @@ def _iwae():
     rows = [("uncoded 8", "uncoded_8")]
     rows += [(f"uncoded 8 IWAE {n} samples", f"uncoded_8_iwae_{n}") for n in (10, 20, 30, 100)]
     for note, kind in (("", "vriwae"), ("DR, ", "vriwae_dr")):
-        rows += [
-            (f"uncoded 8 IWAE ({note}α = 0.5, {n} samples)", f"uncoded_8_{kind}_{n}") for n in (10, 20, 30)
-        ]
+        rows += [(f"uncoded 8 IWAE ({note}α = 0.5, {n} samples)", f"uncoded_8_{kind}_{n}") for n in (10, 20, 30)]
     rows += [(f"coded 8/{d}", f"coded_8_{d}") for d in (80, 160, 240)]
     return tuple(rows)
 

@@ -81,9 +81,7 @@ def render(number, zoo_dir=None, runs_dir=None, format="markdown"):  # pylint: d
     ```
     """
     if number not in paper_tables.TABLES:
-        raise UserError(
-            f"no table {number}; expected one of the paper's tables 1 to {len(paper_tables.TABLES)}"
-        )
+        raise UserError(f"no table {number}; expected one of the paper's tables 1 to {len(paper_tables.TABLES)}")
     if format not in FORMATS:
         raise UserError(f"unknown format {format!r}; expected {' or '.join(FORMATS)}")
     if runs_dir is not None and not pathlib.Path(runs_dir).is_dir():
@@ -107,11 +105,7 @@ def _published(number, label, config, columns):
         value = conflicts.get(f"Table {number}", config.published[metric])
         cells[metric] = zoo.Measurement(value, None)
         if value != config.published[metric]:
-            others = [
-                place
-                for place in config.tables
-                if place not in conflicts and _shows(place, config.name, metric)
-            ]
+            others = [place for place in config.tables if place not in conflicts and _shows(place, config.name, metric)]
             notes[metric] = f"{', '.join(others)} of the paper: {_number(config.published[metric])}"
     return _Row(label, config.name, "paper", str(config.training.epochs), cells, notes)
 
@@ -181,9 +175,7 @@ def _records(entry, zoo_dir, runs_dir):
         if split not in ("test", "train"):
             raise UserError(f"{path} measures the split {split!r}; expected test or train")
         if split in found:
-            raise UserError(
-                f"{' and '.join(_FILES)} in {path.parent} both measure the {split} images; keep one"
-            )
+            raise UserError(f"{' and '.join(_FILES)} in {path.parent} both measure the {split} images; keep one")
         found[split] = record
     return [found[split] for split in ("test", "train") if split in found]
 
@@ -238,9 +230,7 @@ def _markdown(number, table, rows):
         "-" * (width + 2) if index in left else "-" * (width + 1) + ":" for index, width in enumerate(widths)
     )
     parts = [f"**Table {number}: {table.title}.**", "", line(headings), f"|{rule}|", *map(line, lines), ""]
-    parts.append(
-        "paper: as published. here: measured by this repository, ± one standard error; - not measured."
-    )
+    parts.append("paper: as published. here: measured by this repository, ± one standard error; - not measured.")
     # Two blanks at the end of a line keep Markdown from joining the footnotes.
     parts[-1] += "  " if footnotes else ""
     parts += [f"[{index}] {text}  " for text, index in footnotes.items()]

@@ -40,9 +40,7 @@ def define_flags():
     flags.DEFINE_integer("batch_size", 128, "Images per training step.", lower_bound=1)
     flags.DEFINE_multi_string("override", [], "Changes one setting of every configuration; may be repeated.")
     flags.DEFINE_list("seeds", ["0", "1", "2"], "Everything is trained and measured with each of them.")
-    flags.DEFINE_list(
-        "betas", [], "Weights of the rate; default: seven for figures 4 and 8, else the configuration's."
-    )
+    flags.DEFINE_list("betas", [], "Weights of the rate; default: seven for figures 4 and 8, else the configuration's.")
     flags.DEFINE_list("snrs", ["0.01", "0.1", "1", "10", "100"], "Signal-to-noise ratios of figures 4 and 8.")
     flags.DEFINE_integer("train_images", None, "Train on the first so many images only.", lower_bound=1)
     flags.DEFINE_integer(

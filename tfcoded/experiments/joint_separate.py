@@ -127,9 +127,7 @@ def at_every_beta(cells, records, settings):
         *((f"{system}_rate", f"{system} rate, bits per image") for system in SYSTEMS),
     )
     maps = {
-        f"{system}: test MSE": [
-            [row[f"{system}_mse"][0] for row in rows if row["snr"] == snr] for snr in settings.snrs
-        ]
+        f"{system}: test MSE": [[row[f"{system}_mse"][0] for row in rows if row["snr"] == snr] for snr in settings.snrs]
         for system in SYSTEMS
     }
     at_snr = {f"SNR {snr:g}": [row for row in rows if row["snr"] == snr] for snr in settings.snrs}
@@ -225,7 +223,9 @@ def _at_the_edge(rows, betas):
     places = [f"{s} at SNR {row['snr']:g}" for s in SYSTEMS for row in rows if row[f"{s}_beta"] in ends]
     if not places:
         return []
-    return [f"The best beta is the smallest or largest of those tried, and a better one may lie beyond: {', '.join(places)}."]
+    return [
+        f"The best beta is the smallest or largest of those tried, and a better one may lie beyond: {', '.join(places)}."
+    ]
 
 
 def _of_the_grid(betas):

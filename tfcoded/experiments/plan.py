@@ -127,9 +127,7 @@ class Cell:
         content = {"seed": self.seed} | settings.facts() | workdir.settings(self.config)
         for run in self.runs:
             if run.config != self.config:
-                content |= {
-                    f"{run.config.system}.{key}": value for key, value in workdir.settings(run.config).items()
-                }
+                content |= {f"{run.config.system}.{key}": value for key, value in workdir.settings(run.config).items()}
         if self.distances:
             content["distance"] = distance_name(settings)
         return content
@@ -176,9 +174,7 @@ def joint_and_separate(settings):
         config = _adapted(separate, settings, f"separate_{s}_{b}", changes)
         source = dataclasses.replace(config.part("source_vae"), name=f"source_{b}")
         channel = dataclasses.replace(
-            configuration.override(
-                config.part("channel_autoencoder"), [f"training.epochs={settings.channel_epochs}"]
-            ),
+            configuration.override(config.part("channel_autoencoder"), [f"training.epochs={settings.channel_epochs}"]),
             name=f"channel_{s}",
         )
         cells.append(Cell(config, seed, (Run(source, seed), Run(channel, seed)), "separate"))

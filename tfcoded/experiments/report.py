@@ -112,9 +112,7 @@ def describe(settings, cells, shown=""):
     """How the numbers were made, as text; or what is `shown`, where none were measured."""
     train = settings.train_images or "all but the last"
     number = (
-        f"{train} training images"
-        if settings.train_images
-        else f"{train} {settings.validation_images} training images"
+        f"{train} training images" if settings.train_images else f"{train} {settings.validation_images} training images"
     )
     steps = ""
     if settings.train_images:
@@ -144,9 +142,7 @@ def to_csv(columns, rows):
     wide = {key for key, _ in columns if any(isinstance(row.get(key), tuple) for row in rows)}
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(
-        [name for key, _ in columns for name in ([key, f"{key}_standard_error"] if key in wide else [key])]
-    )
+    writer.writerow([name for key, _ in columns for name in ([key, f"{key}_standard_error"] if key in wide else [key])])
     for row in rows:
         cells = []
         for key, _ in columns:

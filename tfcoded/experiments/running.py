@@ -53,9 +53,7 @@ def run(names, settings, out, runs=None, data_dir=None, train=True, overwrite=Fa
     runs = for_tensorflow(runs or out / "runs")
     writable_folder(out)
     shop = None
-    cells_of = {
-        name: _sheet_cells(settings) if name == SHEET else EXPERIMENTS[name].cells(settings) for name in names
-    }
+    cells_of = {name: _sheet_cells(settings) if name == SHEET else EXPERIMENTS[name].cells(settings) for name in names}
     if not overwrite:
         for name, cells in cells_of.items():
             report.require_no_loss(out / name, cells)

@@ -22,9 +22,7 @@ from tfcoded.utils.files import writable_folder
 from tfcoded.utils.progress import clock
 from tfcoded.zoo import restoring, saving, sources
 
-_VALIDATION_DRAWS = (
-    1  # of the channel per validation image: betas differ by more than the noise of thousands of images
-)
+_VALIDATION_DRAWS = 1  # of the channel per validation image: betas differ by more than the noise of thousands of images
 
 
 class Workshop:
@@ -162,9 +160,7 @@ class Workshop:
         changed = workdir.differences(configuration.load(folder / "config.yaml"), run.config)
         before = workdir.read_run(folder)
         after = {"seed": run.seed, "train_images": self.train_images, "dtype_policy": self.settings.dtype_policy}
-        changed += [
-            f"{key} {before.get(key)}, not {value}" for key, value in after.items() if before.get(key) != value
-        ]
+        changed += [f"{key} {before.get(key)}, not {value}" for key, value in after.items() if before.get(key) != value]
         if not changed and run.config.dataset == self.settings.dataset:
             digests = dict(zip(workdir.DIGESTS, (self._trained_on, self._images[1]), strict=True))
             changed += [workdir.DIGESTS[key] for key, value in digests.items() if before.get(key, value) != value]
@@ -217,7 +213,8 @@ class Workshop:
     def _measure_nothing(self, cell):
         mean = self._dataset.train_images[: self.train_images].mean(axis=0, dtype=np.float64) / 255
         errors = [
-            np.mean((images / 255.0 - mean) ** 2, axis=(1, 2, 3)) for images in (self.test_images, self.validation_images)
+            np.mean((images / 255.0 - mean) ** 2, axis=(1, 2, 3))
+            for images in (self.test_images, self.validation_images)
         ]
         test, validation = Quantity.mean(errors[0]), {"mse": float(errors[1].mean())}
         records.write(self.out, cell, self.settings, {"mse": test}, validation, [], self._images)

@@ -172,9 +172,7 @@ class CodedDVAEFamily(Family):
         samples |= error_samples(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)
         if config.information_bits <= LARGEST:
             subset = images[: plan.likelihood_images]
-            samples["log_likelihood_hard"] = hard_log_likelihood(
-                codec, config, subset, seed=plan.seed, draws=_DRAWS
-            )
+            samples["log_likelihood_hard"] = hard_log_likelihood(codec, config, subset, seed=plan.seed, draws=_DRAWS)
         return samples
 
     def draw(self, codec, config, images, out, *, rows, columns, seed, reconstructions=True, words=None):

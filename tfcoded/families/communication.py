@@ -97,7 +97,7 @@ class CommunicationFamily(Family):
         numbers = config.system == "channel_autoencoder"
         shape = (None, config.channel.symbols) if numbers else (None, *config.network.image_shape)
         shown = {"images": ("float32", shape)}
-        rates = {name: ("float32", (None,)) for name in self.rates(config)}
+        rates = dict.fromkeys(self.rates(config), ("float32", (None,)))
         expected = {
             "corrupt": ({"symbols": symbols, "seed": seed}, {"symbols": symbols}),
             "receive": ({"symbols": symbols, "bands": bands, "seed": seed}, shown),

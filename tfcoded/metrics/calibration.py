@@ -172,8 +172,7 @@ def expected_calibration_error(confidence, correct, edges, seed=0, resamples=RES
         return float(np.abs(sums).sum() / (rows * per_row))
 
     bootstrap = [
-        error(np.bincount(generator.integers(0, rows, rows), minlength=rows) @ surplus)
-        for _ in range(resamples)
+        error(np.bincount(generator.integers(0, rows, rows), minlength=rows) @ surplus) for _ in range(resamples)
     ]
     calibrated = []
     for _ in range(resamples):
@@ -285,18 +284,16 @@ def calibration_reconstruction(codec, images, labels, classifier, *, seed=0, bat
     starts = range(0, len(images), batch_size)
     for index, start in enumerate(progress(starts, "calibration", len(starts))):
         posterior = codec.encode(protocol.as_float(images[start : start + batch_size]))
-        shown = codec.decode(posterior["bits"], protocol.seed_for(seed, protocol.CALIBRATION, index))[
-            "images"
-        ]
+        shown = codec.decode(posterior["bits"], protocol.seed_for(seed, protocol.CALIBRATION, index))["images"]
         predicted = tf.argmax(classifier(shown), axis=-1).numpy()
-        pairs.append(
-            (posterior["word_probability"], predicted == np.asarray(labels[start : start + batch_size]))
-        )
+        pairs.append((posterior["word_probability"], predicted == np.asarray(labels[start : start + batch_size])))
     confidence, correct = (np.concatenate(parts) for parts in zip(*pairs))
     return np.minimum(confidence, 1.0), correct  # as for words
 
 
-def measure(codec, images=None, labels=None, classifier=None, *, branches, independent=True, seed=0, runs=10, words=1000):
+def measure(
+    codec, images=None, labels=None, classifier=None, *, branches, independent=True, seed=0, runs=10, words=1000
+):
     """All calibration of a model.
 
     Args:
@@ -340,9 +337,7 @@ def _pairs(confidence, correct):
     """Both as float64 arrays of one shape."""
     confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
     if confidence.shape != correct.shape:
-        raise ValueError(
-            f"confidence has shape {confidence.shape}, but correct {correct.shape}; expected one shape"
-        )
+        raise ValueError(f"confidence has shape {confidence.shape}, but correct {correct.shape}; expected one shape")
     return confidence, correct
 
 

@@ -62,9 +62,7 @@ def ssim(images, reconstructions):
     height, width = images.shape[1:3]
     if min(height, width) < SSIM_WINDOW:
         raise ValueError(f"SSIM needs at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels, got {height} x {width}")
-    return tf.image.ssim(
-        images, reconstructions, max_val=1.0, filter_size=SSIM_WINDOW, filter_sigma=SSIM_SIGMA
-    )
+    return tf.image.ssim(images, reconstructions, max_val=1.0, filter_size=SSIM_WINDOW, filter_sigma=SSIM_SIGMA)
 
 
 def _pair(images, reconstructions):

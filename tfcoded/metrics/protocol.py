@@ -163,9 +163,7 @@ def error_samples(codec, branches, *, seed=0, runs=50, words=1000, batch_size=50
     rates = {}  # name -> one rate per run
     for run in progress(range(runs), "transmissions", runs):
         sent, received = [], {"": [], "_map": []}
-        for index, (word, pictures) in enumerate(
-            transmissions(codec, sum(branches), words, seed, run, batch_size)
-        ):
+        for index, (word, pictures) in enumerate(transmissions(codec, sum(branches), words, seed, run, batch_size)):
             drawn = codec.draw(pictures, seed_for(seed, _POSTERIOR, run, index))
             sent.append(word)
             received[""].append(drawn["bits"])

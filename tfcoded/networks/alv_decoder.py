@@ -112,9 +112,7 @@ class ALVDecoder(DrawDecoder):
         ]
         self._seen = 3 * condition + hidden
         self.posterior_cell = ConvLSTMCell(self._seen, hidden, 5, seed, f"{name}_posterior_cell")
-        self.posterior_head = convolution(
-            hidden, 2 * latents, 3, seed, f"{name}_posterior", gain=1.0, dtype="float32"
-        )
+        self.posterior_head = convolution(hidden, 2 * latents, 3, seed, f"{name}_posterior", gain=1.0, dtype="float32")
 
     def build(self, input_shape):
         """Creates the weights, the posterior's too."""

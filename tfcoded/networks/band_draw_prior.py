@@ -114,9 +114,7 @@ class BandDrawPrior(SymbolPrior):
         else:
             positions = _GRID[0] * _GRID[1]
             if self.symbols % positions:
-                raise ValueError(
-                    f"form='spatial' needs bands of a multiple of {positions} symbols, got {self.symbols}"
-                )
+                raise ValueError(f"form='spatial' needs bands of a multiple of {positions} symbols, got {self.symbols}")
             self._grid, channels = _GRID, self.symbols // positions
             name = f"{self.name}_cell"
             self.cell = ConvLSTMCell(channels, self.units, 3, self.seed, name, dtype=policy)
@@ -126,9 +124,7 @@ class BandDrawPrior(SymbolPrior):
         self.head = dense(self.units, 2 * channels, self.seed, f"{self.name}_head", gain=0, dtype="float32")
         self.head.build((None, *self._grid, self.units))
         self.initial = [
-            self.add_weight(
-                name=f"initial_{i}", shape=(*self._grid, self.units), initializer="zeros", dtype="float32"
-            )
+            self.add_weight(name=f"initial_{i}", shape=(*self._grid, self.units), initializer="zeros", dtype="float32")
             for i in range(states)
         ]
 

@@ -55,9 +55,7 @@ class DrawDecoder(keras.layers.Layer):
         self.grid = (self.image_shape[0] // 4, self.image_shape[1] // 4)
         self._inputs = condition + further_inputs
         positions = self.grid[0] * self.grid[1]
-        self.conditioning = dense(
-            symbols, positions * condition, seed, f"{self.name}_conditioning", gain=LINEAR
-        )
+        self.conditioning = dense(symbols, positions * condition, seed, f"{self.name}_conditioning", gain=LINEAR)
         self.cell = ConvLSTMCell(self._inputs, hidden, 5, seed, f"{self.name}_cell")
         channels = self.image_shape[2]
         # All steps together start at a grey image, and as wide as images are.

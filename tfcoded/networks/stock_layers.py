@@ -47,9 +47,7 @@ def convolution(in_channels, filters, size, seed, name, strides=1, gain=RECTIFIE
     return keras.layers.Conv2D(filters, size, strides, padding="same", data_format="channels_last", **options)
 
 
-def transposed_convolution(
-    in_channels, filters, size, seed, name, strides=2, gain=RECTIFIED, bias=0.0, dtype=None
-):
+def transposed_convolution(in_channels, filters, size, seed, name, strides=2, gain=RECTIFIED, bias=0.0, dtype=None):
     """`keras.layers.Conv2DTranspose`, `[b, h, w, in_channels]` to `[b, h * strides, w * strides, filters]`.
 
     Args:
@@ -65,9 +63,7 @@ def transposed_convolution(
     """
     # An output is reached by one tap in `strides` along each axis. (Keras counts the outputs of an input.)
     options = _options(in_channels * (size // strides) ** 2, seed, name, gain, bias, dtype)
-    return keras.layers.Conv2DTranspose(
-        filters, size, strides, padding="same", data_format="channels_last", **options
-    )
+    return keras.layers.Conv2DTranspose(filters, size, strides, padding="same", data_format="channels_last", **options)
 
 
 def _options(fan_in, seed, name, gain, bias, dtype):

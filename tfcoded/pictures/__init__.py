@@ -20,4 +20,22 @@ from tfcoded.pictures.charts import (
     transmission_curves,
 )
 
-__all__ = ["CELL", "GAP", "INK", "LINE", "Line", "MARGIN", "PAPER", "Panel", "TEXT", "compared_curves", "curves", "heat_maps", "learning_curves", "panels", "reliability_diagram", "sheet", "transmission_curves"]
+__all__ = [
+    "CELL",
+    "GAP",
+    "INK",
+    "LINE",
+    "Line",
+    "MARGIN",
+    "PAPER",
+    "Panel",
+    "TEXT",
+    "compared_curves",
+    "curves",
+    "heat_maps",
+    "learning_curves",
+    "panels",
+    "reliability_diagram",
+    "sheet",
+    "transmission_curves",
+]

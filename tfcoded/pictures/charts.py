@@ -80,9 +80,7 @@ def sheet(images, columns, path, titles=None, *, column_titles=None, row_titles=
         ("row_titles", row_titles, rows),
     ):
         if texts is not None and len(texts) != expected:
-            raise ValueError(
-                f"{name}: expected {expected} for {count} images in {columns} columns, got {len(texts)}"
-            )
+            raise ValueError(f"{name}: expected {expected} for {count} images in {columns} columns, got {len(texts)}")
 
     scale = max(1, CELL // pixels.shape[1])
     height, width = pixels.shape[1] * scale, pixels.shape[2] * scale
@@ -288,14 +286,10 @@ def reliability_diagram(bins, path, heading=None):
         filled = found.count > 0
         share = found.count / found.count.sum()
         x, y = found.confidence[filled], found.accuracy[filled]
-        panel.plot(
-            [0, 1], [0, 1], color="#888888", linestyle="--", linewidth=1, label="as often right as probable"
-        )
+        panel.plot([0, 1], [0, 1], color="#888888", linestyle="--", linewidth=1, label="as often right as probable")
         panel.vlines(x, x, y, color="#d9731a", alpha=0.35, linewidth=5)
         bars = np.clip([y - found.low[filled], found.high[filled] - y], 0, None)
-        panel.errorbar(
-            x, y, bars, color="#1f5fa8", fmt="o-", markersize=4, linewidth=1, capsize=2, label="measured"
-        )
+        panel.errorbar(x, y, bars, color="#1f5fa8", fmt="o-", markersize=4, linewidth=1, capsize=2, label="measured")
         error = np.sum(share[filled] * np.abs(y - x))
         confidence, right = _QUESTIONS.get(name, ("confidence", "accuracy"))
         panel.set_title(f"{name.replace('_', ' ')}: calibration error {error:.3f}", fontsize=11)

@@ -44,7 +44,7 @@ class Checkpoints:
         self._complete = optimizer is not None
         content = _by_path([*model.weights, *(optimizer.variables if optimizer else [])])
         self._checkpoint = tf.train.Checkpoint(epoch=self._epoch, **content)
-        self._checkpoint.save_counter  # makes it: checkpoints of a `tf.train.CheckpointManager` have it too
+        _ = self._checkpoint.save_counter  # makes it: checkpoints of a `tf.train.CheckpointManager` have it too
 
     def save(self, epoch):
         """Saves the state after `epoch` finished epochs; returns the checkpoint's path prefix, a `str`.
@@ -102,7 +102,7 @@ class Checkpoints:
         if others:
             return (
                 f"To go on from {pathlib.Path(others[-1]).name}, delete {name}.* and change the first line of "
-                f"{self.folder / _STATE} to model_checkpoint_path: \"{pathlib.Path(others[-1]).name}\""
+                f'{self.folder / _STATE} to model_checkpoint_path: "{pathlib.Path(others[-1]).name}"'
             )
         return f"Delete {self.folder} to start again, or choose another --workdir"
 
@@ -173,7 +173,7 @@ def _lost(folder):
         return f"{file} is damaged, and {folder} holds no checkpoint; delete {file} to start again"
     return (
         f"{file} is missing or damaged, but {folder} holds {', '.join(names)}; "
-        f"write the line model_checkpoint_path: \"{names[-1]}\" into it, or choose another --workdir"
+        f'write the line model_checkpoint_path: "{names[-1]}" into it, or choose another --workdir'
     )
 
 

@@ -42,8 +42,7 @@ def record(name, metrics, published, *, seed, split="test", notes=(), **facts):
         "name": name,
         "split": split,
         "metrics": {
-            key: {"value": _finite(value), "standard_error": _finite(error)}
-            for key, (value, error) in metrics.items()
+            key: {"value": _finite(value), "standard_error": _finite(error)} for key, (value, error) in metrics.items()
         },
         "published": dict(published),
         "notes": list(notes),
@@ -52,7 +51,7 @@ def record(name, metrics, published, *, seed, split="test", notes=(), **facts):
         "seed": seed,
         "hardware": hardware(),
         "versions": versions(),
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
 
 

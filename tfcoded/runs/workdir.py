@@ -1,16 +1,16 @@
 """The folder of a training run: what it trains, how far it got, what came out.
 
-    config.yaml            the configuration, overrides applied
-    run.json               seed, number of training images, dtype policy, number of replicas, weights started from,
-                           SHA-256 of the training and of the test images
-    pjrt.json              only of an imported run: the device it was trained on, and by which programs
-    history.json           metrics of every finished epoch
-    checkpoints/           the last two epochs
-    logs/                  TensorBoard
-    metrics.json           final measurements beside the published ones
-    learning_curves.png, reconstructions.png, samples.png, reliability.png
-    saved_model/1/         the exported SavedModel
-    .exported.json         until metrics.json is written: which version was exported, of which weights, how stored
+config.yaml            the configuration, overrides applied
+run.json               seed, number of training images, dtype policy, number of replicas, weights started from,
+                       SHA-256 of the training and of the test images
+pjrt.json              only of an imported run: the device it was trained on, and by which programs
+history.json           metrics of every finished epoch
+checkpoints/           the last two epochs
+logs/                  TensorBoard
+metrics.json           final measurements beside the published ones
+learning_curves.png, reconstructions.png, samples.png, reliability.png
+saved_model/1/         the exported SavedModel
+.exported.json         until metrics.json is written: which version was exported, of which weights, how stored
 """
 
 import dataclasses

@@ -68,7 +68,9 @@ class Cluster:
                         "this one again; see that the addresses can be reached from here"
                     )
                 if time.monotonic() >= told:
-                    print(f"waiting for {names}, {clock(seconds - waited)} at most", file=stream or sys.stderr, flush=True)
+                    print(
+                        f"waiting for {names}, {clock(seconds - waited)} at most", file=stream or sys.stderr, flush=True
+                    )
                     told += 30.0
                 time.sleep(0.2)
 
@@ -94,9 +96,7 @@ def _content():
                 raise ValueError(f"a job of the cluster has {addresses!r} in place of a list of addresses")
     except (ValueError, AttributeError) as error:  # no JSON, or no objects in it
         said = f": {error}" if isinstance(error, ValueError) else ", expected objects as in the example"
-        raise UserError(
-            f"the environment variable TF_CONFIG names no cluster{said}; an example: {_EXAMPLE}"
-        ) from error
+        raise UserError(f"the environment variable TF_CONFIG names no cluster{said}; an example: {_EXAMPLE}") from error
     return content
 
 

@@ -382,9 +382,7 @@ def _is_first_worker(distribution):
     if not isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
         return True
     resolver = distribution.cluster_resolver
-    return resolver.task_type == "chief" or (
-        resolver.task_id == 0 and "chief" not in resolver.cluster_spec().as_dict()
-    )
+    return resolver.task_type == "chief" or (resolver.task_id == 0 and "chief" not in resolver.cluster_spec().as_dict())
 
 
 def _require_same(distribution, given):

@@ -87,7 +87,9 @@ def as_many(value, name, other, of):
       of: `str`, what the input `other` is called.
     """
     rows, expected = tf.shape(value)[0], tf.shape(other)[0]
-    return _where(tf.equal(rows, expected), value, f"{name} must have a row for each of {of}, got", rows, "of", expected)
+    return _where(
+        tf.equal(rows, expected), value, f"{name} must have a row for each of {of}, got", rows, "of", expected
+    )
 
 
 def _of(value, name, verb, shape, types, expected=None):

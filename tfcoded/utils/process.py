@@ -153,4 +153,3 @@ def _open_streams():
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="tfcoded")
-

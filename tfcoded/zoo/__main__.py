@@ -58,7 +58,9 @@ def _entry(name, zoo_dir):
     path = store._configuration_path(name, zoo_dir)
     text = path.read_text(encoding="utf-8").rstrip()
     if path.parent.name != name:
-        text = f"# With {', '.join(store._SMOKE_SETTINGS)}:\n{configuration.to_yaml(store.config(name, zoo_dir)).rstrip()}"
+        text = (
+            f"# With {', '.join(store._SMOKE_SETTINGS)}:\n{configuration.to_yaml(store.config(name, zoo_dir)).rstrip()}"
+        )
     published = configuration.load(path).published
     found = store.measured_path(name, zoo_dir=zoo_dir)
     record = {"metrics": {}} if found is None else store.read_record(found)

@@ -79,12 +79,12 @@ def _outputs(codec, config, inputs):
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        results = families.of(config).golden_outputs(codec, {name: tf.constant(value) for name, value in inputs.items()})
+        results = families.of(config).golden_outputs(
+            codec, {name: tf.constant(value) for name, value in inputs.items()}
+        )
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(before)
-    return {
-        f"{method}/{name}": value.numpy() for method, result in results.items() for name, value in result.items()
-    }
+    return {f"{method}/{name}": value.numpy() for method, result in results.items() for name, value in result.items()}
 
 
 def _difference(name, found, expected):

@@ -81,7 +81,9 @@ def _method(name, function, saved_model):
         for spec in (*positional, *named.values()):
             if spec not in options.setdefault(spec.name, []):
                 options[spec.name].append(spec)
-    signature = inspect.Signature([inspect.Parameter(each, inspect.Parameter.POSITIONAL_OR_KEYWORD) for each in options])
+    signature = inspect.Signature(
+        [inspect.Parameter(each, inspect.Parameter.POSITIONAL_OR_KEYWORD) for each in options]
+    )
     usage = f"{name}{signature} takes {'; '.join(f'{each}: {_described(specs)}' for each, specs in options.items())}"
 
     def method(*arguments, **named):

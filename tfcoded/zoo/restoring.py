@@ -50,9 +50,7 @@ def restored_model(workdir):
         return models.SeparateSystem.from_parts(*(restored_model(path / name)[0] for name in parts)), config
     model = models.build(config)
     if not Checkpoints(path, model).restore():
-        raise UserError(
-            f"{workdir} has no complete checkpoint; python -m tfcoded.train saves one after each epoch"
-        )
+        raise UserError(f"{workdir} has no complete checkpoint; python -m tfcoded.train saves one after each epoch")
     return model, config
 
 

@@ -1,7 +1,5 @@
 """SavedModels of trained models: from a work directory or a model in memory to a version folder."""
 
-
-
 from tfcoded import families
 from tfcoded.codec.saving import save
 

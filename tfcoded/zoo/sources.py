@@ -34,9 +34,7 @@ class Source(NamedTuple):
 def define_flags():
     """Defines --model, --saved_model, --workdir and --zoo_dir."""
     flags.DEFINE_string("model", None, "Name of a zoo entry; python -m tfcoded.zoo lists them.")
-    path_flags.define(
-        "saved_model", None, "Folder of a SavedModel, or of its version folders.", check=for_tensorflow
-    )
+    path_flags.define("saved_model", None, "Folder of a SavedModel, or of its version folders.", check=for_tensorflow)
     path_flags.define("workdir", None, "Folder of a training run; its latest checkpoint.", check=for_tensorflow)
     path_flags.define("zoo_dir", None, f"Folder of the zoo's SavedModels; also {zoo.ENVIRONMENT}.")
 
@@ -177,7 +175,9 @@ class Classifier:
         """
         if tuple(dataset.image_shape) != self._image_shape:
             here, there = ("x".join(map(str, shape)) for shape in (dataset.image_shape, self._image_shape))
-            raise UserError(f"the classifier in {self._folder} is of images of {there}; those of {dataset.name} are {here}")
+            raise UserError(
+                f"the classifier in {self._folder} is of images of {there}; those of {dataset.name} are {here}"
+            )
         for labels in (dataset.train_labels, dataset.test_labels):
             if labels is not None and (min(labels) < 0 or max(labels) >= self._classes):
                 raise UserError(

@@ -271,7 +271,9 @@ def trained_path(name, zoo_dir=None):
         folders = ", ".join(map(str, _directories(zoo_dir)))
         command = "train_classifier" if name.startswith(CLASSIFIER) else f"train --model={name}"
         # An installed wheel carries what was measured, and not the weights that it was measured of.
-        clone = f"a clone of tfcoded's repository has them in zoo/{name}; " if measured_path(name, zoo_dir=zoo_dir) else ""
+        clone = (
+            f"a clone of tfcoded's repository has them in zoo/{name}; " if measured_path(name, zoo_dir=zoo_dir) else ""
+        )
         raise UserError(
             f"the zoo has no weights for {name!r} (looked in {folders}); {clone}name a folder that holds {name}/1 with"
             f" --zoo_dir or {ENVIRONMENT}, or train it with python -m tfcoded.{command}"
@@ -312,7 +314,9 @@ def load_trained(name, zoo_dir=None):
     folder = trained_path(name, zoo_dir)
     root = folder.parent.parent
     if not checksums.verify(root, f"{name}/{folder.name}"):
-        print(f"warning: {root} has no {checksums.INDEX}: the files of {name} are compared with nothing", file=sys.stderr)
+        print(
+            f"warning: {root} has no {checksums.INDEX}: the files of {name} are compared with nothing", file=sys.stderr
+        )
     return _load(folder)
 
 

@@ -98,9 +98,7 @@ def _check_signatures(loaded, expected):
     for name, wanted in expected.items():
         if name in loaded.signatures:
             signature = loaded.signatures[name]
-            found = tuple(
-                map(_described, (signature.structured_input_signature[1], signature.structured_outputs))
-            )
+            found = tuple(map(_described, (signature.structured_input_signature[1], signature.structured_outputs)))
             problems += [f"{name} is {found}, not {wanted}"] if found != wanted else []
     if problems:
         raise UserError(f"the SavedModel has other signatures: {'; '.join(problems)}")

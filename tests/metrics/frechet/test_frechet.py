@@ -164,11 +164,7 @@ def test_measuring_a_model(quick, tmp_path):
     measured = frechet.measure(codec, CONFIG, pictures(60), seed=3, **options)
     assert list(measured) == ["fid"] and codec.asked == [25, 25, 10]
     made = frechet.generate(codec, 60, 3, 25)
-    assert (
-        made.shape == (60, 32, 32, 3)
-        and made.dtype == np.uint8
-        and len(np.unique(made[:25] - made[25:50])) > 9
-    )
+    assert made.shape == (60, 32, 32, 3) and made.dtype == np.uint8 and len(np.unique(made[:25] - made[25:50])) > 9
     np.testing.assert_allclose(measured["fid"].value, expected_distance(pictures(60), made), rtol=1e-12)
     assert measured["fid"].standard_error is None
     assert len(list(tmp_path.iterdir())) == 1  # of the test images only
@@ -203,9 +199,7 @@ def test_grey_images_have_no_fid(quick):
 
     measured = frechet.measure(codec, grey, images, generated=60, weights="w", classifier=classifier)
     assert list(measured) == ["classifier_frechet_distance"]
-    first = [
-        each.astype(np.float64)[:, 0].mean(axis=(1, 2)) for each in (images, frechet.generate(codec, 60, 0))
-    ]
+    first = [each.astype(np.float64)[:, 0].mean(axis=(1, 2)) for each in (images, frechet.generate(codec, 60, 0))]
     moments = [(x.mean(), x.std(ddof=1)) for x in first]
     expected = sum((a - b) ** 2 for a, b in zip(*moments))
     np.testing.assert_allclose(measured["classifier_frechet_distance"].value, expected, rtol=1e-5)
@@ -219,9 +213,7 @@ def test_images_of_another_shape():
 def test_generated_images_are_rounded_as_when_saved():
     class Levels:
         def generate(self, n, seed):
-            return {
-                "images": tf.reshape(tf.constant([0.0, 0.4, 0.6, 254.6, 255.0, 300.0]) / 255.0, [1, 1, 2, 3])
-            }
+            return {"images": tf.reshape(tf.constant([0.0, 0.4, 0.6, 254.6, 255.0, 300.0]) / 255.0, [1, 1, 2, 3])}
 
     np.testing.assert_array_equal(frechet.generate(Levels(), 1, 0).ravel(), [0, 0, 1, 255, 255, 255])
 

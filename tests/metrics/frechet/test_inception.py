@@ -49,9 +49,7 @@ def test_resizing(network):
     # column.
     ramp = np.tile(np.uint8([0, 60, 120, 180])[:, np.newaxis], [1, 4, 1, 3])
     column = layer(ramp)[0, 0, :, 0]
-    np.testing.assert_allclose(
-        column, (np.minimum(np.arange(299) * 4 / 299 * 60, 180) - 128) / 128, atol=1e-5
-    )
+    np.testing.assert_allclose(column, (np.minimum(np.arange(299) * 4 / 299 * 60, 180) - 128) / 128, atol=1e-5)
 
 
 def test_an_image_of_the_networks_own_size_is_not_resized(network):
@@ -85,15 +83,11 @@ def test_forward_pass_in_numpy(network, weights):
 
 def test_other_names_are_refused(network, weights):
     wrong = {name.replace("conv_4.", "conv_5."): array for name, array in weights.items()}
-    with pytest.raises(
-        ValueError, match="weights of another network: conv_4.kernel is in only one of the two"
-    ):
+    with pytest.raises(ValueError, match="weights of another network: conv_4.kernel is in only one of the two"):
         inception.assign(network, wrong)
 
 
-@pytest.mark.skipif(
-    inception_weights.locate() is None, reason=f"no weights; set {inception_weights.ENVIRONMENT}"
-)
+@pytest.mark.skipif(inception_weights.locate() is None, reason=f"no weights; set {inception_weights.ENVIRONMENT}")
 def test_features_of_the_real_weights():
     golden = np.load(pathlib.Path(__file__).with_name("inception_features.npz"))
     network = fid_inception(inception_weights.load(inception_weights.locate()))

@@ -27,9 +27,7 @@ def log_weights(space, omega, samples, x=1.7, a=0.6, components=50, seed=0):
     around = codec.encode(images)["bit_probabilities"].numpy()
     pixel = np.full([1, 1, 1, 1], x, np.float32)
     own = codec.encode(pixel)["bit_probabilities"].numpy()[0]
-    z, log_ratio = SPACES[space](encoding, DefensiveMixture(around, omega)).draw(
-        own, samples, tf.constant([3, seed])
-    )
+    z, log_ratio = SPACES[space](encoding, DefensiveMixture(around, omega)).draw(own, samples, tf.constant([3, seed]))
     return codec.log_likelihoods(pixel, z)["log_likelihood"].numpy()[0].astype(np.float64) + log_ratio
 
 

@@ -26,8 +26,7 @@ def explicit_prior(z, a, b, beta):
         raised = np.concatenate([np.full([1, len(z)], -np.inf), sums[:-1] + one[:, j]])
         sums = np.logaddexp(sums + zero[:, j], raised)
     log_beta = [
-        math.lgamma(a + r) + math.lgamma(b + copies - r) - math.lgamma(a + b + copies)
-        for r in range(copies + 1)
+        math.lgamma(a + r) + math.lgamma(b + copies - r) - math.lgamma(a + b + copies) for r in range(copies + 1)
     ]
     normalizer = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
     return np.logaddexp.reduce(sums + np.array(log_beta)[:, np.newaxis] - normalizer, axis=0)
@@ -45,9 +44,7 @@ def test_prior_is_the_sum_over_the_words():  # L1
         encoding = SoftEncoding(((2, copies),), 15.0, a, b)
         z = random_z(rng, 7, 2 * copies)
         expected = sum(explicit_prior(part, *ab, 15.0) for part, *ab in zip(np.split(z, 2, axis=1), a, b))
-        np.testing.assert_allclose(
-            encoding.log_densities(z, np.zeros([0, 2]))[0], expected, rtol=1e-10, atol=1e-9
-        )
+        np.testing.assert_allclose(encoding.log_densities(z, np.zeros([0, 2]))[0], expected, rtol=1e-10, atol=1e-9)
 
 
 @pytest.mark.parametrize("a", [0.02, 0.5, 7.0])
@@ -65,9 +62,7 @@ def test_prior_integrates_to_one():  # L3
     weight = np.outer(weights, weights).ravel() / 4
     encoding = SoftEncoding(((1, 2),), 8.0, np.array([0.3]), np.array([1.7]))
     log_prior, log_posterior = encoding.log_densities(z, np.array([[0.2]]))
-    np.testing.assert_allclose(
-        [np.exp(log_prior) @ weight, np.exp(log_posterior[0]) @ weight], 1.0, atol=1e-9
-    )
+    np.testing.assert_allclose([np.exp(log_prior) @ weight, np.exp(log_posterior[0]) @ weight], 1.0, atol=1e-9)
 
 
 @pytest.mark.parametrize("beta", [5.0, 20.0])

@@ -82,8 +82,7 @@ def measure(
     """
     if tuple(images.shape[1:]) != tuple(config.network.image_shape):
         raise UserError(
-            f"the images are {list(images.shape[1:])}, "
-            f"but {config.name} makes {list(config.network.image_shape)}"
+            f"the images are {list(images.shape[1:])}, but {config.name} makes {list(config.network.image_shape)}"
         )
     extractors = {}
     if weights is not None and images.shape[-1] == 3:
@@ -101,9 +100,7 @@ def measure(
     measured = {}
     for name, (extract, dimensions) in extractors.items():
         inception = name == "fid"
-        kept = (
-            folder if inception else None
-        )  # a classifier is done with all images before a file would be written
+        kept = folder if inception else None  # a classifier is done with all images before a file would be written
         both = [
             feature_statistics.of_images(
                 which, extract, dimensions, name=_INCEPTION, batch_size=batch_size, folder=kept, label=label
@@ -214,9 +211,7 @@ def generate(codec, count, seed, batch_size=50):
     batches = []
     for index, start in enumerate(progress(starts, "generated images", len(starts))):
         number = tf.constant(min(batch_size, count - start))
-        batches.append(
-            codec.generate(number, seeds.derive(seed, seeds.EVALUATE, _GENERATED, index))["images"]
-        )
+        batches.append(codec.generate(number, seeds.derive(seed, seeds.EVALUATE, _GENERATED, index))["images"])
     return np.concatenate([np.round(np.clip(batch, 0.0, 1.0) * 255.0).astype(np.uint8) for batch in batches])
 
 

@@ -94,9 +94,7 @@ class FeatureStatistics:
         return restored
 
 
-def of_images(
-    images, extract, dimensions, *, name, batch_size=50, folder=None, seconds=60.0, label="features"
-):
+def of_images(images, extract, dimensions, *, name, batch_size=50, folder=None, seconds=60.0, label="features"):
     """Statistics of the features of images.
 
     With a folder, the sums are written there every so many seconds and at the end, in a file named after the
@@ -122,8 +120,7 @@ def of_images(
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 4:
         raise UserError(
-            "features are those of uint8 images [N, H, W, C], "
-            f"got {images.dtype.name} of shape {list(images.shape)}"
+            f"features are those of uint8 images [N, H, W, C], got {images.dtype.name} of shape {list(images.shape)}"
         )
     statistics, path = None, None
     if folder is not None:

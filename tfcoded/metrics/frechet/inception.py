@@ -65,9 +65,7 @@ def fid_inception(weights=None):
 
 def assign(network, weights):
     """Gives a `fid_inception` its weights; arguments and errors as there."""
-    variables = {
-        f"{layer.name}.{variable.name}": variable for layer in network.layers for variable in layer.variables
-    }
+    variables = {f"{layer.name}.{variable.name}": variable for layer in network.layers for variable in layer.variables}
     differing = sorted(variables.keys() ^ weights.keys())
     if differing:
         raise ValueError(f"weights of another network: {differing[0]} is in only one of the two")
@@ -173,9 +171,7 @@ def _block_17(x, name, narrow):
         name,
         _convolve(x, f"{name}.conv", 192, 1),
         _tower(x, f"{name}.tower", (narrow, 1), (narrow, row), (192, column)),
-        _tower(
-            x, f"{name}.tower_1", (narrow, 1), (narrow, column), (narrow, row), (narrow, column), (192, row)
-        ),
+        _tower(x, f"{name}.tower_1", (narrow, 1), (narrow, column), (narrow, row), (narrow, column), (192, row)),
         _pooled(x, f"{name}.tower_2.", keras.layers.AveragePooling2D, 192),
     )
 

@@ -101,8 +101,7 @@ def read_torchscript(path):
         raise
     except Exception as error:  # zipfile and pickle show damage in a dozen ways
         raise UserError(
-            f"{path} is not the FID network as TorchScript ({error}); "
-            f"expected {MEMBER} of {PACKAGE}, or its wheel"
+            f"{path} is not the FID network as TorchScript ({error}); expected {MEMBER} of {PACKAGE}, or its wheel"
         ) from error
 
 

@@ -265,9 +265,7 @@ def _sample(codec, images, probabilities, proposal, samples, seed, batch_size, r
                 for n in numbers
             ]
             z, log_ratio = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-            log_likelihood = _decoded(
-                codec, as_float(images[numbers.start : numbers.stop]), z, samples, batch_size
-            )
+            log_likelihood = _decoded(codec, as_float(images[numbers.start : numbers.stop]), z, samples, batch_size)
             results.append(monte_carlo.statistics(np.reshape(log_likelihood + log_ratio, [-1, samples])))
         meter.close()
 

@@ -95,7 +95,5 @@ class ResumableRows:
             changed = ["another model or other images"]
         if changed:
             differences = "; ".join(changed)
-            raise UserError(
-                f"{self._path} holds another measurement ({differences}); delete it, or give another file"
-            )
+            raise UserError(f"{self._path} holds another measurement ({differences}); delete it, or give another file")
         return rows

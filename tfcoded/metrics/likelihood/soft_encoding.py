@@ -34,9 +34,7 @@ def repeated_bits(config):
     elif config.objective.kind == "reinforce_loo" and code.kind != "uncoded":
         reason = "a model trained on whole codewords has never seen copies of a bit that disagree"
     else:
-        return tuple(
-            (bits, total // bits) for bits, total in zip(code.information_bits, code.code_bits, strict=True)
-        )
+        return tuple((bits, total // bits) for bits, total in zip(code.information_bits, code.code_bits, strict=True))
     raise UserError(
         f"the soft-encoding likelihood of {config.name!r} is not defined: {reason};"
         " only the hard-encoding likelihood is, for at most 10 information bits"
