@@ -30,7 +30,7 @@ FLAGS = flags.FLAGS
 def define_configuration_flags():
     """Defines what `chosen_config` reads besides --model, and the data and the seed of a training."""
     path_flags.define("config", None, "A configuration file of your own, in place of --model.")
-    flags.DEFINE_multi_string("override", [], "Changes one setting, such as beta=10 or loop.l2=0; may be repeated.")
+    flags.DEFINE_multi_string("override", [], "Changes one setting, such as beta=10 or training.l2=0; may be repeated.")
     flags.DEFINE_integer("epochs", None, "Number of epochs, in place of the configuration's.", lower_bound=1)
     flags.DEFINE_integer("batch_size", None, "Images per step, of all devices together.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of weights, order and noise.", lower_bound=0, upper_bound=2**31 - 1)

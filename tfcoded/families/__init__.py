@@ -1,8 +1,8 @@
-"""The kinds of models that commands handle: what differs between them, told apart here and nowhere else.
+"""The families of models that commands handle: what differs between them, told apart here and nowhere else.
 
 ```python
-kind = kinds.of(config)
-measured, facts, notes, bins = kind.measure(codec, config, dataset, classifier, plan)
+family = families.of(config)
+measured, facts, notes, bins = family.measure(codec, config, dataset, classifier, plan)
 ```
 
 TensorFlow is imported by the methods that compute only.
