@@ -15,7 +15,6 @@ from unittest import mock
 
 from absl import flags
 
-from benchmarks import restored
 from tfcoded import cli
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
@@ -205,6 +204,26 @@ def differences(gradient, other, variables):
     return found
 
 
+def _coded_dvae(path):
+    """The Coded-DVAE of a SavedModel with its weights, and its configuration; `path` as for `prepared`."""
+    from tfcoded.zoo import identity, sources
+
+    folder = sources.find_saved_model(path)
+    if folder is None:
+        raise UserError(f"--model {path} holds no SavedModel")
+
+    from tfcoded import families, models, zoo
+    from tfcoded.zoo import restoring
+
+    codec = zoo.load_saved_model(folder)
+    config = zoo.with_own_facts(identity.configuration_of(codec, folder))
+    if families.of(config).name != "coded_dvae":
+        raise UserError(f"--model {path} is no Coded-DVAE")
+    model = models.build(config)
+    restoring.restore_weights(model, folder)
+    return model, config
+
+
 def prepared(code, path):
     """The model of a SavedModel and its configuration, after making the published code importable as `src`.
 
@@ -221,7 +240,7 @@ def prepared(code, path):
     folder = pathlib.Path(code)
     if not (folder / "src" / "train" / "loss.py").is_file():
         raise UserError(f"--code {folder} does not hold src/train/loss.py; expected a clone of the published code")
-    _, model, config = restored.coded_dvae(path)
+    model, config = _coded_dvae(path)
     network, objective = config.network, config.objective
     layers = (network.image_shape, network.encoder_width, network.decoder_width)
     if layers != ((28, 28, 1), 512, 1024) or config.likelihood != "bernoulli":

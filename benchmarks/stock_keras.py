@@ -29,18 +29,6 @@ def decoder(inputs, width=1024):
     return keras.Model(z, layers.Conv2DTranspose(1, 1, name="head_0")(_rectify(d)))
 
 
-def copy_weights(network, stock):
-    """Gives the stock Keras model `stock` the weights of `network`, a `tfcoded.networks.Encoder` or `Decoder`."""
-    ours = {variable.path.rsplit(f"{network.name}_", 1)[-1]: variable for variable in network.weights}
-    for layer in stock.layers:
-        for variable in layer.weights:
-            value = ours[f"{layer.name}/{variable.name}"].numpy()
-            if value.ndim == 4:  # ours: [in, k, k, out]
-                transposed = isinstance(layer, layers.Conv2DTranspose)
-                value = value.transpose((1, 2, 3, 0) if transposed else (1, 2, 0, 3))
-            variable.assign(value)
-
-
 def _rectify(x):
     return layers.LeakyReLU(SLOPE)(x)
 

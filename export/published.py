@@ -6,9 +6,8 @@
 
 PyTorch is not needed. `--model` is the zoo's name of the configuration that was trained; a wrong name with the same
 networks, such as another beta, cannot be noticed. Everything here takes the result as it takes the zoo's: `python -m
-tfcoded.evaluate --saved_model=published/coded_8_240` measures it, `python -m benchmarks.shared_noise
---model=published/coded_8_240` draws words as the published evaluation does, and `python -m tfcoded.train
---model=coded_8_240 --initial_weights=published/coded_8_240` trains it further. The classifiers of that code are
+tfcoded.evaluate --saved_model=published/coded_8_240` measures it, and `python -m tfcoded.train --model=coded_8_240
+--initial_weights=published/coded_8_240` trains it further. The classifiers of that code are
 converted too, and with `--zoo_dir=published` measure the accuracy of any model:
 
     python -m export.published --model=classifier_fashion_mnist --checkpoint=codedVAE/classifier_network_fmnist.pt

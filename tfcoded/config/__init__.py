@@ -3,7 +3,6 @@
 from tfcoded.config.communication import SystemConfig
 from tfcoded.config.loading import (
     CODES,
-    DATASET_SHAPES,
     IMAGE_SHAPES,
     LARGEST_CODEBOOK,
     LIKELIHOODS,
@@ -29,7 +28,6 @@ __all__ = [
     "Config",
     "ConfigError",
     "Configuration",
-    "DATASET_SHAPES",
     "IMAGE_SHAPES",
     "LARGEST_CODEBOOK",
     "LIKELIHOODS",

@@ -40,7 +40,6 @@ OBJECTIVES = ("elbo", "iwae", "vriwae", "reinforce_loo")
 LARGEST_CODEBOOK = 12  # information bits up to which the posterior over all codewords is enumerated
 MOST_GENERATED = 1024  # images of one call of `generate`, each of which takes about a megabyte of memory meanwhile
 IMAGE_SHAPES = ((28, 28, 1), (32, 32, 3), (64, 64, 3))
-DATASET_SHAPES = datasets.SHAPES
 
 
 @dataclasses.dataclass(frozen=True)
