@@ -6,7 +6,7 @@
     python -m export.import_weights --program=programs/coded_10_300 --weights=runs/pjrt/coded_10_300 \\
         --workdir=runs/coded_10_300
 
-What is written, how it is run and what comes back: export/pjrt/README.md.
+What is written, how it is run and what comes back: docs/pjrt.md.
 """
 
 import types

@@ -1,1 +1,1 @@
-"""Trains exported programs on any PJRT device, with JAX and NumPy and without TensorFlow: export/pjrt/README.md."""
+"""Trains exported programs on any PJRT device, with JAX and NumPy and without TensorFlow: docs/pjrt.md."""

@@ -3,7 +3,7 @@
     python -m export.pjrt programs/coded_10_300 programs/uncoded_10 --workdir=runs/pjrt --weights=int8
 
 One model after the other; the same command goes on where it stopped, and skips what is finished or being trained by
-another process. See export/pjrt/README.md.
+another process. See docs/pjrt.md.
 """
 
 import argparse

@@ -24,7 +24,7 @@ def estimate(samples):
 
     Args:
       samples: array of any shape, at least one number; every element counts as one sample. `bool` is read as
-      0 and 1.
+        0 and 1.
 
     Returns:
       An `Estimate`, computed in float64.
