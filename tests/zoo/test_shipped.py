@@ -62,7 +62,7 @@ def test_what_belongs_to_a_model(name):
 
 
 def test_the_elbo_is_a_lower_bound_without_a_code_only():
-    """The README says so: with copies of bits it is far above the likelihood that their words alone give."""
+    """docs/results.md says so: with copies of bits it is far above the likelihood that their words alone give."""
     uncoded, coded = (zoo.measured(name) for name in ("uncoded_8", "coded_8_240"))
     for measured, sign in ((uncoded, 1), (coded, -1)):
         gap = measured["log_likelihood_hard"].value - measured["elbo"].value
