@@ -76,7 +76,7 @@ def classifier(state):
       state: `dict` from name to array, as `read` returns it.
 
     Returns:
-      `tfcoded.networks.folded_classifier.FoldedClassifier`.
+      `tfcoded.networks.classifier.FoldedClassifier`.
 
     Raises:
       UserError: if the checkpoint is that of another network, or not finite.

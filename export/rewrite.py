@@ -93,7 +93,7 @@ def _module(name, loaded, folder):
     """What is to be saved with the weights of a loaded SavedModel, and its configuration or `None`."""
     from tfcoded import models
     from tfcoded.codec.weights import Weights
-    from tfcoded.networks.folded_classifier import FoldedClassifier
+    from tfcoded.networks.classifier import FoldedClassifier
     from tfcoded.zoo import identity, saving
 
     if name.startswith(zoo.CLASSIFIER):

@@ -11,7 +11,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from tfcoded import seeds
+from tfcoded.utils import seeds
 from tfcoded.channels import BandwidthLimitedChannel, GaussianChannel
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -265,5 +265,5 @@ def test_mistakes(call, message, tmp_path):
 
 
 def test_no_tensorflow_is_imported():
-    code = "import sys; from tfcoded import tables; tables.render(1); sys.exit('tensorflow' in sys.modules)"
+    code = "import sys; from tfcoded.evaluation import tables; tables.render(1); sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False).returncode == 0

@@ -50,7 +50,7 @@ import json
 import keras, numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
-from tfcoded import hardware
+from tfcoded.training import hardware
 from tiny_systems import images, linear_joint
 
 strategy = hardware.strategy("mirrored")

@@ -17,9 +17,8 @@ from tfcoded.networks import (
     ResNetEncoder,
     SkipMLP,
 )
-from tfcoded.networks.initializers import uniform_fan_in
-from tfcoded.networks.residual_block import ResidualBlock
-from tfcoded.networks.stock_layers import transposed_convolution
+from tfcoded.networks.resnet import ResidualBlock
+from tfcoded.networks.stock_layers import transposed_convolution, uniform_fan_in
 from tfcoded.runs.checkpoints import Checkpoints
 
 SEED = tf.constant([1, 2])

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcoded.networks.initializers import uniform_fan_in
 from tfcoded.networks.layers import Conv2D, Conv2DTranspose, PatchConv2D, SqueezeExcitation
+from tfcoded.networks.stock_layers import uniform_fan_in
 
 
 @pytest.fixture(autouse=True)

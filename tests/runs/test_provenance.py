@@ -48,7 +48,7 @@ def test_what_is_added_replaces_nothing_unasked():
 
 
 def test_command_of_a_module(tmp_path):
-    (tmp_path / "tool.py").write_text("from tfcoded import provenance\nprint(provenance.command())\n")
+    (tmp_path / "tool.py").write_text("from tfcoded.runs import provenance\nprint(provenance.command())\n")
     found = subprocess.run(
         [sys.executable, "-m", "tool", "--a=1", "two words"],
         env={"PYTHONPATH": f"{tmp_path}:{provenance.__file__.rpartition('/tfcoded/')[0]}"},

@@ -309,7 +309,7 @@ def test_a_run_without_its_checkpoints_or_with_other_images(finished, tiny, tmp_
 
 
 INTERRUPTED_IN_THE_MEASUREMENT = """
-from tfcoded import measurement
+from tfcoded.evaluation import measurement
 def interrupted(*arguments, **options): raise KeyboardInterrupt
 measurement.measure = interrupted
 """

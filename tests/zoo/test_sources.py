@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfcoded import data, zoo
-from tfcoded.networks.folded_classifier import FoldedClassifier
+from tfcoded.networks.classifier import FoldedClassifier
 from tfcoded.utils.errors import UserError
 from tfcoded.zoo import checksums, identity, restoring, sources
 

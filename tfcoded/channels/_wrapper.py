@@ -5,8 +5,7 @@ import inspect
 import keras
 import tensorflow as tf
 
-from tfcoded.channels._checks import derive
-from tfcoded.channels.channel import Channel
+from tfcoded.channels.channel import Channel, derive
 from tfcoded.channels.prior import SymbolPrior
 
 CHANNEL, LOSS, FILLER, FILLER_NOISE = range(4)  # purposes of seeds

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.channels._checks import choice, derive, positive_count, probability
 from tfcoded.channels._wrapper import LOSS, Wrapper
+from tfcoded.channels.channel import choice, derive, positive_count, probability
 from tfcoded.channels.gaussian import GaussianChannel
 from tfcoded.distributions.truncated_exponential import uniform
 

@@ -3,10 +3,10 @@
 import keras
 import tensorflow as tf
 
-from tfcoded.channels._checks import derive, probability
 from tfcoded.channels._wrapper import CHANNEL, LOSS, Wrapper
 from tfcoded.channels.capacity import erasure_capacity
-from tfcoded.channels.zero_prior import ZeroPrior
+from tfcoded.channels.channel import derive, probability
+from tfcoded.channels.prior import ZeroPrior
 from tfcoded.distributions.truncated_exponential import uniform
 
 

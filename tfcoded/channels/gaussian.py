@@ -5,10 +5,9 @@ import math
 import keras
 import tensorflow as tf
 
-from tfcoded.channels._checks import as_reals, choice, derive, positive, positive_count
 from tfcoded.channels.capacity import gaussian_capacity
-from tfcoded.channels.channel import Channel
-from tfcoded.channels.gaussian_prior import GaussianPrior
+from tfcoded.channels.channel import Channel, as_reals, choice, derive, positive, positive_count
+from tfcoded.channels.prior import GaussianPrior
 from tfcoded.distributions import standard_normal
 
 _FLOOR = 1e-6  # of a power that is divided by

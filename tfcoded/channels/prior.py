@@ -1,6 +1,11 @@
-"""What a prior over channel symbols offers."""
+"""What stands in for symbols that are lost: what every prior offers, and the priors without weights."""
 
 import keras
+import tensorflow as tf
+
+from tfcoded.channels.channel import positive
+from tfcoded.distributions import BinaryConcreteLogit, standard_normal
+from tfcoded.distributions.truncated_exponential import uniform
 
 
 class SymbolPrior(keras.layers.Layer):
@@ -45,3 +50,94 @@ class SymbolPrior(keras.layers.Layer):
           Tensor of the shape and dtype of `received`. Where `keep` holds, its values are ignored.
         """
         raise NotImplementedError
+
+
+@keras.saving.register_keras_serializable(package="tfcoded")
+class GaussianPrior(SymbolPrior):
+    """The prior N(0, 1) of every symbol: no weights, and what was received says nothing about what was lost.
+
+    ```python
+    prior = GaussianPrior()
+    received = tf.zeros([2, 5, 20])                                        # 2 codewords of 5 bands
+    prior.sample(received, keep=tf.zeros([2, 5], tf.bool), seed=(1, 2))    # [2, 5, 20]
+    ```
+
+    #### References
+
+    [1] Ullrich, Viola, Rezende, Neural Communication Systems with Bandwidth-limited Channel, 2020, section
+        4.1. https://arxiv.org/abs/2003.13367
+    """
+
+    def dist_params(self, context):
+        """Mean 0 and log standard deviation 0, see `SymbolPrior.dist_params`."""
+        return tf.zeros_like(context), tf.zeros_like(context)
+
+    def sample(self, received, keep, seed):
+        """Standard normal numbers, see `SymbolPrior.sample`."""
+        return standard_normal(received, seed)
+
+
+@keras.saving.register_keras_serializable(package="tfcoded")
+class ZeroPrior(SymbolPrior):
+    """Fills in zeros, with certainty: for a Gaussian code the mean of what was lost.
+
+    ```python
+    ZeroPrior().sample(tf.ones([2, 5, 20]), tf.zeros([2, 5], tf.bool), seed=(1, 2))   # zeros [2, 5, 20]
+    ```
+    """
+
+    def sample(self, received, keep, seed):
+        """Zeros, see `SymbolPrior.sample`; the seed is not used."""
+        return tf.zeros_like(received)
+
+
+@keras.saving.register_keras_serializable(package="tfcoded")
+class BinaryPrior(SymbolPrior):
+    """Fair bits, for codewords of bits; or the logits of fair relaxed bits, for codewords of logits.
+
+    ```python
+    BinaryPrior().sample(tf.zeros([2, 5, 20]), tf.zeros([2, 5], tf.bool), seed=(1, 2))   # zeros and ones
+    BinaryPrior(temperature=0.1)                                                         # logits
+    ```
+    """
+
+    def __init__(self, temperature=None, **kwargs):
+        """Initialises the layer.
+
+        Args:
+          temperature: `None` for bits, or the temperature of the binary concrete distribution of the logits.
+          **kwargs: of `keras.layers.Layer`.
+
+        Raises:
+          ValueError: if the temperature is not positive.
+        """
+        super().__init__(**kwargs)
+        self.temperature = None if temperature is None else float(positive(temperature, "temperature"))
+
+    def sample(self, received, keep, seed):
+        """Bits of the dtype of `received`, or logits, see `SymbolPrior.sample`."""
+        if self.temperature is None:
+            draws = uniform(1, tf.zeros_like(received, tf.float32), seed)[0]
+            return tf.cast(draws < 0.5, received.dtype)
+        return BinaryConcreteLogit(tf.zeros_like(received), self.temperature).sample(seed=seed)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {**super().get_config(), "temperature": self.temperature}
+
+
+@keras.saving.register_keras_serializable(package="tfcoded")
+class ErasedPrior(SymbolPrior):
+    """Fills in the mark of an erasure, the last of the classes of a one-hot symbol, with certainty.
+
+    What a receiver of `BinaryErasureChannel` sees where a band did not get through.
+
+    ```python
+    ErasedPrior().sample(tf.zeros([2, 5, 20, 3]), tf.zeros([2, 5], tf.bool), seed=(1, 2))   # all [0, 0, 1]
+    ```
+    """
+
+    def sample(self, received, keep, seed):
+        """One-hot symbols `[..., T, m, classes]`, see `SymbolPrior.sample`; the seed is not used."""
+        classes = received.shape[-1]
+        return tf.broadcast_to(tf.one_hot(classes - 1, classes, dtype=received.dtype), tf.shape(received))

@@ -9,7 +9,7 @@ from tfcoded.channels import BandwidthLimitedChannel, GaussianChannel, GaussianP
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.models.system import System, squared_error
 from tfcoded.networks import SIZES, ALVDecoder, BandDrawPrior, PlainDrawDecoder, ResNetDecoder, ResNetEncoder
-from tfcoded.networks.resnet_encoder import normal_parameters
+from tfcoded.networks.resnet import normal_parameters
 from tfcoded.networks.stock_layers import dense
 from tfcoded.utils import seeds
 

@@ -6,12 +6,10 @@ keras_settings.require()  # one line, not an error from the depths of Keras
 
 from tfcoded.networks.alv_decoder import ALVDecoder
 from tfcoded.networks.band_draw_prior import BandDrawPrior
-from tfcoded.networks.conv_lstm_cell import ConvLSTMCell
 from tfcoded.networks.decoder import Decoder
+from tfcoded.networks.draw_decoder import ConvLSTMCell, PlainDrawDecoder
 from tfcoded.networks.encoder import Encoder
-from tfcoded.networks.plain_draw_decoder import PlainDrawDecoder
-from tfcoded.networks.resnet_decoder import ResNetDecoder
-from tfcoded.networks.resnet_encoder import ResNetEncoder
+from tfcoded.networks.resnet import ResNetDecoder, ResNetEncoder
 from tfcoded.networks.sizes import SIZES, Size
 from tfcoded.networks.skip_mlp import SkipMLP
 

@@ -5,8 +5,7 @@ import tensorflow as tf
 
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.networks.any_rows import any_rows
-from tfcoded.networks.conv_lstm_cell import ConvLSTMCell
-from tfcoded.networks.draw_decoder import DrawDecoder
+from tfcoded.networks.draw_decoder import ConvLSTMCell, DrawDecoder
 from tfcoded.networks.stock_layers import LINEAR, convolution
 from tfcoded.utils import seeds
 

@@ -6,9 +6,8 @@ import tensorflow as tf
 from tfcoded.channels import SymbolPrior
 from tfcoded.distributions import standard_normal
 from tfcoded.networks.any_rows import any_rows
-from tfcoded.networks.conv_lstm_cell import ConvLSTMCell
-from tfcoded.networks.initializers import seed_of
-from tfcoded.networks.stock_layers import dense
+from tfcoded.networks.draw_decoder import ConvLSTMCell
+from tfcoded.networks.stock_layers import dense, seed_of
 
 _GRID = (2, 2)  # on which the spatial form arranges the symbols of a band
 

@@ -1,11 +1,95 @@
-"""The recurrent body that the draw decoders share."""
+"""Recurrent decoders: their convolutional cell, the body that they share, and the one without latent variables."""
 
 import keras
 import tensorflow as tf
 
-from tfcoded.networks.conv_lstm_cell import ConvLSTMCell
+from tfcoded.networks.any_rows import any_rows
 from tfcoded.networks.image_shapes import checked
-from tfcoded.networks.stock_layers import LINEAR, dense, transposed_convolution
+from tfcoded.networks.stock_layers import LINEAR, convolution, dense, transposed_convolution
+
+
+@keras.saving.register_keras_serializable(package="tfcoded")
+class ConvLSTMCell(keras.layers.Layer):
+    """Convolutional LSTM cell without peepholes; Keras has the layer over a sequence only.
+
+    ```none
+    i, f, g, o = conv([x, h])      c' = sigmoid(f + 1) c + sigmoid(i) tanh(g)      h' = sigmoid(o) tanh(c')
+    ```
+
+    ```python
+    cell = ConvLSTMCell(in_channels=3, filters=8)
+    x = tf.zeros([2, 4, 4, 3])
+    h, states = cell(x, cell.zero_state(x))     # [2, 4, 4, 8]; states: h and c
+    ```
+
+    It has `size^2 (in_channels + filters) 4 filters + 4 filters` weights.
+
+    Args:
+      in_channels: `int`.
+      filters: `int`, channels of the state.
+      size: `int`, of the kernels.
+      seed: `int`, selects the initial weights.
+      name: `str`, selects them too.
+      **kwargs: of `keras.layers.Layer`.
+
+    #### References
+
+    [1] Shi et al., Convolutional LSTM Network, 2015. https://arxiv.org/abs/1506.04214
+    """
+
+    def __init__(self, in_channels, filters, size=5, seed=0, name="conv_lstm_cell", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.in_channels = in_channels
+        self.filters = filters
+        self.size = size
+        self.seed = seed
+        # Kernel rows: the channels of x, then those of h. Kernel columns: the gates i, f, g, o.
+        self.gates = convolution(
+            in_channels + filters,
+            4 * filters,
+            size,
+            seed,
+            f"{name}_gates",
+            gain=LINEAR,
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape):
+        """Creates the weights."""
+        self.gates.build((None, None, None, self.in_channels + self.filters))
+
+    def zero_state(self, x):
+        """The state `(h, c)` before the first step, of the batch and the grid of `x : [b, h, w, ...]`."""
+        zeros = tf.zeros(tf.concat([tf.shape(x)[:3], [self.filters]], axis=0), self.compute_dtype)
+        zeros = tf.ensure_shape(zeros, [*x.shape[:3], self.filters])
+        return zeros, zeros
+
+    def call(self, x, states):
+        """One step.
+
+        Args:
+          x: `[b, h, w, in_channels]`.
+          states: pair `(h, c)` of `[b, h, w, filters]`.
+
+        Returns:
+          The output h' and the pair `(h', c')`, as Keras' cells return them.
+        """
+        h, c = states
+        i, f, g, o = tf.split(self.gates(tf.concat([x, h], axis=-1)), 4, axis=-1)
+        # Forgetting little at the start (Jozefowicz et al., 2015).
+        c = tf.sigmoid(f + 1) * c + tf.sigmoid(i) * tf.tanh(g)
+        h = tf.sigmoid(o) * tf.tanh(c)
+        return h, (h, c)
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return {
+            **super().get_config(),
+            "in_channels": self.in_channels,
+            "filters": self.filters,
+            "size": self.size,
+            "seed": self.seed,
+        }
 
 
 class DrawDecoder(keras.layers.Layer):
@@ -103,3 +187,51 @@ class DrawDecoder(keras.layers.Layer):
         inputs = tf.concat([tf.cast(x, self.cell.compute_dtype) for x in inputs], axis=-1)
         h, states = self.cell(inputs, states)
         return states, canvas + self.up[1](tf.nn.relu(self.up[0](h)))
+
+
+@keras.saving.register_keras_serializable(package="tfcoded")
+class PlainDrawDecoder(DrawDecoder):
+    """Recurrent decoder, symbols `z : [b, symbols]` to mean images, float32 `[b, h, w, c]`, not clipped.
+
+    ```none
+    c = reshape(dense(z))      h_j = ConvLSTM(c, h_{j-1})      r_j = r_{j-1} + Up(h_j)      mean = r_K
+    ```
+
+    This is how the paper's "unconditional ConvDraw decoder" is read: nothing random beside the channel. For
+    32x32x3 images and 100 symbols it has 890,179 weights (8 steps, 64 and 32 channels).
+
+    ```python
+    decoder = PlainDrawDecoder(symbols=100, steps=2, hidden=8, condition=8)
+    decoder(tf.zeros([2, 100]))        # [2, 32, 32, 3]
+    ```
+
+    The arguments of the constructor are those of `DrawDecoder` but `further_inputs`.
+
+    #### References
+
+    [1] Ullrich, Viola, Rezende, Neural Communication Systems with Bandwidth-limited Channel, 2020, section
+        6.2. https://arxiv.org/abs/2003.13367
+    """
+
+    def __init__(
+        self,
+        symbols,
+        steps=8,
+        hidden=64,
+        condition=32,
+        image_shape=(32, 32, 3),
+        seed=0,
+        name="plain_draw_decoder",
+        **kwargs,
+    ):
+        super().__init__(symbols, steps, hidden, condition, image_shape, seed, name=name, **kwargs)
+
+    def call(self, z):
+        """See the class."""
+        return any_rows(self._means, z)
+
+    def _means(self, z):
+        c, states, canvas = self._start(z)
+        for _ in range(self.steps):
+            states, canvas = self._paint([c], states, canvas)
+        return canvas

@@ -10,7 +10,7 @@ import itertools
 import keras
 import tensorflow as tf
 
-from tfcoded.networks.initializers import uniform_fan_in
+from tfcoded.networks.stock_layers import uniform_fan_in
 
 
 class Dense(keras.layers.Dense):
