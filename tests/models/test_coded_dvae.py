@@ -196,7 +196,9 @@ import json, pathlib, sys
 import keras, numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
-from tfcoded import codes, hardware, seeds
+from tfcoded import codes
+from tfcoded.training import hardware
+from tfcoded.utils import seeds
 from tfcoded.models import AdamL2, CodedDVAE
 
 strategy = hardware.strategy(sys.argv[1])

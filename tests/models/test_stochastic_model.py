@@ -127,7 +127,8 @@ sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
 import numpy as np, tensorflow as tf
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
-from tfcoded import data, hardware, models
+from tfcoded import data, models
+from tfcoded.training import hardware
 from tiny_systems import images, joint
 
 with hardware.strategy("mirrored").scope():

@@ -104,7 +104,8 @@ def test_who_does_not_come_is_named(monkeypatch):
 
 WAITING = """
 import os, signal, threading, time
-from tfcoded import cli, hardware
+from tfcoded import cli
+from tfcoded.training import hardware
 
 def main():
     def end():

@@ -132,7 +132,7 @@ def test_a_workdir_in_use_is_refused(finished, tiny):
 
 KILLED_IN_THE_SECOND_EPOCH = """
 import os, signal
-from tfcoded.checkpoints import Checkpoints
+from tfcoded.runs.checkpoints import Checkpoints
 save = Checkpoints.save
 Checkpoints.save = lambda self, epoch: save(self, epoch) if epoch == 1 else os.kill(os.getpid(), signal.SIGKILL)
 """

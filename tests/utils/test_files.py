@@ -12,7 +12,7 @@ from tfcoded.utils.files import lock, temporary_folder, write_atomically
 
 WAITING = """
 import signal, sys
-from tfcoded.files import temporary_folder
+from tfcoded.utils.files import temporary_folder
 with temporary_folder(sys.argv[1], ".making-") as folder:
     (folder / "new").mkdir()
     print(folder, flush=True)

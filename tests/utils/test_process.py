@@ -14,7 +14,8 @@ STATUS = {"SIGINT": 130, "SIGTERM": 143}
 
 PROGRAM = """
 import ctypes, os, signal, sys, threading, time
-from tfcoded import cli, process, progress
+from tfcoded import cli
+from tfcoded.utils import process, progress
 
 def kill():
     os.kill(os.getpid(), signal.{signal})
