@@ -12,6 +12,7 @@ from tfcoded import config as configuration, families, zoo
 from tfcoded.config import datasets
 from tfcoded.evaluation import tables
 from tfcoded.evaluation.measurement import published_on, qualified, remarks
+from tfcoded.utils import text_tables
 from tfcoded.utils.files import write_atomically
 
 PICTURES = {
@@ -136,7 +137,7 @@ def _facts(config, record, texts):
         ("training", _training(config, record)),
         ("stored", f"{_storage(record['storage'])}, {record['bytes'] / 1e6:.1f} MB"),
     ]
-    return _table(("", ""), rows)
+    return text_tables.markdown(("", ""), rows, left=len(rows[0]))
 
 
 def _training(config, record):
@@ -193,16 +194,11 @@ def _numbers(config, record, texts):
     heading = f"On {record['images']:,} {sent}, of this very SavedModel, ± one standard error of the measurement."
     headings = ("", f"here, {_epochs(record.get('epochs'))}", f"paper, {_epochs(config.training.epochs)}")
     notes = (f"Note: {note}." for note in remarks(record))
-    return "\n\n".join([heading, _table(headings[:columns], rows), *notes])
+    return "\n\n".join([heading, text_tables.markdown(headings[:columns], rows, left=len(rows[0])), *notes])
 
 
 def _epochs(count):
     return "1 epoch" if count == 1 else f"{'?' if count is None else count} epochs"
-
-
-def _table(headings, rows):
-    lines = [f"| {' | '.join(headings)} |", f"|{'|'.join(' --- ' for _ in headings)}|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _use(config, texts):

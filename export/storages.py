@@ -16,7 +16,7 @@ from absl import flags
 
 from tfcoded import cli
 from tfcoded.storage import STORAGES
-from tfcoded.utils import path_flags
+from tfcoded.utils import path_flags, text_tables
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
 
@@ -132,8 +132,7 @@ def compare(rows):
 def table(content):
     """The result of `compare` as Markdown."""
     base = content["float32"]
-    lines = [["storage", "MB", *base, ""]]
-    lines.append(["float32", _megabytes(content["storages"]["float32"])])
+    lines = [["float32", _megabytes(content["storages"]["float32"])]]
     lines[-1] += [_number(each["value"], each["standard_error"]) for each in base.values()] + [""]
     lines.append(["± of the zoo", ""])
     lines[-1] += [_number(each["standard_error_of_the_zoo"], None) for each in base.values()] + [""]
@@ -141,9 +140,8 @@ def table(content):
         if storage != "float32":
             cells = [_number(each["value"], each["standard_error"], "+") for each in found["changes"].values()]
             lines.append([storage, _megabytes(found), *cells, "passes" if found["passes"] else "-"])
-    lines.insert(1, ["---"] * len(lines[0]))
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return f"{text}\nThe smallest that passes: {content['chosen']}.\n"
+    found = text_tables.markdown(["storage", "MB", *base, ""], lines)
+    return f"{found}\n\nThe smallest that passes: {content['chosen']}.\n"
 
 
 def _whole(name):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tfcoded import config as configuration, zoo
 from tfcoded.runs.workdir import first_epochs, read_history
+from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.progress import clock
 
@@ -95,7 +96,6 @@ def table(rows):
     """
     usual = statistics.median([row.seconds for row in rows if row.seconds is not None] or [0])
     lines, total, guessed = [], 0, False
-    width = max(len(row.job.name) for row in rows)
     for row in rows:
         left = "" if row.state == "done" else "?"
         if row.state != "done":
@@ -104,13 +104,13 @@ def table(rows):
             total += seconds
             left = f"{clock(seconds)} left" if row.seconds is not None else ""
         epochs = "" if row.state == "done" else f"{row.trained} of {row.job.epochs} epochs"
-        lines.append(f"{row.job.name:<{width}}  {row.state:<8}  {epochs:<18}  {left}".rstrip())
+        lines.append([row.job.name, row.state, epochs, left])
     counts = {state: sum(row.state == state for row in rows) for state in ("done", "running", "waiting")}
     summary = ", ".join(f"{count} {state}" for state, count in counts.items())
     if usual and counts["done"] < len(rows):
         about = " (entries without an epoch counted as the median of the others)" if guessed else ""
         summary += f"; {clock(total)} of training left in one process{about}"
-    return "\n".join([*lines, summary])
+    return f"{text_tables.aligned(lines, left=4)}\n{summary}"
 
 
 class Claim:

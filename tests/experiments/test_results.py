@@ -260,4 +260,4 @@ def test_tables():
     columns = (("a", "A"), ("b", "B"), ("c", "C"))
     rows = [{"a": 1, "b": (0.01234, 0.00012), "c": "x"}, {"a": 0.5, "b": (0.02, None)}]
     assert report.to_csv(columns, rows) == "a,b,b_standard_error,c\n1,0.01234,0.00012,x\n0.5,0.02,,\n"
-    assert report.to_markdown(columns, rows).splitlines()[2] == "|   1 | 0.01234 ± 0.00012 | x |"
+    assert report.to_markdown(columns, rows).splitlines()[2] == "|   1 | 0.01234 ± 0.00012 |   x |"

@@ -5,6 +5,7 @@ import pathlib
 
 from tfcoded import families
 from tfcoded.runs import provenance
+from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 
 SPLITS = ("test", "train")
@@ -261,12 +262,7 @@ def table(measured, published, shown=None):
                 f"{published[name]:g}" if name in published else "-",
             )[:columns]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for name, *cells in rows:
-        aligned = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
-        lines.append("  ".join([f"{name:<{widths[0]}}", *aligned]))
-    return "\n".join(lines)
+    return text_tables.aligned(rows)
 
 
 def _digits(value):

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from tfcoded.runs import provenance
+from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 
 # What the parameter of each channel is called. No TensorFlow is imported before a channel is needed.
@@ -210,8 +211,7 @@ def table(rows, noiseless, rate, parameter):
         lines.append((label(row["parameter"]), f"{row['capacity']:.4f}", relation, *cells))
     cells = [_cell(noiseless.get(f"{name}_noiseless"), digits) for name, _, digits in columns]
     lines.append(("no channel", "-", "-", *cells))
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    return "\n".join("  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths)) for line in lines)
+    return text_tables.aligned(lines, left=0)
 
 
 def _cell(value, digits):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from tfcoded import config as configuration, zoo
 from tfcoded.evaluation import measurement, paper_tables
 from tfcoded.runs import workdir
+from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 
 FORMATS = ("markdown", "csv")
@@ -216,20 +217,7 @@ def _markdown(number, table, rows):
             value = formatted(row.cells[metric]) + row.shown.get(metric, "") if metric in row.cells else "-"
             cells.append(value + mark(row, metric))
         lines.append(cells)
-    widths = [max(map(len, column)) for column in zip(headings, *lines)]
-    left = (0, 1)
-
-    def line(cells):
-        padded = (
-            cell.ljust(width) if index in left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(cells, widths))
-        )
-        return f"| {' | '.join(padded)} |"
-
-    rule = "|".join(
-        "-" * (width + 2) if index in left else "-" * (width + 1) + ":" for index, width in enumerate(widths)
-    )
-    parts = [f"**Table {number}: {table.title}.**", "", line(headings), f"|{rule}|", *map(line, lines), ""]
+    parts = [f"**Table {number}: {table.title}.**", "", text_tables.markdown(headings, lines, left=2), ""]
     parts.append("paper: as published. here: measured by this repository, ± one standard error; - not measured.")
     # Two blanks at the end of a line keep Markdown from joining the footnotes.
     parts[-1] += "  " if footnotes else ""

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from tfcoded.experiments.quantity import average, combined, over_seeds
+from tfcoded.utils import text_tables
 
 HELD, NOT_HELD, UNDECIDED = "held", "not held", "undecided"
 RULE = """\
@@ -123,12 +124,12 @@ def markdown(claims):
         if claim.reason:
             parts[-1] += f" ({claim.reason})"
         if claim.comparisons:
-            lines = ["| | status | difference | of each seed |", "| --- | --- | ---: | --- |"]
+            rows = []
             for each in claim.comparisons:
                 mean = _with_error(each.difference, each.standard_error)
                 seeds = ", ".join(_with_error(d, e) for d, e in zip(each.differences, each.errors))
-                lines.append(f"| {each.label} | {each.status} | {mean} | {seeds} |")
-            parts.append("\n".join(lines))
+                rows.append([each.label, each.status, mean, seeds])
+            parts.append(text_tables.markdown(["", "status", "difference", "of each seed"], rows, left=4))
     parts.append(f"Differences are given with one standard error.\n{RULE}")
     return "\n\n".join(parts)
 

@@ -11,6 +11,7 @@ from tfcoded import zoo
 from tfcoded.evaluation import tables
 from tfcoded.experiments import claims as claims_module, plan
 from tfcoded.runs import provenance
+from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import write_atomically
 
@@ -159,10 +160,7 @@ def to_markdown(columns, rows):
     """A table as Markdown."""
     lines = [[_short(row.get(key)) for key, _ in columns] for row in rows]
     headings = [heading for _, heading in columns]
-    widths = [max(map(len, column)) for column in zip(headings, *lines)]
-    padded = [" | ".join(cell.rjust(width) for cell, width in zip(line, widths)) for line in (headings, *lines)]
-    rule = "|".join("-" * (width + 1) + ":" for width in widths)
-    return "\n".join([f"| {padded[0]} |", f"|{rule}|", *(f"| {line} |" for line in padded[1:])]) + "\n"
+    return text_tables.markdown(headings, lines, left=0) + "\n"
 
 
 def _short(value):

@@ -46,6 +46,7 @@ import math
 import sys
 
 from tfcoded import config as configuration
+from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.suggestions import nearest
 from tfcoded.zoo import store
@@ -70,9 +71,7 @@ def _entry(name, zoo_dir):
         paper = tables.formatted(store.Measurement(published[metric], None)) if metric in published else "-"
         value, _, error = tables.formatted(here[metric]).partition(" ± ") if metric in here else ("-", "", "")
         rows.append((metric + measurement.qualified(record, metric), paper, value, error or "-"))
-    width = max(len(row[0]) for row in rows)
-    lines = [f"# {path}", text, ""]
-    lines += [f"{row[0]:<{width}}  {row[1]:>12}  {row[2]:>12}  {row[3]:>14}" for row in rows]
+    lines = [f"# {path}", text, "", text_tables.aligned(rows)]
     weights = store.saved_model_path(name, zoo_dir) if store.has_weights(name, zoo_dir) else "none"
     return "\n".join([*lines, "", f"weights: {weights}"])
 

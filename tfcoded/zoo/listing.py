@@ -5,6 +5,7 @@ import sys
 from tfcoded import zoo
 from tfcoded.config.communication import CHANNELS, POWERS, SYSTEMS, SystemConfig
 from tfcoded.config.datasets import NAMES
+from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 
 FORMATS = ("text", "markdown")
@@ -31,8 +32,8 @@ def render(entries, zoo_dir=None, format="text"):  # pylint: disable=redefined-b
     """
     systems = {name: entry for name, entry in entries.items() if isinstance(entry, SystemConfig)}
     others = {name: entry for name, entry in entries.items() if name not in systems}
-    tables = [rows(part, zoo_dir) for rows, part in ((_vaes, others), (_systems, systems)) if part]
-    return "\n\n".join((_markdown if format == "markdown" else _aligned)(*table) for table in tables)
+    found = [rows(part, zoo_dir) for rows, part in ((_vaes, others), (_systems, systems)) if part]
+    return "\n\n".join((_markdown if format == "markdown" else text_tables.aligned)(*table) for table in found)
 
 
 def _vae_order(item):
@@ -123,27 +124,13 @@ def _weights(name, entry, record, zoo_dir):
     return [f"{record.get('epochs') or '?'}/{entry.training.epochs}", f"{_bytes(name, zoo_dir) / 1e6:.1f}"]
 
 
-def _aligned(rows, left):
-    """Rows of cells as text, the first `left` columns aligned to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if index < left else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
-
-
 def _markdown(rows, left):
     """Rows of cells as a table of Markdown; the first two are its heading."""
     heading, above = [], ""
     for group, name in zip(*rows[:2], strict=True):
         above = group or (above if name in ("here", "MB") else "")  # these share the heading of what is left of them
         heading.append(f"{above}, {name}" if above else name)
-    ruler = ["---"] * left + ["--:"] * (len(heading) - left)
-    lines = [heading, ruler, *([f"`{row[0]}`", *row[1:]] for row in rows[2:])]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return text_tables.markdown(heading, [[f"`{row[0]}`", *row[1:]] for row in rows[2:]], left)
 
 
 def _bytes(name, zoo_dir):
