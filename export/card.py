@@ -22,6 +22,7 @@ PICTURES = {
     "learning_curves.png": "Training and test images during training.",
     "reliability.png": "Is a stated probability the frequency of being right?",
 }
+_FIRST_PICTURE = "reconstructions.png"
 # What is written of an entry beside its version folder; not all of it of each.
 FILES = ("metrics.json", "metrics_train.json", "history.json", "golden.npz", "README.md", *PICTURES)
 
@@ -50,6 +51,23 @@ _DATA |= {name: _CELEBA for name in datasets.SHAPES if name.startswith("celeba")
 _DATA["synthetic"] = "Drawn by `tfcoded.data.synthetic`, of a known law."
 
 _TEXTS = {"coded_dvae": card_of_coded_dvae, "communication_system": card_of_system}  # by kind
+
+# Metrics of calibration, of what in place of the braces, and what their columns are called.
+_CALIBRATION = {
+    "ece_{}": "ECE",
+    "ece_{}_calibrated": "ECE if calibrated",
+    "ece_{}_equal_mass": "ECE, bins of equal counts",
+    "ece_{}_equal_mass_calibrated": "the same if calibrated",
+    "overconfidence_{}": "confidence less accuracy",
+    "brier_{}": "Brier score",
+}
+_CALIBRATED = {"words": "words", "bits": "bits", "reconstruction": "classes of reconstructions"}
+_CALIBRATION_TEXT = (
+    "Calibration compares the probability of the likeliest word or bit with how often it is right. ECE is the expected"
+    ' calibration error. "If calibrated" is what a perfectly calibrated model would have with as many samples. For'
+    " classes, the image of the likeliest word is right if it shows the class of the original; several words may show one"
+    " class, so these need not agree with the probabilities."
+)
 
 _STORAGES = {
     "float32": "exactly, as float32",
@@ -101,8 +119,15 @@ def card(config, record, train=None, pictures=()):
       `str`, Markdown with a final newline.
     """
     texts = _TEXTS[families.of(config).name]
-    parts = [f"# {config.name}", texts.introduction(config), _facts(config, record, texts), "## Numbers"]
-    parts += [_numbers(config, record, texts)]
+    shown = {
+        name: f"{text}\n\n![{text}]({name})" for name, text in (PICTURES | texts.CAPTIONS).items() if name in pictures
+    }
+    # What it is, what it does and how it is used come before what it was measured to do.
+    parts = [f"# {config.name}", texts.introduction(config)]
+    if _FIRST_PICTURE in shown:
+        parts.append(shown.pop(_FIRST_PICTURE))
+    parts += ["## Use", _use(config, texts), "## Model", _facts(config, record, texts)]
+    parts += ["## Numbers", _numbers(config, record, texts)]
     if train:
         parts += [_numbers(config, train, texts)]
     parts += [f"Measured by `{record['command']}` on {record['hardware']}, {record['date']}; versions in metrics.json."]
@@ -110,19 +135,10 @@ def card(config, record, train=None, pictures=()):
         f"Added by `{more['command']}` on {more['hardware']}, {more['date']}: {', '.join(more['metrics'])}."
         for more in record.get("additions", ())
     ]
-    if pictures:
-        captions = {name: text for name, text in (PICTURES | texts.CAPTIONS).items() if name in pictures}
-        parts += ["## Pictures", *(f"{text}\n\n![{text}]({name})" for name, text in captions.items())]
-    parts += [
-        "## Use",
-        _use(config, texts),
-        "## Training data",
-        _data(config, record),
-        "## Licence of the weights",
-        _licence(config),
-        "## Limits",
-        _limits(config, record, texts),
-    ]
+    parts += ["## Limits", _limits(config, record, texts)]
+    if shown:
+        parts += ["## More pictures", *shown.values()]
+    parts += ["## Training data", _data(config, record), "## Licence of the weights", _licence(config)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -178,7 +194,8 @@ def _numbers(config, record, texts):
         published = {
             name: value for name, value in published.items() if name in measured or not name.startswith(("ber", "wer"))
         }
-    names = sorted({**measured, **published}, key=lambda name: name not in published)  # the paper's first
+    calibration, told = _calibration(measured)
+    names = [name for name in {**published, **measured} if name not in told]  # the paper's first
     rows = [
         (
             texts.label(name) + qualified(record, name),
@@ -194,7 +211,20 @@ def _numbers(config, record, texts):
     heading = f"On {record['images']:,} {sent}, of this very SavedModel, ± one standard error of the measurement."
     headings = ("", f"here, {_epochs(record.get('epochs'))}", f"paper, {_epochs(config.training.epochs)}")
     notes = (f"Note: {note}." for note in remarks(record))
-    return "\n\n".join([heading, text_tables.markdown(headings[:columns], rows, left=len(rows[0])), *notes])
+    return "\n\n".join([heading, text_tables.markdown(headings[:columns], rows, left=columns), *calibration, *notes])
+
+
+def _calibration(measured):
+    """Paragraphs about calibration, a list of `str`, and the names of the metrics in them, a set."""
+    found, rows = set(), []
+    for of, label in _CALIBRATED.items():
+        names = [column.format(of) for column in _CALIBRATION]
+        if any(name in measured for name in names):
+            found.update(names)
+            rows.append([label, *(tables.formatted(measured[name]) if name in measured else "-" for name in names)])
+    if not rows:
+        return [], found
+    return [_CALIBRATION_TEXT, text_tables.markdown(["", *_CALIBRATION.values()], rows, left=len(rows[0]))], found
 
 
 def _epochs(count):
@@ -206,10 +236,10 @@ def _use(config, texts):
     return f"""```python
 import tfcoded
 
-model = tfcoded.load("{name}")  # compares the files with zoo/SHA256SUMS; takes any NumPy array of the right shape
+model = tfcoded.load("{name}")  # takes any NumPy array of the right shape
 ```
 
-or, where there is TensorFlow and nothing else,
+With TensorFlow alone:
 
 ```python
 import tensorflow as tf
@@ -224,7 +254,7 @@ The folder is a base path of TensorFlow Serving:
 docker run -p 8501:8501 -v "$PWD/zoo/{name}:/models/{name}" -e MODEL_NAME={name} tensorflow/serving
 ```
 
-A training of your own starts from these weights with
+This begins a training of your own with these weights:
 
 ```bash
 cp zoo/{name}/config.yaml mine.yaml  # give it a name of its own; change the data set, the objective, ...
@@ -250,15 +280,14 @@ def _limits(config, record, texts):
     limits = []
     if epochs is not None and epochs < planned:
         limits.append(
-            f"Trained for {epochs} of {planned} epochs. The published numbers belong to {planned} epochs: they stand"
-            " beside to show the distance, not as a reproduction."
+            f"Trained for {epochs} of {planned} epochs. The published numbers are of models trained for {planned} epochs."
         )
     limits += texts.limits(config, record)
     if record["storage"] != "float32":
         limits.append(
-            f"The weights are rounded ({_storage(record['storage'])}), and the optimizer's state is not kept: training can"
-            " start from them, but does not go on exactly as it would have."
+            f"The weights are rounded ({_storage(record['storage'])}). The optimizer's state is not kept. A training that"
+            " begins with these weights is not the one that made them."
         )
     if config.item_shape != (0,):
-        limits.append("Nothing is known about images of another kind than those it was trained on.")
+        limits.append("No images of another kind than those of the training data were tried.")
     return "\n".join(f"* {limit}" for limit in limits)

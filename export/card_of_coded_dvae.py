@@ -14,11 +14,12 @@ _LABELS = {
     "accuracy": "semantic accuracy",
     "confident_accuracy": "semantic accuracy where the word is likelier than 0.4",
     "confident_fraction": "images whose word is likelier than 0.4",
-    "psnr_words": "PSNR from the likeliest words alone, dB",
-    "ssim_words": "SSIM from the likeliest words alone",
-    "accuracy_words": "semantic accuracy from the likeliest words alone",
+    "psnr_words": "PSNR of the likeliest word's image, dB",
+    "ssim_words": "SSIM of the likeliest word's image",
+    "accuracy_words": "semantic accuracy of the likeliest word's image",
     "words_used": "words that are the likeliest of some image",
-    "usage_entropy": "entropy of their frequencies, bits",
+    "usage_entropy": "entropy of the frequencies of these words, bits",
+    "effective_sample_size": "effective sample size of the log-likelihood, median",
     "ber": "bit error rate, words drawn",
     "wer": "word error rate, words drawn",
     "ber_map": "bit error rate, likeliest words",
@@ -46,6 +47,9 @@ def introduction(config):
 
 def label(metric):
     """What a metric is called, `str`."""
+    name, _, branch = metric.rpartition("_m")
+    if branch.isdecimal() and name in _LABELS:
+        return f"{_LABELS[name]}, branch {branch}"
     return _LABELS.get(metric, f"`{metric}`")
 
 
@@ -77,30 +81,28 @@ pictures = model.decode(bits, [1, 2])["images"]  # float32 in [0, 1]; [1, 2] is 
 def limits(config, record):
     """What must not be expected of it, `str`s."""
     measured = record["metrics"]
-    found = ["The numbers are of one training. Another one, with another seed or another device, gives others."]
+    found = ["The numbers are of one training. A training with another seed or device gives other numbers."]
     if not any(name.startswith("ece_") for name in measured):
-        found.append("Whether the probabilities of bits and words are calibrated was not measured.")
+        found.append("The calibration of the probabilities of bits and words was not measured.")
     else:
-        found.append(
-            "The probabilities of bits and words are as calibrated as the `ece_` rows say, on images of this data set."
-        )
+        found.append("Calibration was measured on images of this data set alone.")
     missing = [name for name in published_on(config.published, "test") if name not in measured]
     if missing:
         found.append(f"Published, but not measured here: {', '.join(missing)}.")
     if config.code_bits > config.information_bits and config.objective.kind != "reinforce_loo":
         command = f"`python -m tfcoded.evaluate --model={config.name} --metrics=words --out=words.json` measures them"
-        told = "see the rows of the likeliest words" if "psnr_words" in measured else command
+        told = "the rows of the likeliest word's image measure them" if "psnr_words" in measured else command
         found.append(
-            "Reconstructions, and the numbers about them, are the paper's: of code bits drawn one by one, by whose mean"
-            " the decoder also learns how sure each bit is. They tell more of an image than"
-            f" {config.information_bits} bits could; `decode` has nothing but the bits, and its images are further from"
-            f" the original ({told}). The ELBO, which charges for the bits"
-            " alone, is what was maximized and no lower bound on log p(x)."
+            "Reconstructions are made as in the paper, from code bits that are drawn one by one. The mean of a bit's"
+            " copies also tells the decoder how sure the bit is. So a reconstruction has more of the image than"
+            f" {config.information_bits} bits could hold."
         )
+        found.append(f"`decode` is given the bits alone. Its images are further from the original ({told}).")
+        found.append("The ELBO charges for the bits alone. With copies it is no lower bound on log p(x).")
     if config.likelihood == "bernoulli":
         found.append(
-            "ELBO and log-likelihood take grey levels as targets of a cross-entropy: compare them only with models"
-            " that do the same."
+            "ELBO and log-likelihood take grey levels as targets of a cross-entropy. Compare them with models that do"
+            " the same."
         )
     return found
 

@@ -11,11 +11,11 @@ CAPTIONS = {
 }
 _LABELS = {
     "mse": "mean squared error",
-    "psnr": "PSNR of that, dB",
+    "psnr": "PSNR of the mean squared error, dB",
     "rate": "rate: divergence from the prior, bits per image",
     "transmission_rate": "bound of I(Y; Z), bits per image",
     "source_rate": "bound of I(X; Z), bits per image",
-    "capacity_used": "the latter as a part of the capacity",
+    "capacity_used": "bound of I(X; Z) as a part of the capacity",
     "power": "power sent, per symbol",
     "ber": "bits that arrive flipped",
     "erased": "bits that do not arrive",
@@ -94,13 +94,13 @@ rates = model.rates(images, [1, 2])  # bits per image"""
 
 def limits(config, record):
     """What must not be expected of it, `str`s."""
-    found = ["Trained once: how much the numbers vary from seed to seed is not known."]
+    found = ["It was trained once. How much the numbers vary from seed to seed is not known."]
     if config.channel.power == "element":
-        found.append("Its noise grows with each symbol, which bounds no capacity: an ablation, not a channel.")
+        found.append("The noise grows with each symbol, so the channel has no finite capacity. It is an ablation.")
     if config.system != "source_vae":
-        found.append("Nothing is known about a channel of another kind, or with more or less noise.")
+        found.append("No channel of another kind, and none with more or less noise, was tried.")
     if config.channel.bands > 1:
-        found.append("Where bands are lost, what stands in for them is drawn: an image may look right and be wrong.")
+        found.append("Lost bands are replaced by random ones. An image may look right and be wrong.")
     return found
 
 

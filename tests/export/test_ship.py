@@ -1,6 +1,7 @@
 """python -m export.ship and what makes sure that a shipped entry is what it was."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -137,16 +138,21 @@ def test_a_note_stands_below_the_numbers_that_it_belongs_to():
     assert places == sorted(places)
 
 
+def squeezed(text):
+    """Without the blanks that align the cells of tables."""
+    return re.sub(" +", " ", text)
+
+
 def test_error_rates_stand_in_the_table_of_the_test_images_alone_unless_measured_again():
     config = zoo.config("coded_8_240")
     record = {"metrics": {}, "images": 20, "storage": "float32", "bytes": 1, "epochs": 2, "command": "make"}
     record |= {"hardware": "a machine", "date": "today"}
     test, train = ({**record, "split": split} for split in ("test", "train"))
     row = "| bit error rate, words drawn | {} | 0.037 |"
-    text = card.card(config, test, train)
+    text = squeezed(card.card(config, test, train))
     assert text.count("bit error rate") == 1 and text.index(row.format("-")) < text.index("training images, of this")
     assert "| PSNR, dB | - | 19.345 |" in text.partition("training images, of this")[2]
-    text = card.card(config, test, train | {"metrics": {"ber": zoo.Measurement(0.05, 0.001)}})
+    text = squeezed(card.card(config, test, train | {"metrics": {"ber": zoo.Measurement(0.05, 0.001)}}))
     assert row.format("0.0500 ± 0.0010") in text.partition("training images, of this")[2]
 
 
@@ -163,13 +169,27 @@ def test_a_likelihood_of_another_prior_says_so_beside_the_published_one():
     facts |= {"monte_carlo_error": 0.3, "bias": None, "bias_at_most": None, "twice_the_samples": 0.7}
     record = {"metrics": {"log_likelihood": zoo.Measurement(-236.1, 5.1)}, "likelihood": {"log_likelihood": facts}}
     record |= {"split": "test", "images": 20, "storage": "float32", "bytes": 1, "epochs": 2, "command": "make"}
-    text = card.card(zoo.config("coded_8_240"), record | {"hardware": "a machine", "date": "today"})
+    text = squeezed(card.card(zoo.config("coded_8_240"), record | {"hardware": "a machine", "date": "today"}))
     row = "| log-likelihood, nats (another prior, lower bound) | -236.1 ± 5.1 | -238.459 |"
     assert row in text and "twice as many would add about 0.7, and no end can be told." in text
 
 
+def test_calibration_is_a_table_of_names_that_a_reader_knows():
+    measured = {"psnr": zoo.Measurement(18.0, 0.03), "wer_map_m2": zoo.Measurement(0.1, 0.001)}
+    measured |= {f"{metric}_bits": zoo.Measurement(0.057, 0.0003) for metric in ("ece", "brier")}
+    record = {"metrics": measured, "split": "test", "images": 20, "storage": "float32", "bytes": 1, "epochs": 2}
+    record |= {"command": "make", "hardware": "a machine", "date": "today"}
+    text = squeezed(card.card(zoo.config("coded_8_240"), record, pictures=["samples.png", "reconstructions.png"]))
+    assert "| bits | 0.05700 ± 0.00030 | - | - | - | - | 0.05700 ± 0.00030 |" in text
+    assert "expected calibration error" in text and "ece_" not in text and "| words |" not in text
+    assert "| word error rate, likeliest words, branch 2 | 0.1000 ± 0.0010 |" in text
+    order = ["](reconstructions.png)", "## Use", "## Model", "## Numbers", "## Limits", "](samples.png)", "## Licence"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+
+
 def test_the_card_says_what_the_files_say(home):
-    text = (home / "zoo" / "tiny" / "README.md").read_text()
+    text = squeezed((home / "zoo" / "tiny" / "README.md").read_text())
     assert "2 of 3 epochs, seed 3, float32, on a GPU, 1.0 hours" in text
     assert "integers of 2 to 8 bits" in text and "Trained for 2 of 3 epochs" in text and "| 18.500 |" in text
     assert "branches of 2 bits in 10 and 2 bits in 10" in text
