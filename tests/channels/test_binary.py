@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from sampled import assert_mean
 
-from tfcoded.channels import BinaryPrior, BinarySymmetricChannel
+from tfcoded.channels import BinaryErasureChannel, BinaryPrior, BinarySymmetricChannel, BitChannel
 from tfcoded.codes import Repetition
 from tfcoded.distributions import BinaryConcreteLogit
 
@@ -248,3 +248,46 @@ def test_bad_input_is_refused():
         BinarySymmetricChannel(0.9)(tf.zeros([2, 3], tf.bool), seed=SEED)
     with pytest.raises(ValueError, match="the mode of this channel is 'mixture'"):
         BinarySymmetricChannel(0.9, mode="mixture").log_likelihood_ratio(tf.zeros([2]))
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "erasure"])
+def test_forms_that_the_base_derives_from_the_law_are_those_of_each_channel(kind):
+    channel = {"symmetric": BinarySymmetricChannel(0.8), "erasure": BinaryErasureChannel(0.3)}[kind]
+    logits = tf.tile([[0.8, -0.3, 1.5]], [5000, 1])
+    expected = {}
+    for form in (BitChannel, type(channel)):
+        words, log_q = form.arrivals(channel, logits, 4, SEED)
+        assert words.shape == log_q.shape == (4, 5000, 3)
+        for bit in range(3):
+            for symbol in np.unique(words):
+                of_symbol = words[..., bit] == symbol
+                probability = np.exp(np.unique(np.round(log_q[..., bit][of_symbol], 5)))
+                assert len(probability) == 1
+                # 20,000 draws within 4.5 standard errors, 30 times: false-failure rate 2e-4.
+                error = np.sqrt(probability[0] * (1 - probability[0]) / 20_000)
+                assert abs(np.mean(of_symbol) - probability[0]) < 4.5 * error
+                assert probability[0] == pytest.approx(expected.setdefault((bit, symbol), probability[0]), rel=1e-4)
+    received = channel.corrupt(tf.constant([[0.0, 1.0] * 50]), SEED)
+    own, derived = channel.log_likelihood_ratio(received), BitChannel.log_likelihood_ratio(channel, received)
+    np.testing.assert_allclose(derived, own, rtol=1e-5)
+    assert channel.hardened() is channel and not channel.relaxed
+
+
+def test_arrivals_have_the_gradient_of_the_collapsed_law():
+    channel, logits = BinarySymmetricChannel(0.8), tf.constant([[0.8, -0.3, 1.5]])
+    found = []
+    for form in (BitChannel, BinarySymmetricChannel):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            words, log_q = form.arrivals(channel, logits, 200, SEED)
+        sums = tape.jacobian(log_q, logits)[:, 0, :, 0].numpy()
+        found.append(
+            {
+                (bit, word): sums[index, bit, bit]
+                for index in range(200)
+                for bit, word in enumerate(words[index, 0].numpy())
+            }
+        )
+    assert len(found[0]) == len(found[1]) == 6
+    for key, gradient in found[0].items():
+        assert gradient == pytest.approx(found[1][key], rel=1e-4)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
+from sampled import assert_mean
 
 from tfcoded.channels import (
     BandwidthLimitedChannel,
@@ -17,12 +19,15 @@ from tfcoded.channels import (
     gaussian_capacity,
     keep_probability,
     measured_snr,
+    sampled_rate,
     snr_from_decibel,
     snr_to_decibel,
     source_rate,
     transmission_rate,
 )
 from tfcoded.distributions import standard_normal
+
+tfd = tfp.distributions
 
 
 def test_gaussian_capacity():
@@ -106,6 +111,16 @@ def test_transmission_rate_of_unit_power_is_the_capacity():
         assert 0.1 * carried < used < 0.95 * carried
         idle = batch(0 * mu, log_sig=0 * mu, eps=eps, w=eps, training=True)
         np.testing.assert_allclose(source_rate(idle), np.zeros(400), atol=1e-12)
+
+
+def test_sampled_rate_has_the_mean_of_the_closed_form():
+    mu = standard_normal(tf.zeros([20000, 4]), tf.constant([1, 2]))
+    sent = GaussianChannel(2.0, power="codeword")(mu, seed=tf.constant([3, 4]))
+    sampled = sampled_rate(sent["z"], tfd.Normal(sent["y"], sent["noise_std"]).log_prob(sent["z"]), 1.5)
+    assert_mean(sampled - transmission_rate(sent), 0)
+    # Another variance makes the bound looser, never lower.
+    loose = sampled_rate(sent["z"], tfd.Normal(sent["y"], sent["noise_std"]).log_prob(sent["z"]), 3.0)
+    assert_mean(loose - sampled, 2 * (np.log(2) - 0.5) / np.log(2))  # four times KL(N(0, 1.5) || N(0, 3))
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def test_fit():
 
 
 def test_impossible_arguments():
-    with pytest.raises(ValueError, match="channel must be binary, symmetric or erasing, got GaussianChannel"):
+    with pytest.raises(ValueError, match="channel must be one of bits, a tfcoded.channels.BitChannel, got Gau"):
         binary(GaussianChannel())
     with pytest.raises(ValueError, match="samples must be at least 2"):
         binary(CHANNELS["hard"](), samples=1)

@@ -386,5 +386,7 @@ def test_impossible_arguments():
     with pytest.raises(ValueError, match="fill_noise must be 'none'"):
         JointModel(parts.encoder, noisy, parts.decoder, objective="elbo")
     bits = BandwidthLimitedChannel(BinarySymmetricChannel(0.9))
-    with pytest.raises(ValueError, match="must be a GaussianChannel, got BinarySymmetricChannel"):
+    with pytest.raises(
+        ValueError, match="must be one of numbers, a tfcoded.channels.RealChannel, got BinarySymmetricChannel"
+    ):
         JointModel(parts.encoder, bits, parts.decoder)

@@ -155,4 +155,4 @@ def test_a_file_of_the_name_export_hides_nothing_that_is_needed(tmp_path):
     assert (done.returncode, done.stdout) == (2, "") and "did you mean 'coded_8_240'" in done.stderr
     prepare = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
     done, _ = run("from tfcoded.zoo.restoring import load_workdir; print(load_workdir.__name__)", prepare=prepare)
-    assert (done.returncode, done.stdout) == (0, "load_workdir\n")
+    assert (done.returncode, done.stdout) == (0, "begun\nload_workdir\n")

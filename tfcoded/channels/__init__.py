@@ -17,7 +17,7 @@ from tfcoded.channels.capacity import (
     snr_from_decibel,
     snr_to_decibel,
 )
-from tfcoded.channels.channel import Channel
+from tfcoded.channels.channel import BitChannel, Channel
 from tfcoded.channels.erasure import ErasureChannel
 from tfcoded.channels.gaussian import GaussianChannel
 from tfcoded.channels.prior import BinaryPrior, ErasedPrior, GaussianPrior, SymbolPrior, ZeroPrior
@@ -25,20 +25,24 @@ from tfcoded.channels.rates import (
     channel_distribution,
     encoder_distribution,
     received_distribution,
+    sampled_rate,
     source_rate,
     transmission_rate,
 )
+from tfcoded.channels.real import RealChannel
 
 __all__ = [
     "BandwidthLimitedChannel",
     "BinaryErasureChannel",
     "BinaryPrior",
     "BinarySymmetricChannel",
+    "BitChannel",
     "Channel",
     "ErasedPrior",
     "ErasureChannel",
     "GaussianChannel",
     "GaussianPrior",
+    "RealChannel",
     "SymbolPrior",
     "ZeroPrior",
     "binary_entropy",
@@ -51,6 +55,7 @@ __all__ = [
     "keep_probability",
     "measured_snr",
     "received_distribution",
+    "sampled_rate",
     "snr_from_decibel",
     "snr_to_decibel",
     "source_rate",

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfcoded.channels._wrapper import LOSS, Wrapper
 from tfcoded.channels.channel import choice, derive, positive_count, probability
-from tfcoded.channels.gaussian import GaussianChannel
+from tfcoded.channels.real import RealChannel
 from tfcoded.distributions.truncated_exponential import uniform
 
 
@@ -90,10 +90,10 @@ class BandwidthLimitedChannel(Wrapper):
         self.marginalise = choice(marginalise, "marginalise", ("mc", "complete"))
         self.reveal_bands = reveal_bands
         # Per-codeword power over all bands together could be moved into the first ones.
-        if isinstance(channel, GaussianChannel) and channel.power == "codeword" and channel.bands != bands:
+        if isinstance(channel, RealChannel) and channel.power == "codeword" and channel.bands != bands:
             raise ValueError(
                 f"every band must obey the power constraint: the channel normalises {channel.bands} bands"
-                f" of a codeword, expected GaussianChannel(power='codeword', bands={bands})"
+                f" of a codeword, expected {type(channel).__name__}(power='codeword', bands={bands})"
             )
 
     def build(self, input_shape):

@@ -11,7 +11,7 @@ from tfcoded.channels.capacity import (
     erasure_capacity,
     keep_probability,
 )
-from tfcoded.channels.channel import Channel, as_reals, choice, derive, positive, probability
+from tfcoded.channels.channel import CERTAIN, BitChannel, as_reals, choice, derive, positive, probability
 from tfcoded.channels.prior import BinaryPrior, ErasedPrior
 from tfcoded.codes import box_plus
 from tfcoded.codes.bits import check_bits
@@ -20,13 +20,9 @@ from tfcoded.distributions.truncated_exponential import uniform
 
 _NOISE = 0  # purpose of a seed
 
-# The largest log-odds that a channel without noise is given: exp(-100) of doubt, and no infinity whose sums
-# and differences would not be numbers.
-CERTAIN = 100.0
-
 
 @keras.saving.register_keras_serializable(package="tfcoded")
-class BinarySymmetricChannel(Channel):
+class BinarySymmetricChannel(BitChannel):
     """Keeps every bit with probability `p_keep` and flips it otherwise.
 
     #### Mathematical details
@@ -192,6 +188,21 @@ class BinarySymmetricChannel(Channel):
         z = z if z.dtype.is_floating else tf.cast(z, tf.float32)
         return (2 * z - 1) * self._keep_logit
 
+    def arrivals(self, logits, samples, seed):
+        """See `BitChannel.arrivals`: bits of the log-odds `received_logits`."""
+        draws, arriving = uniform(samples, logits, seed), self.received_logits(logits)
+        words = tf.cast(draws < tf.sigmoid(arriving), draws.dtype)
+        return tf.stop_gradient(words), -tf.math.softplus(-(2 * words - 1) * arriving)
+
+    @property
+    def relaxed(self):
+        """`bool`, whether symbols are logits of relaxed bits."""
+        return self.mode != "hard"
+
+    def hardened(self):
+        """The channel of true bits that flips as often."""
+        return BinarySymmetricChannel(self.p_keep, name="hard_channel") if self.relaxed else self
+
     @property
     def snr(self):
         """`float`, signal-to-noise ratio of the bits read as -1 and +1."""
@@ -239,7 +250,7 @@ def _log_sinh(x):
 
 
 @keras.saving.register_keras_serializable(package="tfcoded")
-class BinaryErasureChannel(Channel):
+class BinaryErasureChannel(BitChannel):
     """Erases every bit with probability `erase_prob`; the receiver sees 0, 1 or a mark, one-hot.
 
     If a one is sent with probability `a`, the three outcomes have probabilities
@@ -300,6 +311,35 @@ class BinaryErasureChannel(Channel):
         """The same as `call(y, seed, w)["z"]`. See `Channel.corrupt`."""
         y = self._bits(y)
         return _one_hot(y, self._keep(y, seed, w))
+
+    def values(self, z):
+        """Zeros, ones, and a half for an erased bit. See `BitChannel.values`."""
+        return z[..., 1] + 0.5 * z[..., 2]
+
+    def log_prob(self, z, y):
+        """Log-probability of what was received given what was sent, in nats, bit by bit.
+
+        Args:
+          z: `[..., n, 3]`, one-hot, as `"z"` of `call`.
+          y: `[..., n]`, zeros and ones.
+
+        Returns:
+          `[..., n]`, of the dtype of `z`; -inf where a bit arrives as the other one.
+        """
+        z, y = as_reals(z, "z"), self._bits(y)
+        arrives = tf.math.log1p(-tf.constant(self.erase_prob, z.dtype))
+        same = tf.equal(z[..., 1], tf.cast(y, z.dtype))
+        got = tf.where(same, arrives, tf.constant(-math.inf, z.dtype))
+        return tf.where(z[..., 2] > 0.5, tf.math.log(tf.constant(self.erase_prob, z.dtype)), got)
+
+    def arrivals(self, logits, samples, seed):
+        """See `BitChannel.arrivals`: one draw decides whether a bit is erased, and which it is."""
+        draws = uniform(samples, logits, seed)
+        zero, one, erased = tf.unstack(self.received_log_probs(logits), axis=-1)
+        is_erased = draws < self.erase_prob
+        is_one = draws < self.erase_prob + tf.exp(one)
+        words = tf.where(is_erased, 0.5, tf.cast(is_one, draws.dtype))
+        return tf.stop_gradient(words), tf.where(is_erased, erased, tf.where(is_one, one, zero))
 
     def received_log_probs(self, logits):
         """Log-probabilities of the three outcomes, if a one is sent with log-odds `logits`.

@@ -6,7 +6,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcoded.distributions.truncated_exponential import uniform
 from tfcoded.utils import seeds
+
+# The largest log-odds that a channel without noise is given: exp(-100) of doubt, and no infinity whose sums
+# and differences would not be numbers.
+CERTAIN = 100.0
+
+_BITS, _ARRIVALS = 10, 11  # purposes of seeds
 
 
 class Channel(keras.layers.Layer):
@@ -69,6 +76,74 @@ class Channel(keras.layers.Layer):
     def default_prior(self):
         """The `SymbolPrior` that fills in lost symbols of this channel when no other was named."""
         raise NotImplementedError
+
+
+class BitChannel(Channel):
+    """Base of channels of bits, which `tfcoded.models.BinaryJointModel` trains through and soft decoders follow.
+
+    #### What a channel provides
+
+    Beside what every `Channel` does, a subclass implements `log_prob`, of single bits; where the symbols received are
+    not numbers in [0, 1], also `values`. An encoder of true bits is then trained by REINFORCE on the law of what
+    arrives, which the base collapses exactly: `q(z|x) = sum_y q(y|x) C(z|y)`, bit by bit. A channel may have its own
+    form of it, `arrivals`. One whose training sends relaxed bits with an ordinary gradient instead says so by `relaxed`
+    and gives the channel of true bits as `hardened`.
+    """
+
+    relaxed = False  # whether symbols are logits of relaxed bits, with a gradient
+
+    def hardened(self):
+        """The channel of true bits over which a trained system sends: this one, where it is one."""
+        return self
+
+    def values(self, z):
+        """Symbols received as numbers in [0, 1], `[..., n]`: what a decoder is given, a half where nothing is known."""
+        return z
+
+    def log_prob(self, z, y):
+        """Log-probability of what was received, `z` as `"z"` of `call`, given the bits sent, `y : [..., n]`.
+
+        Returns:
+          `[..., n]`, nats; -inf where it cannot be.
+        """
+        raise NotImplementedError
+
+    def log_likelihood_ratio(self, z):
+        """What received symbols say about the bits sent, `log P(z | 1) - log P(z | 0)`, at most `CERTAIN` in size.
+
+        Added to a bit's prior log-odds it makes those of the posterior; a soft decoder takes it as its input.
+
+        Args:
+          z: as `"z"` of `call`.
+
+        Returns:
+          `[..., n]`, float32 (or float64).
+        """
+        one, zero = self._both(z)
+        return tf.clip_by_value(tf.where(tf.equal(one, zero), tf.zeros_like(one), one - zero), -CERTAIN, CERTAIN)
+
+    def arrivals(self, logits, samples, seed):
+        """Words as they arrive, drawn of the collapsed law of encoder and channel.
+
+        Args:
+          logits: `[b, n]`, log-odds of the bits that are sent, tf.float32.
+          samples: `int`, words for each row.
+          seed: int32 [2].
+
+        Returns:
+          Pair of tf.float32 `[samples, b, n]`: words as `values` has them, without a gradient, and the log-probability
+          of every symbol, differentiable in `logits`.
+        """
+        y = tf.cast(uniform(samples, logits, derive(seed, _BITS, "")) < tf.sigmoid(logits), logits.dtype)
+        z = self.corrupt(y, derive(seed, _ARRIVALS, ""))
+        one, zero = self._both(z)
+        log_q = tf.stack([one - tf.math.softplus(-logits), zero - tf.math.softplus(logits)])
+        return tf.stop_gradient(self.values(z)), tf.reduce_logsumexp(log_q, axis=0)
+
+    def _both(self, z):
+        """Log-probabilities of `z` given ones, and given zeros."""
+        ones = tf.ones_like(self.values(z))
+        return self.log_prob(z, ones), self.log_prob(z, tf.zeros_like(ones))
 
 
 def positive(value, name):

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfcoded import objectives
-from tfcoded.channels import BinaryErasureChannel, BinarySymmetricChannel
+from tfcoded.channels import BinaryErasureChannel, BinarySymmetricChannel, BitChannel
 from tfcoded.distributions import BinaryConcreteLogit, bernoulli_kl
 from tfcoded.distributions.truncated_exponential import uniform
 from tfcoded.models.joint_model import decoder_of
@@ -28,12 +28,11 @@ class BinaryJointModel(System):
     The decoder is given `2 z - 1`, and 0 for an erased bit. What is minimised is `E[SSE(x, f(z))] + beta KL`, in one of
     two ways:
 
-    * True bits (a `BinaryErasureChannel`, or a `BinarySymmetricChannel` with `mode="hard"`). The symbols that arrive
-      have a law of their own, encoder and channel collapsed: a one arrives with log-odds `received_logits(l)`, or not
-      at all. `samples` words are drawn of it for each image; the encoder learns by REINFORCE, each word with the
+    * True bits (of any `BitChannel` but relaxed ones). The symbols that arrive have a law of their own, encoder and
+      channel collapsed, see `BitChannel.arrivals`. `samples` words are drawn of it for each image; the encoder learns by REINFORCE, each word with the
       others as its baseline, the decoder by the mean over the words. KL is that of the bits sent from fair ones,
       exact.
-    * Relaxed bits (`mode="relaxed"` or `"mixture"`): logits of binary concrete variables of temperature
+    * Relaxed bits (`BinarySymmetricChannel` with `mode="relaxed"` or `"mixture"`): logits of binary concrete variables of temperature
       `posterior_temperature`, sent over the relaxed channel, with an ordinary gradient. KL is estimated from the one
       word that is sent, `log q(y) - log p(y)`: densities of logits, p of fair bits with `prior_temperature`.
 
@@ -43,7 +42,7 @@ class BinaryJointModel(System):
 
     Args:
       encoder: from images to log-odds `[b, n]`, like `ResNetEncoder(law="bits")`.
-      channel: `BinarySymmetricChannel` or `BinaryErasureChannel`.
+      channel: `BitChannel`, such as `BinarySymmetricChannel` or `BinaryErasureChannel`.
       decoder: from `[b, n]` to images: `ResNetDecoder`, `PlainDrawDecoder`, `ALVDecoder`.
       samples: `int` of at least 2, words drawn per image, where bits are true.
       posterior_temperature: `float`, of relaxed bits.
@@ -84,8 +83,10 @@ class BinaryJointModel(System):
         **options,
     ):
         super().__init__(encoder.image_shape, encoder.symbols, name=name, **options)
-        if not isinstance(channel, (BinarySymmetricChannel, BinaryErasureChannel)):
-            raise ValueError(f"the channel must be binary, symmetric or erasing, got {type(channel).__name__}")
+        if not isinstance(channel, BitChannel):
+            raise ValueError(
+                f"the channel must be one of bits, a tfcoded.channels.BitChannel, got {type(channel).__name__}"
+            )
         if samples < 2:
             raise ValueError(f"samples must be at least 2: the others are the baseline of each; got {samples}")
         self.encoder = encoder
@@ -96,9 +97,7 @@ class BinaryJointModel(System):
         self.prior_temperature = prior_temperature
         self.observation_std = observation_std
         # What is used once training is over; it has no weights.
-        self.hard_channel = channel
-        if self.relaxed:
-            self.hard_channel = BinarySymmetricChannel(channel.p_keep, name="hard_channel")
+        self.hard_channel = channel.hardened()
         self._finish()
 
     @classmethod
@@ -125,7 +124,7 @@ class BinaryJointModel(System):
     @property
     def relaxed(self):
         """`bool`, whether training sends relaxed bits."""
-        return isinstance(self.channel, BinarySymmetricChannel) and self.channel.mode != "hard"
+        return self.channel.relaxed
 
     @property
     def metric_names(self):
@@ -149,9 +148,7 @@ class BinaryJointModel(System):
 
     def corrupt(self, symbols, seed):
         """Zeros and ones, 0.5 for an erased bit. See `System.corrupt`."""
-        z = self.hard_channel.corrupt(symbols, seeds.derive(seed, _CHANNEL))
-        # Of a one-hot symbol: a one, or half an erasure.
-        return z[..., 1] + 0.5 * z[..., 2] if z.shape.rank > tf.convert_to_tensor(symbols).shape.rank else z
+        return self.hard_channel.values(self.hard_channel.corrupt(symbols, seeds.derive(seed, _CHANNEL)))
 
     def receive(self, symbols, bands, seed):
         """All bits have arrived, or been erased: `bands` is not looked at. See `System.receive`."""
@@ -215,18 +212,8 @@ class BinaryJointModel(System):
           Pair of tf.float32: words `[samples, b, n]` of zeros, ones and, where erased, halves, without a gradient; and
           their log-probabilities `[samples, b]`, differentiable in `logits`.
         """
-        draws = uniform(self.samples, logits, seeds.derive(seed, _BITS))
-        if isinstance(self.channel, BinaryErasureChannel):
-            zero, one, erased = tf.unstack(self.channel.received_log_probs(logits), axis=-1)
-            is_erased = draws < self.channel.erase_prob
-            is_one = draws < self.channel.erase_prob + tf.exp(one)
-            words = tf.where(is_erased, 0.5, tf.cast(is_one, draws.dtype))
-            log_q = tf.where(is_erased, erased, tf.where(is_one, one, zero))
-        else:
-            arriving = self.channel.received_logits(logits)
-            words = tf.cast(draws < tf.sigmoid(arriving), draws.dtype)
-            log_q = -tf.math.softplus(-_signs(words) * arriving)
-        return tf.stop_gradient(words), tf.reduce_sum(log_q, axis=-1)
+        words, log_q = self.channel.arrivals(logits, self.samples, seeds.derive(seed, _BITS))
+        return words, tf.reduce_sum(log_q, axis=-1)
 
     def _distortion(self, z, images, seed):
         """What training minimises of the pixels, `[b]`, and a dict of its parts."""

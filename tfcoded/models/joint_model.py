@@ -1,11 +1,11 @@
-"""Source and channel coding in one: images over a Gaussian channel whose last bands may be lost."""
+"""Source and channel coding in one: images as numbers over a noisy channel whose last bands may be lost."""
 
 import math
 
 import keras
 import tensorflow as tf
 
-from tfcoded.channels import BandwidthLimitedChannel, GaussianChannel, GaussianPrior, source_rate, transmission_rate
+from tfcoded.channels import BandwidthLimitedChannel, GaussianChannel, GaussianPrior, RealChannel
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.models.system import System, squared_error
 from tfcoded.networks import SIZES, ALVDecoder, BandDrawPrior, PlainDrawDecoder, ResNetDecoder, ResNetEncoder
@@ -18,7 +18,7 @@ _CHANNEL, _DECODER, _LOST, _TEST = range(10, 14)  # purposes of seeds
 
 @keras.saving.register_keras_serializable("tfcoded")
 class JointModel(System):
-    """Encoder, Gaussian channel and decoder, trained together.
+    """Encoder, channel of real numbers and decoder, trained together.
 
     ```none
     x -> encoder -> N(mu, sig^2) -> power -> y -> channel -> z -> lost bands filled in by the prior -> decoder -> x
@@ -56,7 +56,7 @@ class JointModel(System):
     Args:
       encoder: from images to `(mu, log_sig)`, `[b, n]` each, with the attributes `image_shape` and `symbols`, like
         `ResNetEncoder`; for "elbo" `features` and `units` too.
-      channel: `BandwidthLimitedChannel` around a `GaussianChannel`; of one band, where nothing is lost.
+      channel: `BandwidthLimitedChannel` around a `RealChannel`; of one band, where nothing is lost.
       decoder: from the channel's `"decoder_input"` to images: `ResNetDecoder`, `PlainDrawDecoder`, `ALVDecoder`.
       prior_space: `str`, "y" or "z": which symbols the channel's prior models.
       objective: `str`, "rd" or "elbo", see above.
@@ -95,8 +95,12 @@ class JointModel(System):
         **options,
     ):
         super().__init__(encoder.image_shape, encoder.symbols, channel.bands, name=name, **options)
-        if not isinstance(channel.channel, GaussianChannel):
-            raise ValueError(f"the channel inside must be a GaussianChannel, got {type(channel.channel).__name__}")
+        if not isinstance(channel.channel, RealChannel):
+            name = type(channel.channel).__name__
+            raise ValueError(f"the channel inside must be one of numbers, a tfcoded.channels.RealChannel, got {name}")
+        if prior_space == "z" and not isinstance(channel.channel, GaussianChannel):
+            name = type(channel.channel).__name__
+            raise ValueError(f"prior_space='z' is the law of what arrives, known of a GaussianChannel; got {name}")
         if prior_space not in ("y", "z"):
             raise ValueError(f"prior_space must be 'y' or 'z', got {prior_space!r}")
         if objective not in ("rd", "elbo"):
@@ -168,7 +172,7 @@ class JointModel(System):
         self.built = True
 
     def send(self, images, seed):
-        """What the Gaussian channel makes of images, all bands of them; a dict, see `GaussianChannel.call`."""
+        """What the channel makes of images, all bands of them; a dict, see `RealChannel.call`."""
         mu, log_sig = self.encoder(self.to_unit_range(images))
         return self.channel.channel(mu, log_sig, seed=seeds.derive(seed, _CHANNEL), training=False)
 
@@ -188,25 +192,16 @@ class JointModel(System):
         return self._decode(seen["decoder_input"], seeds.derive(seed, _DECODER))
 
     def rates(self, images, seed):
-        """`"rate"`, the divergence from the prior, and the bounds of `tfcoded.channels.rates` that hold.
-
-        `"transmission_rate"` but where the noise follows the symbols, and `"source_rate"` where the power is no
-        codeword's own either. See `System.rates`.
-        """
+        """`"rate"`, the divergence from the prior, and the bounds that the channel gives. See `System.rates`."""
         sent = self.send(images, seed)
         rates = {"rate": tf.reduce_sum(self.divergences(sent, sent["z"]), axis=-1) / math.log(2)}
-        power = self.channel.channel.power
-        if power != "element":
-            rates["transmission_rate"] = transmission_rate(sent)
-        if power not in ("element", "codeword"):
-            rates["source_rate"] = source_rate(sent)
-        return rates
+        return rates | self.channel.channel.rates(sent)
 
     def divergences(self, sent, context):
         """Of every band, the divergence of its law from that of the prior given the bands before.
 
         Args:
-          sent: dict, as `GaussianChannel.call` returns it.
+          sent: dict, as `RealChannel.call` returns it; of `GaussianChannel` where `prior_space="z"`.
           context: `[b, n]`, the symbols received.
 
         Returns:
@@ -259,7 +254,7 @@ class JointModel(System):
         prior = self.prior.dist_params(self._by_band(sent["z"]))
         lost = tf.reduce_sum(normal_kl(self._by_band(mean), self._by_band(log_std), *prior), axis=-1)
         lost = tf.reduce_sum((1 - sent["keep"]) * lost, axis=-1)
-        fixed = {name: tf.stop_gradient(sent[name]) for name in ("mu", "sig", "noise_std", "received")}
+        fixed = {name: tf.stop_gradient(value) for name, value in sent.items()}
         divergences = self.divergences(fixed, fixed["received"])
         fit = tf.reduce_sum(self.channel.average(sent["keep"], sent["weights"]) * divergences, axis=-1)
         return sent, tf.reduce_sum(divergences, axis=-1), self.channel.average(lost, sent["weights"]) + fit
