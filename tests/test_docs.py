@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from markdown.extensions import toc
 
 from tfcoded import config, families, zoo
@@ -83,6 +84,14 @@ def test_configurations_are_valid():
 def test_the_readme_fits_two_screens():
     assert len(TEXTS["README.md"].splitlines()) <= 160
     assert len(TEXTS["docs/reproduction.md"].splitlines()) <= 120
+
+
+def test_the_papers_are_cited_alike():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    readme = " ".join(TEXTS["README.md"].split())
+    for paper in citation["references"]:
+        authors = ", ".join(author["family-names"] for author in paper["authors"])
+        assert f"[{paper['title']}]({paper['url']}), {authors};" in readme and str(paper["year"]) in readme
 
 
 def anchors(path):
