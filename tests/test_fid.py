@@ -17,9 +17,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # The command itself, but for the network.
 COMMAND = """
 from tfcoded import cli, fid
-from tfcoded.metrics import frechet
-frechet.FEATURES = 3
-frechet.inception_features = lambda weights: lambda images: images.mean(axis=(1, 2)) / 255
+from tfcoded.metrics.frechet import distances
+distances.FEATURES = 3
+distances.inception_features = lambda weights: lambda images: images.mean(axis=(1, 2)) / 255
 fid.define_flags()
 cli.run(fid.main)
 """

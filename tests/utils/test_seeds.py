@@ -55,7 +55,7 @@ def test_bits_are_the_same_alone_and_in_a_function_and_under_xla(compiled):
 
 def test_every_draw_names_its_algorithm():
     """Without it XLA reads negative seeds, which half of the derived ones are, in another way."""
-    root = pathlib.Path(seeds.__file__).parents[1]
+    root = pathlib.Path(seeds.__file__).parents[2]
     found = 0
     for path in (*root.glob("tfcoded/**/*.py"), *root.glob("export/**/*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

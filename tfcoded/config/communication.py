@@ -300,6 +300,11 @@ class SystemConfig(Configuration):
         """Shape of one item of the data set, a tuple of `int`: of an image, or (0,) where there are none."""
         return (0,) if self.system == "channel_autoencoder" else self.network.image_shape
 
+    @property
+    def parts(self):
+        """See `Configuration.parts`: the two of a separate system."""
+        return {name: self.part(name) for name in PARTS} if self.system == "separate" else {}
+
     def part(self, system):
         """The configuration of one part of a separate system.
 

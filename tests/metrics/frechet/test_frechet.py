@@ -1,4 +1,4 @@
-"""Frechet distances in closed form; the FID network itself is tested in tests/networks/test_inception.py."""
+"""Frechet distances in closed form; the FID network itself is tested in test_inception.py."""
 
 import sys
 
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfcoded import config
 from tfcoded.metrics import frechet
+from tfcoded.metrics.frechet import distances
 from tfcoded.metrics.frechet.feature_statistics import FeatureStatistics
 from tfcoded.metrics.tfgan import classifier_metrics
 from tfcoded.utils.errors import UserError
@@ -142,9 +143,9 @@ def means(images):
 @pytest.fixture(name="quick")
 def _quick(monkeypatch):
     """Three features for 2,048, and 60 images for 10,000."""
-    monkeypatch.setattr(frechet, "FEATURES", 3)
-    monkeypatch.setattr(frechet, "IMAGES", 60)
-    monkeypatch.setattr(frechet, "inception_features", lambda weights: means)
+    monkeypatch.setattr(distances, "FEATURES", 3)
+    monkeypatch.setattr(distances, "IMAGES", 60)
+    monkeypatch.setattr(distances, "inception_features", lambda weights: means)
 
 
 def pictures(count, seed=0, shape=(32, 32, 3)):
