@@ -10,7 +10,7 @@ two cores. What was done is written every minute to --cache, so the same command
 statistics of a set are computed once.
 
 The network's weights are fetched as tfcoded/metrics/frechet/inception_weights.py tells; what is measured is told in
-tfcoded/metrics/frechet/distance.py.
+tfcoded/metrics/frechet/distances.py.
 """
 
 import pathlib
