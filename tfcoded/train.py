@@ -9,7 +9,6 @@ The same command goes on where an interrupted run stopped: same order of the ima
 What the work directory holds: tfcoded/runs/workdir.py.
 """
 
-import dataclasses
 import pathlib
 
 from absl import flags
@@ -90,7 +89,7 @@ def chosen_config(values):
     config = zoo.with_own_facts(configuration.override(config, changes), values.zoo_dir)
     images = pathlib.Path(expanded(config.dataset))
     if config.dataset not in datasets.NAMES and images.exists():
-        config = dataclasses.replace(config, dataset=str(images.resolve()))  # a path is found again from any folder
+        config = config.replace(dataset=str(images.resolve()))  # a path is found again from any folder
     return config
 
 

@@ -1,6 +1,5 @@
 """Training programs in files: one folder per model, with a manifest that says what goes in and what comes out."""
 
-import dataclasses
 import hashlib
 import json
 import lzma
@@ -90,7 +89,7 @@ def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_3
             "inputs": inputs,
             "outputs": outputs,
         }
-    more_epochs = dataclasses.replace(config.training, epochs=config.training.epochs + 1)
+    more_epochs = config.training.replace(epochs=config.training.epochs + 1)
     manifest = {
         "format": FORMAT,
         "name": config.name,

@@ -1,6 +1,5 @@
 """tfcoded.config.communication: strict loading, what means nothing, parts, overrides, exact round trips."""
 
-import dataclasses
 import subprocess
 import sys
 
@@ -185,22 +184,20 @@ def test_parts_that_do_not_fit(replacements, parts):
 
 def every_kind():
     joint = config.from_yaml(TEXT)
-    plain = dataclasses.replace(joint, channel=Channel("gaussian", snr=10))
+    plain = joint.replace(channel=Channel("gaussian", snr=10))
     yield joint
     yield plain
-    yield dataclasses.replace(joint, prior="draw_spatial", prior_space="z", objective="elbo")
+    yield joint.replace(prior="draw_spatial", prior_space="z", objective="elbo")
     law = Channel("gaussian", bands=2, probabilities=(0.0, 0.25, 0.75), marginalise="mc", filler_grad=True)
-    yield dataclasses.replace(joint, channel=law, decoder=Decoder("alv", 0.1, "unconditional"), prior="draw")
-    yield dataclasses.replace(joint, channel=Channel("gaussian", power="element", reading="amplitude"))
+    yield joint.replace(channel=law, decoder=Decoder("alv", 0.1, "unconditional"), prior="draw")
+    yield joint.replace(channel=Channel("gaussian", power="element", reading="amplitude"))
     for mode in ("hard", "relaxed", "mixture"):
         channel = Channel("binary_symmetric", p_keep=0.8, mode=mode)
-        yield dataclasses.replace(joint, channel=channel, decoder=Decoder("draw"))
-    yield dataclasses.replace(joint, channel=Channel("binary_erasure", samples=9, erase_probability=0.3))
-    yield dataclasses.replace(joint, system="source_vae", channel=Channel("gaussian", 64))
-    yield dataclasses.replace(plain, system="separate", training=SystemTraining(3, flip=False, warm_up=0))
-    yield dataclasses.replace(
-        plain, system="channel_autoencoder", dataset="normal", beta=0, network=SystemNetwork(size="smoke")
-    )
+        yield joint.replace(channel=channel, decoder=Decoder("draw"))
+    yield joint.replace(channel=Channel("binary_erasure", samples=9, erase_probability=0.3))
+    yield joint.replace(system="source_vae", channel=Channel("gaussian", 64))
+    yield plain.replace(system="separate", training=SystemTraining(3, flip=False, warm_up=0))
+    yield plain.replace(system="channel_autoencoder", dataset="normal", beta=0, network=SystemNetwork(size="smoke"))
 
 
 @pytest.mark.parametrize("settings", every_kind(), ids=lambda settings: f"{settings.system}-{settings.channel.kind}")

@@ -39,7 +39,7 @@ def test_systems_are_those_of_the_zoo(label, snr):
     for cell in cells:
         entry = zoo.config(f"bwlc_{cell.label}_snr{label}")
         same = dict.fromkeys(("name", "dataset", "beta", "network"))
-        there, here = (dataclasses.asdict(config.without_facts()) | same for config in (entry, cell.config))
+        there, here = (config.without_facts().model_dump() | same for config in (entry, cell.config))
         for key in ("epochs", "batch_size"):
             del there["training"][key], here["training"][key]
         assert there == here

@@ -1,7 +1,6 @@
 """Models with narrow dense layers, and their configurations."""
 
 import contextlib
-import dataclasses
 
 import numpy as np
 import pytest
@@ -53,7 +52,7 @@ def networks(name):
 
 def save(name, folder, **settings):
     """Writes a SavedModel of one of CODES, with random weights, to `folder / name`; `settings` replace its own."""
-    settings = dataclasses.replace(configuration(name), **settings)
+    settings = configuration(name).replace(**settings)
     with networks(name):
         export_saved_model(build(settings, contrast=True), settings, folder / name)
 

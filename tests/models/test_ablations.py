@@ -1,6 +1,5 @@
 """The ablations of beta (appendix K): what their configurations change reaches the model."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -20,8 +19,8 @@ def test_beta_reaches_the_posterior_and_the_codewords(base, beta):
         reference.network,
         reference.training,
     )
-    small = dataclasses.replace(config.network, encoder_width=16, decoder_width=16)
-    model = CodedDVAE.from_configuration(dataclasses.replace(config, network=small))
+    small = config.network.replace(encoder_width=16, decoder_width=16)
+    model = CodedDVAE.from_configuration(config.replace(network=small))
     model.encoder.head.kernel.assign(0.0 * model.encoder.head.kernel)
     model.encoder.head.bias.assign(-99.0 + 0.0 * model.encoder.head.bias)  # every bit is 0, q = 0.001 at the most
     images = np.zeros([128, 28, 28, 1], np.uint8)

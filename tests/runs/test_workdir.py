@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import pytest
@@ -19,7 +18,7 @@ def test_a_folder_is_made_and_taken_up_again(tmp_path, config):
     first = Workdir(tmp_path / "runs" / "a", config, RUN)
     assert read_run(first.path) == RUN
     del first  # and with it the lock
-    longer = dataclasses.replace(config, training=dataclasses.replace(config.training, epochs=999))
+    longer = config.replace(training=config.training.replace(epochs=999))
     assert Workdir(tmp_path / "runs" / "a", longer, RUN).path == tmp_path / "runs" / "a"
 
 
@@ -37,7 +36,7 @@ def test_the_epochs_of_a_communication_system_are_a_setting(tmp_path):
     system = zoo.config("bwlc_joint_snr1")
     first = Workdir(tmp_path, system, RUN)
     del first
-    Workdir(tmp_path, dataclasses.replace(system, figures=(), parameters={}), RUN)
+    Workdir(tmp_path, system.replace(figures=(), parameters={}), RUN)
     with pytest.raises(UserError, match="training.epochs: 16 there, 3 here"):
         Workdir(tmp_path, configuration.override(system, ["epochs=3"]), RUN)
     with pytest.raises(UserError, match="channel.snr: 1.0 there, 10.0 here"):

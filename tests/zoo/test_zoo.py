@@ -1,6 +1,5 @@
 """tfcoded.zoo: the configurations of both papers, where they are looked for, and the command line."""
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -113,7 +112,7 @@ def expected_system(name):
         epochs = settings["training"].epochs
         settings |= {"dataset": "cifar10", "beta": 0.01, "training": SystemTraining(epochs, batch_size=64)}
         if settings["channel"].kind == "gaussian":
-            settings["channel"] = dataclasses.replace(settings["channel"], snr=10.0)
+            settings["channel"] = settings["channel"].replace(snr=10.0)
     return SystemConfig(name=name, network=SystemNetwork((32, 32, 3), "small" if cifar10 else "base"), **settings)
 
 
@@ -160,9 +159,9 @@ def test_separate_systems_are_made_of_the_other_entries():
     for snr in SNRS:
         separate = zoo.config(f"bwlc_separate_snr{snr}")
         source, channel = separate.part("source_vae"), separate.part("channel_autoencoder")
-        assert source == dataclasses.replace(zoo.config("bwlc_source_vae").without_facts(), name=source.name)
+        assert source == zoo.config("bwlc_source_vae").without_facts().replace(name=source.name)
         alone = zoo.config(f"bwlc_channel_ae_snr{snr}")  # which needs no more steps than it has
-        same = dataclasses.replace(channel, name=alone.name, training=alone.training)
+        same = channel.replace(name=alone.name, training=alone.training)
         assert same == alone.without_facts()
         joint = zoo.config(f"bwlc_joint_snr{snr}")
         assert (joint.channel, joint.network, joint.beta) == (separate.channel, separate.network, separate.beta)
@@ -172,8 +171,8 @@ def test_separate_systems_are_made_of_the_other_entries():
 def test_smoke(name):
     entry, smoke = zoo.config(name), zoo.config(f"{name}_smoke")
     assert (smoke.name, smoke.network.size, smoke.training.batch_size) == (f"{name}_smoke", "smoke", 8)
-    training = dataclasses.replace(smoke.training, batch_size=entry.training.batch_size)
-    same = dataclasses.replace(smoke, name=name, network=entry.network, training=training)
+    training = smoke.training.replace(batch_size=entry.training.batch_size)
+    same = smoke.replace(name=name, network=entry.network, training=training)
     assert same == entry.without_facts() and smoke.parameters == {}
     assert smoke.name not in zoo.list()
 
@@ -401,14 +400,12 @@ def test_facts_are_of_the_entry_with_its_settings():
     shorter = config.override(entry, ["epochs=3"])
     assert zoo.with_own_facts(entry) == entry and zoo.with_own_facts(shorter) == shorter
     for change in ({"dataset": "mnist"}, {"beta": 10.0}, {"training": config.Training(200, batch_size=64)}):
-        copied = dataclasses.replace(entry, **change)  # a copy of the file of which this was changed
-        assert zoo.with_own_facts(copied) == dataclasses.replace(entry.without_published(), **change)
-    assert zoo.with_own_facts(dataclasses.replace(entry, name="mine")) == entry.without_facts(name="mine")
+        copied = entry.replace(**change)  # a copy of the file of which this was changed
+        assert zoo.with_own_facts(copied) == entry.without_published().replace(**change)
+    assert zoo.with_own_facts(entry.replace(name="mine")) == entry.without_facts(name="mine")
     assert zoo.with_own_facts(entry.without_facts()) == entry.without_facts()  # none is added
     system = zoo.config("bwlc_bec")
-    assert zoo.with_own_facts(dataclasses.replace(system, name="coded_8_240")) == system.without_facts(
-        name="coded_8_240"
-    )
+    assert zoo.with_own_facts(system.replace(name="coded_8_240")) == system.without_facts(name="coded_8_240")
 
 
 def test_measured_metrics(tmp_path):

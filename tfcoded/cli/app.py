@@ -6,9 +6,9 @@ import sys
 
 from absl import app, flags, logging
 
-from tfcoded.config.sections import TOO_LARGE
 from tfcoded.utils import process
 from tfcoded.utils.errors import UserError, reason, said
+from tfcoded.utils.sections import TOO_LARGE
 
 
 def run(main):

@@ -1,6 +1,7 @@
 """Configurations: what a model is and how it is trained, loaded strictly from YAML."""
 
 from tfcoded.config.communication import SystemConfig
+from tfcoded.config.configuration import Configuration
 from tfcoded.config.loading import (
     CODES,
     IMAGE_SHAPES,
@@ -20,7 +21,8 @@ from tfcoded.config.loading import (
     to_dict,
     to_yaml,
 )
-from tfcoded.config.sections import ConfigError, Configuration, parse
+from tfcoded.config.yaml_text import parse
+from tfcoded.utils.sections import ConfigError
 
 __all__ = [
     "CODES",

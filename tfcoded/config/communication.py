@@ -15,10 +15,13 @@ config.override(settings, ["snr=1", "bands=5", "prior=draw"])
 This module imports neither TensorFlow nor numpy.
 """
 
-import dataclasses
+from typing import ClassVar
+
+import pydantic
 
 from tfcoded.config import datasets
-from tfcoded.config.sections import ConfigError, Configuration, Section, one_of, plain, show
+from tfcoded.config.configuration import Configuration
+from tfcoded.utils.sections import ConfigError, Integer, Section, one_of, show
 
 SYSTEMS = ("source_vae", "channel_autoencoder", "separate", "joint")
 CHANNELS = ("gaussian", "binary_symmetric", "binary_erasure")
@@ -37,7 +40,6 @@ STRIDE = 8  # the encoder and decoders halve the image three times
 PARTS = ("source_vae", "channel_autoencoder")  # of a separate system
 
 
-@dataclasses.dataclass(frozen=True)
 class Channel(Section):
     """The channel, and what stands in for bands that it loses.
 
@@ -67,8 +69,8 @@ class Channel(Section):
     """
 
     kind: str
-    symbols: int = 100
-    bands: int = 1
+    symbols: Integer = 100
+    bands: Integer = 1
     snr: float = 1.0
     power: str = "batch"
     reading: str = "power"
@@ -77,14 +79,14 @@ class Channel(Section):
     mode: str = "hard"
     posterior_temperature: float = 0.2
     temperature: float = 0.1
-    samples: int = 5
+    samples: Integer = 5
     probabilities: tuple[float, ...] = ()
     marginalise: str = "complete"
     fill_noise: str = "none"
     filler_grad: bool = False
     reveal_bands: bool = False
 
-    _place = "channel."
+    _place: ClassVar[str] = "channel."
 
     @property
     def scored(self):
@@ -149,7 +151,6 @@ class Channel(Section):
             )
 
 
-@dataclasses.dataclass(frozen=True)
 class Decoder(Section):
     """What makes an image of the symbols received.
 
@@ -167,7 +168,7 @@ class Decoder(Section):
     observation_std: float = 0.05
     latent_prior: str = "conditional"
 
-    _place = "decoder."
+    _place: ClassVar[str] = "decoder."
 
     def idle(self):
         """See `Section.idle`."""
@@ -180,7 +181,6 @@ class Decoder(Section):
         self._require(self.latent_prior in LATENT_PRIORS, "latent_prior", one_of(LATENT_PRIORS, self.latent_prior))
 
 
-@dataclasses.dataclass(frozen=True)
 class SystemNetwork(Section):
     """Sizes of the networks.
 
@@ -192,10 +192,10 @@ class SystemNetwork(Section):
       ConfigError: if there is no network for the image shape, or no such size.
     """
 
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    image_shape: tuple[Integer, Integer, Integer] = (32, 32, 3)
     size: str = "base"
 
-    _place = "network."
+    _place: ClassVar[str] = "network."
 
     def _check(self):
         height, width, channels = self.image_shape
@@ -207,7 +207,6 @@ class SystemNetwork(Section):
         self._require(self.size in SIZES, "size", one_of(SIZES, self.size))
 
 
-@dataclasses.dataclass(frozen=True)
 class SystemTraining(Section):
     """How the system is trained.
 
@@ -224,15 +223,15 @@ class SystemTraining(Section):
       ConfigError: if a value is out of range.
     """
 
-    epochs: int
-    batch_size: int = 128
+    epochs: Integer
+    batch_size: Integer = 128
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     clip_norm: float = 1.0
     warm_up: float = 0.1
     flip: bool = True
 
-    _place = "training."
+    _place: ClassVar[str] = "training."
 
     def _check(self):
         self._require(self.epochs >= 1, "epochs", "at least 1")
@@ -247,7 +246,6 @@ class SystemTraining(Section):
         self._require(0 <= self.warm_up <= 1, "warm_up", "a number in [0, 1]")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class SystemConfig(Configuration):
     """The complete configuration of a communication system.
 
@@ -286,14 +284,14 @@ class SystemConfig(Configuration):
     prior: str = "gaussian"
     prior_space: str = "y"
     objective: str = "rd"
-    decoder: Decoder = dataclasses.field(default_factory=Decoder)
-    network: SystemNetwork = dataclasses.field(default_factory=SystemNetwork)
+    decoder: Decoder = pydantic.Field(default_factory=Decoder)
+    network: SystemNetwork = pydantic.Field(default_factory=SystemNetwork)
     training: SystemTraining
     figures: tuple[str, ...] = ()
-    parameters: dict[str, int] = dataclasses.field(default_factory=dict, hash=False)
-    published: dict[str, float] = dataclasses.field(default_factory=dict, hash=False)
+    parameters: dict[str, Integer] = {}
+    published: dict[str, float] = {}
 
-    FACTS = ("figures", "parameters", "published")
+    FACTS: ClassVar[tuple[str, ...]] = ("figures", "parameters", "published")
 
     @property
     def item_shape(self):
@@ -339,17 +337,17 @@ class SystemConfig(Configuration):
             dataset=datasets.NORMAL,
             beta=0.0,
             network=SystemNetwork(size=self.network.size),
-            training=dataclasses.replace(self.training, warm_up=defaults.warm_up, flip=defaults.flip),
+            training=self.training.replace(warm_up=defaults.warm_up, flip=defaults.flip),
         )
 
     def idle(self):
         """See `Section.idle`."""
         keys = {}
-        channel = [field.name for field in dataclasses.fields(Channel) if field.name not in ("kind", "symbols")]
+        channel = [name for name in Channel.model_fields if name not in ("kind", "symbols")]
         learned = ("prior", "prior_space", "objective")
         if self.system != "joint":
             why = f"as system is {self.system!r} and not 'joint'"
-            decoder = [f"decoder.{field.name}" for field in dataclasses.fields(Decoder)]
+            decoder = [f"decoder.{name}" for name in Decoder.model_fields]
             keys |= dict.fromkeys((*learned, "channel.bands", *decoder), why)
         elif self.channel.kind != "gaussian":
             keys |= dict.fromkeys(learned, f"as channel.kind is {self.channel.kind!r} and not 'gaussian'")
@@ -411,7 +409,7 @@ class SystemConfig(Configuration):
 
     def to_dict(self):
         """See `config.to_dict`."""
-        values = plain(self)
+        values = super().to_dict()
         if not values["channel"].get("probabilities", True):
             del values["channel"]["probabilities"]
         empty = ("decoder", *self.FACTS)
@@ -422,7 +420,7 @@ class SystemConfig(Configuration):
         kept = {}
         # The numbers of parameters depend on the other settings only.
         harmless = ("name", "dataset", "beta", "training", *self.FACTS)
-        keys = [field.name for field in dataclasses.fields(self) if field.name not in harmless]
+        keys = [name for name in type(self).model_fields if name not in harmless]
         if all(getattr(changed, key) == getattr(self, key) for key in keys):
             kept["parameters"] = self.parameters
         if changed == self.without_facts(training=changed.training):

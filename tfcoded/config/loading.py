@@ -1,4 +1,4 @@
-"""Configurations: what a model is and how it is trained, as frozen dataclasses loaded strictly from YAML.
+"""Configurations: what a model is and how it is trained, as immutable sections loaded strictly from YAML.
 
 Every mistake is an error that names the key, where it stands and what was expected: a misspelt key, a value
 of the wrong type, a code that cannot exist.
@@ -15,23 +15,16 @@ A mapping with the key `system` is a communication system, a `SystemConfig` of `
 models with an error-correcting code, a `Config`. This module imports neither TensorFlow nor numpy.
 """
 
-import dataclasses
 import pathlib
+from typing import ClassVar
+
+import pydantic
 
 from tfcoded.config import datasets
 from tfcoded.config.communication import SystemConfig
-from tfcoded.config.sections import (
-    ConfigError,
-    Configuration,
-    Section,
-    build,
-    dump,
-    first_line,
-    one_of,
-    parse,
-    plain,
-    types_of,
-)
+from tfcoded.config.configuration import Configuration
+from tfcoded.config.yaml_text import dump, first_line, parse
+from tfcoded.utils.sections import ConfigError, Integer, Section, is_section, one_of, types_of
 from tfcoded.utils.suggestions import nearest
 
 CODES = ("uncoded", "repetition", "hierarchical", "random")
@@ -42,7 +35,6 @@ MOST_GENERATED = 1024  # images of one call of `generate`, each of which takes a
 IMAGE_SHAPES = ((28, 28, 1), (32, 32, 3), (64, 64, 3))
 
 
-@dataclasses.dataclass(frozen=True)
 class Code(Section):
     """The error-correcting code.
 
@@ -59,12 +51,12 @@ class Code(Section):
     """
 
     kind: str
-    information_bits: tuple[int, ...]
-    code_bits: tuple[int, ...]
+    information_bits: tuple[Integer, ...]
+    code_bits: tuple[Integer, ...]
     polar: bool = True
-    seed: int = 0
+    seed: Integer = 0
 
-    _place = "code."
+    _place: ClassVar[str] = "code."
 
     def idle(self):
         """See `Section.idle`."""
@@ -115,7 +107,6 @@ class Code(Section):
                 )
 
 
-@dataclasses.dataclass(frozen=True)
 class Network(Section):
     """Sizes of the encoder and decoder networks.
 
@@ -128,11 +119,11 @@ class Network(Section):
       ConfigError: if there is no network for the image shape, or a width is not positive.
     """
 
-    image_shape: tuple[int, int, int]
-    encoder_width: int = 512
-    decoder_width: int = 1024
+    image_shape: tuple[Integer, Integer, Integer]
+    encoder_width: Integer = 512
+    decoder_width: Integer = 1024
 
-    _place = "network."
+    _place: ClassVar[str] = "network."
 
     def _check(self):
         shapes = ", ".join(str(list(shape)) for shape in IMAGE_SHAPES)
@@ -145,7 +136,6 @@ class Network(Section):
         self._require(self.decoder_width >= 1, "decoder_width", "at least 1")
 
 
-@dataclasses.dataclass(frozen=True)
 class Objective(Section):
     """The bound that training maximises.
 
@@ -164,12 +154,12 @@ class Objective(Section):
     """
 
     kind: str = "elbo"
-    samples: int = 1
+    samples: Integer = 1
     alpha: float = 0.0
     doubly_reparameterised: bool = False
     exact_kl: bool = True
 
-    _place = "objective."
+    _place: ClassVar[str] = "objective."
 
     def idle(self):
         """See `Section.idle`."""
@@ -191,7 +181,6 @@ class Objective(Section):
             )
 
 
-@dataclasses.dataclass(frozen=True)
 class Training(Section):
     """How the model is trained.
 
@@ -207,13 +196,13 @@ class Training(Section):
       ConfigError: if a value is out of range.
     """
 
-    epochs: int
-    batch_size: int = 128
+    epochs: Integer
+    batch_size: Integer = 128
     learning_rate: float = 1e-4
     l2: float = 1e-4
-    samples_at_once: int = 10
+    samples_at_once: Integer = 10
 
-    _place = "training."
+    _place: ClassVar[str] = "training."
 
     def _check(self):
         self._require(self.epochs >= 1, "epochs", "at least 1")
@@ -223,7 +212,6 @@ class Training(Section):
         self._require(self.samples_at_once >= 1, "samples_at_once", "at least 1")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(Configuration):
     """A complete configuration of a discrete VAE.
 
@@ -254,18 +242,18 @@ class Config(Configuration):
     beta: float
     code: Code
     network: Network
-    objective: Objective = dataclasses.field(default_factory=Objective)
+    objective: Objective = pydantic.Field(default_factory=Objective)
     training: Training
-    published: dict[str, float] = dataclasses.field(default_factory=dict, hash=False)
-    conflicts: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict, hash=False)
+    published: dict[str, float] = {}
+    conflicts: dict[str, dict[str, float]] = {}
     tables: tuple[str, ...] = ()
-    parameters: dict[str, int] = dataclasses.field(default_factory=dict, hash=False)
+    parameters: dict[str, Integer] = {}
 
-    FACTS = ("published", "conflicts", "tables", "parameters")
+    FACTS: ClassVar[tuple[str, ...]] = ("published", "conflicts", "tables", "parameters")
 
     def to_dict(self):
         """See `config.to_dict`."""
-        values = plain(self)
+        values = super().to_dict()
         if self.objective.samples == 1:
             del values["training"]["samples_at_once"]
         if self.code.kind != "hierarchical":
@@ -280,7 +268,7 @@ class Config(Configuration):
             kept["parameters"] = self.parameters
         # More epochs merely follow, and how many samples share the memory changes nothing but the speed.
         free = {name: getattr(changed.training, name) for name in ("epochs", "samples_at_once")}
-        if changed == self.without_facts(training=dataclasses.replace(self.training, **free)):
+        if changed == self.without_facts(training=self.training.replace(**free)):
             kept |= {fact: getattr(self, fact) for fact in ("published", "conflicts", "tables")}
         return kept
 
@@ -346,7 +334,7 @@ def from_dict(values, source=""):
     ```
     """
     try:
-        return build(_kind(values), values, "")
+        return _kind(values).read(values)
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") if source else error from None
 
@@ -450,7 +438,7 @@ def override(config, assignments):
         target[leaf] = parse(text, f"override {assignment!r}")
     # Facts would fail no check, but they describe `config`, not what comes out here.
     changed = from_dict({key: value for key, value in values.items() if key not in config.FACTS}, "after overrides")
-    return dataclasses.replace(changed, **config.facts_after(changed))
+    return changed.replace(**config.facts_after(changed))
 
 
 def _kind(values):
@@ -463,8 +451,8 @@ def _setting_keys(config):
     """Dotted keys of everything that `override` may change."""
     keys = []
     for name, kind in types_of(type(config)).items():
-        if isinstance(kind, type) and issubclass(kind, Section):
-            keys += [f"{name}.{leaf}" for leaf in types_of(kind)]
+        if is_section(kind):
+            keys += [f"{name}.{leaf}" for leaf in kind.keys()]
         elif name not in config.FACTS:
             keys.append(name)
     return keys

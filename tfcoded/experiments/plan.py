@@ -172,9 +172,10 @@ def joint_and_separate(settings):
         config = _adapted(joint, settings, f"joint_{s}_{b}", changes)
         cells.append(Cell(config, seed, (Run(config, seed),), "joint"))
         config = _adapted(separate, settings, f"separate_{s}_{b}", changes)
-        source = dataclasses.replace(config.part("source_vae"), name=f"source_{b}")
-        channel = dataclasses.replace(
-            configuration.override(config.part("channel_autoencoder"), [f"training.epochs={settings.channel_epochs}"]),
+        source = config.part("source_vae").replace(name=f"source_{b}")
+        channel = configuration.override(
+            config.part("channel_autoencoder"), [f"training.epochs={settings.channel_epochs}"]
+        ).replace(
             name=f"channel_{s}",
         )
         cells.append(Cell(config, seed, (Run(source, seed), Run(channel, seed)), "separate"))

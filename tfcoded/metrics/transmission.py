@@ -10,8 +10,6 @@ all are erased. A fair coin decides: every log-likelihood ratio is given noise t
 small in sum to outweigh a single received bit. So all words of a linear code have the same error rates.
 """
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
@@ -146,7 +144,7 @@ def measure(
     ```
     """
     protocol.check_images(images, labels)
-    code = codes.build(**dataclasses.asdict(config.code))
+    code = codes.build(**dict(config.code))
     posterior = WordPosterior if config.objective.kind == "reinforce_loo" else BitPosterior
     send = _sender(code, channels, posterior)
     measured = _error_rates(send, code, len(channels), seed, runs, words)

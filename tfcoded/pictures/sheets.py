@@ -1,7 +1,5 @@
 """Sheets of what a trained model makes of images and of nothing, each a PNG file in a folder."""
 
-import dataclasses
-
 import numpy as np
 
 # Purposes of random numbers: no two uses share a seed.
@@ -131,7 +129,7 @@ def words(codec, config, images, out, rows, count, seed):
     bits = probabilities.shape[1]
     count = min(count, 2**bits)
     if config.objective.kind == "reinforce_loo":  # the bits depend on each other
-        code = codes.build(**dataclasses.asdict(config.code))
+        code = codes.build(**dict(config.code))
         posterior = WordPosterior(code, codec.code_logits(chosen)["logits"])
         likelihoods, numbers = tf.math.top_k(tf.exp(posterior.log_probabilities), count)
         best = list(zip(all_words(bits)[numbers.numpy()].astype(np.int32), likelihoods.numpy(), strict=True))

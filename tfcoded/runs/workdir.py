@@ -13,7 +13,6 @@ saved_model/1/         the exported SavedModel
 .exported.json         until metrics.json is written: which version was exported, of which weights, how stored
 """
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -193,7 +192,7 @@ def settings(config):
     training = config.training
     if isinstance(config, configuration.Config):
         # How many samples share the memory changes nothing but the speed.
-        training = dataclasses.replace(training, epochs=1, samples_at_once=1)
+        training = training.replace(epochs=1, samples_at_once=1)
     content = configuration.to_dict(config.without_facts(training=training))
     flat = {}
     for key, value in content.items():

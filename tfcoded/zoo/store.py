@@ -13,7 +13,6 @@ So a folder that holds nothing but SavedModels is enough for 1. TensorFlow is im
 models only.
 """
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -122,7 +121,7 @@ def with_own_facts(settings, zoo_dir=None):
     path = _configuration_paths(zoo_dir).get(settings.name)
     entry, bare = None if path is None else configuration.load(path), settings.without_facts()
     true = entry.facts_after(bare) if type(entry) is type(settings) else {}
-    return dataclasses.replace(bare, **{fact: value for fact, value in true.items() if getattr(settings, fact)})
+    return bare.replace(**{fact: value for fact, value in true.items() if getattr(settings, fact)})
 
 
 def measured(name, zoo_dir=None):

@@ -1,6 +1,5 @@
 """Log-likelihood of images under the model that images are generated from: whole codewords."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -63,7 +62,7 @@ def hard_log_weights(codec, config, images, *, seed=0, draws=4, batch_size=300):
     """
     if config.information_bits > LARGEST:
         raise ValueError(f"words are enumerated up to {LARGEST} bits, this model has {config.information_bits}")
-    codewords = codes.build(**dataclasses.asdict(config.code)).codebook
+    codewords = codes.build(**dict(config.code)).codebook
     rate = config.beta * (1.0 - 2.0 * np.tile(codewords, [draws, 1]).astype(np.float32))
     z = TruncatedExponential(rate).sample(seed=seeds.derive(seed, seeds.EVALUATE, _NOISE))
     draw = np.repeat(np.arange(draws), len(codewords))  # which one each z belongs to
