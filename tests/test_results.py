@@ -116,6 +116,16 @@ def test_what_the_readme_says_that_coding_buys():
         assert all(coded[each].value > plain[each].value for each in ("accuracy", "accuracy_words", "words_used"))
 
 
+def test_what_coding_buys():
+    shown = rows_of(RESULTS.split("\n## What coding buys\n")[1].split("\n## ")[0])[1:]
+    for bits, copies, *gains in shown:
+        names = [f"coded_{bits}_{int(bits) * int(number)}" for number in copies.split(", ")]
+        for said, metric, digits in zip(gains, ("psnr", "accuracy"), (1, 2), strict=True):
+            plain = zoo.measured(f"uncoded_{bits}")[metric].value
+            assert said == ", ".join(f"{zoo.measured(name)[metric].value - plain:.{digits}f}" for name in names)
+    assert [row[0] for row in shown] == ["5", "8", "10"]
+
+
 def test_the_standard_errors_are_as_large_as_is_said():
     (names, bounds, *_) = rows_of(RESULTS.split("The largest standard errors are:")[1])
     for metric, bound in zip((_METRICS[name] for name in names), map(float, bounds), strict=True):
