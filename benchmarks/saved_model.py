@@ -106,5 +106,4 @@ def compare(first, second, turns):
 
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    cli.run(main, define_flags)

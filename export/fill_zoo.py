@@ -137,5 +137,4 @@ def _run(module, arguments, claim, deadline, *files):
 
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    cli.run(main, define_flags)

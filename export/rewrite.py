@@ -126,5 +126,4 @@ def _size(folder):
 
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    cli.run(main, define_flags)

@@ -110,5 +110,4 @@ def _plans(config):
 
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    cli.run(main, define_flags)

@@ -191,5 +191,4 @@ def _number(value, error, sign=""):
 
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    cli.run(main, define_flags)

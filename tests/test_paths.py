@@ -21,7 +21,7 @@ from tfcoded.utils.files import expanded, for_tensorflow, write_atomically
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 # Flags of text that are no paths. Any other is to be defined by `tfcoded.utils.path_flags`.
-NO_PATHS = {"betas", "metrics", "model", "one", "over", "override", "seeds", "size", "snrs", "storages"}
+NO_PATHS = {"betas", "metrics", "model", "one", "over", "override", "plugin", "seeds", "size", "snrs", "storages"}
 NO_PATHS_THERE = {("tfcoded/zoo/__main__.py", "dataset"), ("benchmarks/objectives.py", "models")}
 
 PATTERNS = ["seed[1]", "seed*", "seed?", "seed\\1"]

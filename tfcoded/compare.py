@@ -125,5 +125,4 @@ def _title(model, source):
 
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    cli.run(main, define_flags)

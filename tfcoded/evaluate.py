@@ -34,7 +34,7 @@ from tfcoded.zoo import sources
 
 FLAGS = flags.FLAGS
 
-_OF_TABLES = ("table", "runs_dir", "zoo_dir", "format", "out", "overwrite")
+_OF_TABLES = ("plugin", "table", "runs_dir", "zoo_dir", "format", "out", "overwrite")
 
 
 def define_flags():
@@ -204,5 +204,4 @@ def _refuse_existing(path):
 
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    cli.run(main, define_flags)

@@ -102,5 +102,4 @@ def load(name, data_dir=None):
 
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    cli.run(main, define_flags)

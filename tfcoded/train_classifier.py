@@ -306,5 +306,4 @@ def training_batches(images, labels, batch_size, seed, flip, shift):
 
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    cli.run(main, define_flags)

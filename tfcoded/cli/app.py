@@ -6,27 +6,41 @@ import sys
 
 from absl import app, flags, logging
 
-from tfcoded.utils import process
+from tfcoded.utils import plugins, process
 from tfcoded.utils.errors import UserError, reason, said
 from tfcoded.utils.sections import TOO_LARGE
 
+_PLUGIN = (
+    "Module to import first, which registers codes, channels, objectives, metrics or data sets of its own; may be"
+    f" repeated; also {plugins.ENVIRONMENT}, separated by commas"
+)
 
-def run(main):
-    """Parses the flags, calls `main()` and turns a user's mistake into `error: ...` and exit status 2.
+
+def run(main, define_flags=None):
+    """Imports plug-ins, parses the flags, calls `main()`; a user's mistake becomes `error: ...` and exit status 2.
 
     Args:
       main: function whose return value is the exit status (`None` is success). Positional arguments are refused
         unless it has an attribute `positional`: the largest number of them; it is called with them.
+      define_flags: function that defines the command's flags, called after the import of `--plugin`s, or `None`.
 
     Example:
 
     ```python
     if __name__ == "__main__":
-        cli.run(main)
+        cli.run(main, define_flags)
     ```
     """
 
     def parse(argv):
+        try:
+            plugins.load(_plugins(argv))
+        except UserError as error:
+            sys.exit(_report(error))
+        flags.DEFINE_multi_string("plugin", [], _PLUGIN)
+        if define_flags is not None:
+            define_flags()
+        _show_in_help()
         try:
             arguments = flags.FLAGS(argv)
             _refuse_huge_numbers()
@@ -65,10 +79,6 @@ def run(main):
             sys.exit(_report(explained))
 
     process.begin()
-    for module, defined in flags.FLAGS.flags_by_module_dict().items():
-        if module.startswith(("tfcoded", "export", "benchmarks")):  # --help shows those of the main module alone
-            for flag in defined:
-                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
     try:
         process.catch()
         try:
@@ -87,6 +97,25 @@ def run(main):
             os.dup2(discarded, sys.stderr.fileno())
             sys.exit(141)
         sys.exit(_report(reason(error)))
+
+
+def _plugins(argv):
+    """The modules that --plugin names: read first, because what they register may bring flags along."""
+    early = flags.FlagValues()
+    flags.DEFINE_multi_string("plugin", [], _PLUGIN, flag_values=early)
+    try:
+        early(argv, known_only=True)
+    except flags.Error:
+        return ()  # those who parse all flags say what is wrong
+    return early.plugin
+
+
+def _show_in_help():
+    """Makes --help show the flags of all of this project's modules, not those of the main module alone."""
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        if module.startswith(("tfcoded", "export", "benchmarks")):
+            for flag in defined:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
 def _refuse_huge_numbers():

@@ -130,5 +130,4 @@ def _numbers(flag, kind):
 
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    cli.run(main, define_flags)
