@@ -9,7 +9,7 @@ import pathlib
 
 from export import card_of_coded_dvae, card_of_system
 from tfcoded import config as configuration, families, zoo
-from tfcoded.config import datasets
+from tfcoded.data import DATASETS
 from tfcoded.evaluation import tables
 from tfcoded.evaluation.measurement import published_on, qualified, remarks
 from tfcoded.utils import text_tables
@@ -25,30 +25,6 @@ PICTURES = {
 _FIRST_PICTURE = "reconstructions.png"
 # What is written of an entry beside its version folder; not all of it of each.
 FILES = ("metrics.json", "metrics_train.json", "history.json", "golden.npz", "README.md", *PICTURES)
-
-_DATA = {
-    "fashion_mnist": (
-        "Fashion-MNIST (Zalando Research, <https://github.com/zalandoresearch/fashion-mnist>), under the MIT licence."
-    ),
-    "mnist": (
-        "MNIST (LeCun, Cortes and Burges), usually stated to be under Creative Commons Attribution-ShareAlike 3.0."
-    ),
-    "cifar10": (
-        "CIFAR-10 (Krizhevsky, Nair and Hinton, <https://www.cs.toronto.edu/~kriz/cifar.html>). It has no formal"
-        " licence; its page asks those who use it to cite Krizhevsky's report of 2009."
-    ),
-    "tiny_imagenet": (
-        "Tiny ImageNet (Stanford CS231n), a part of ImageNet. It has no licence of its own; ImageNet is offered for"
-        " non-commercial research and education."
-    ),
-}
-
-_CELEBA = (
-    "CelebA (Liu, Luo, Wang and Tang, <https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html>), offered for non-commercial"
-    " research only."
-)
-_DATA |= {name: _CELEBA for name in datasets.SHAPES if name.startswith("celeba")}
-_DATA["synthetic"] = "Drawn by `tfcoded.data.synthetic`, of a known law."
 
 _TEXTS = {"coded_dvae": card_of_coded_dvae, "communication_system": card_of_system}  # by kind
 
@@ -267,7 +243,8 @@ def _data(config, record):
         return "None: what is sent is drawn."
     count = record.get("training", {}).get("train_images")
     used = f" Its {count:,} training images were used; no test image was." if count else ""
-    return _DATA.get(config.dataset, f"`{config.dataset}`; its licence is not known here.") + used
+    known = DATASETS.get(config.dataset)
+    return (known and known.licence or f"`{config.dataset}`; its licence is not known here.") + used
 
 
 def _licence(config):

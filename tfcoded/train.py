@@ -14,7 +14,7 @@ import pathlib
 from absl import flags
 
 from tfcoded import cli, config as configuration, families, storage, zoo
-from tfcoded.config import datasets
+from tfcoded.data import DATASETS
 from tfcoded.evaluation import measurement
 from tfcoded.runs.workdir import differences
 from tfcoded.training import hardware
@@ -88,7 +88,7 @@ def chosen_config(values):
         changes.append(f"training.batch_size={values.batch_size}")
     config = zoo.with_own_facts(configuration.override(config, changes), values.zoo_dir)
     images = pathlib.Path(expanded(config.dataset))
-    if config.dataset not in datasets.NAMES and images.exists():
+    if config.dataset not in DATASETS and images.exists():
         config = config.replace(dataset=str(images.resolve()))  # a path is found again from any folder
     return config
 

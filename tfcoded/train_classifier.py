@@ -17,6 +17,7 @@ import sys
 from absl import flags
 
 from tfcoded import cli
+from tfcoded.data import DATASETS
 from tfcoded.runs import provenance
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
@@ -27,17 +28,10 @@ FLAGS = flags.FLAGS
 
 UNFINISHED = ".training.npz"
 _NEW = ".new."
-DATASETS = {
-    "fashion_mnist": "T-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, boot",
-    "mnist": "digits 0 to 9",
-    "cifar10": "airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck",
-}
 FILTERS = (32, 64)  # of the convolutions: the paper's
 COLOUR_FILTERS = (32, 64, 128)
 COLOUR_SIDE = 20  # pixels, the least that three convolutions need
 SIDE = 8  # pixels, the least that two need
-SHIFTS = {"fashion_mnist": 0, "mnist": 1, "cifar10": 2}  # pixels; clothes fill their images, digits lie about
-MIRRORED = ("fashion_mnist", "cifar10")  # a mirrored shoe is a shoe; a mirrored digit is none
 
 README = """# {name}
 
@@ -72,11 +66,16 @@ Licence of the weights: Apache License 2.0, as this repository (`LICENSE`), as f
 """
 
 
+def _labelled():
+    """Names of the data sets whose labels are known, sorted."""
+    return sorted(name for name, each in DATASETS.items() if each.labels)
+
+
 def define_flags():
     path_flags.define(
         "dataset",
         "fashion_mnist",
-        f"Data set: {', '.join(sorted(DATASETS))}, or the path of an .npz file of images with labels, see"
+        f"Data set: {', '.join(_labelled())}, or the path of an .npz file of images with labels, see"
         " tfcoded/data/files.py.",
     )
     path_flags.define(
@@ -95,9 +94,9 @@ def define_flags():
 def main():
     if not 0 < FLAGS.learning_rate < math.inf:  # false for NaN too
         raise UserError(f"--learning_rate={FLAGS.learning_rate:g}: expected a positive number")
-    if FLAGS.dataset not in DATASETS and not pathlib.Path(FLAGS.dataset).is_file():
+    if FLAGS.dataset not in _labelled() and not pathlib.Path(FLAGS.dataset).is_file():
         raise UserError(
-            f"--dataset={FLAGS.dataset}: expected {'|'.join(sorted(DATASETS))}, or the path of an .npz file of images with"
+            f"--dataset={FLAGS.dataset}: expected {'|'.join(_labelled())}, or the path of an .npz file of images with"
             " labels"
         )
     out = writable_folder(FLAGS.out)
@@ -142,14 +141,14 @@ def main():
 def _describe(folder, out, dataset, classifier, folded, accuracy):
     """Writes metrics.json and the card into `folder`, of what will lie in `out`."""
     name, shape = f"classifier_{dataset.name}", dataset.image_shape
-    known = FLAGS.dataset in DATASETS
+    known = FLAGS.dataset in _labelled()
     content = provenance.record(name, {"accuracy": accuracy}, {}, seed=FLAGS.seed, epochs=FLAGS.epochs)
     parameters = sum(variable.shape.num_elements() for variable in folded.variables)
     readme = README.format(
         name=name,
         out=out,
         dataset=dataset.name,
-        labels=DATASETS[FLAGS.dataset] if known else f"one of {classifier.classes} classes",
+        labels=DATASETS[FLAGS.dataset].labels if known else f"one of {classifier.classes} classes",
         classes=classifier.classes,
         images=len(dataset.test_images),
         accuracy=accuracy.value,
@@ -235,8 +234,8 @@ def train(dataset, *, epochs, batch_size, learning_rate, seed, backup=None):
         jit_compile=False,  # these small convolutions gain nothing from it on a CPU
     )
     name = dataset.name
-    shift = SHIFTS.get(name, 1)
-    flip = name in MIRRORED
+    known = DATASETS.get(name)
+    shift, flip = (known.shift, known.mirrored) if known else (1, False)
     batches = training_batches(dataset.train_images, dataset.train_labels, batch_size, seed, flip=flip, shift=shift)
 
     def kept():

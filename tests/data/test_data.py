@@ -18,8 +18,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from tfcoded import data
-from tfcoded.config import datasets
-from tfcoded.data import celeba, prepared, synthetic
+from tfcoded.data import prepared, synthetic
+from tfcoded.data.sets import celeba
 from tfcoded.utils import errors
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -457,9 +457,33 @@ def test_draws_are_no_images_and_images_no_draws():
 
 
 def test_names():
-    assert data.NAMES == datasets.NAMES
-    assert set(celeba.CROPS) == {name for name in data.NAMES if name.startswith("celeba")}
-    assert set(celeba.CROPS) | set(datasets.DRAWN) < set(data.NAMES)
+    assert set(celeba.CROPS) == {name for name in data.DATASETS if name.startswith("celeba")}
+    assert {"synthetic", "normal"} == {name for name, each in data.DATASETS.items() if each.drawn}
+    assert set(data.DATASETS) == {*celeba.CROPS, *"synthetic normal mnist fashion_mnist cifar10 tiny_imagenet".split()}
+    assert all(each.licence for name, each in data.DATASETS.items() if name != "normal")
+
+
+def test_a_data_set_from_elsewhere(monkeypatch):
+    monkeypatch.setattr(data.DATASETS, "_items", dict(data.DATASETS))
+    images = _counting_images(25)
+    given = {"train": images[:20], "test": images[20:], "train_labels": np.arange(20), "test_labels": [[1]] * 5}
+    found = []
+    data.register("mine", lambda data_dir: found.append(data_dir) or given, images.shape[1:])
+    dataset = data.load("mine", "somewhere")
+    assert dataset.name == "mine" and found == ["somewhere"] and dataset.test_labels.tolist() == [1] * 5
+    np.testing.assert_array_equal(dataset.train_images, images[:20])
+    data.register("one_array", lambda data_dir: images / 255, images.shape[1:])
+    assert len(data.load("one_array").test_images) == 2
+    data.register("other", lambda data_dir: images, (9, 9, 1))
+    with pytest.raises(data.DataError, match=r"other was registered .* shape \[9, 9, 1\], but its function"):
+        data.load("other")
+    data.register("wrong", lambda data_dir: {"pictures": images, "more": images}, images.shape[1:])
+    with pytest.raises(data.DataError, match="wrong holds the arrays more, pictures; expected 'train' and 'test'"):
+        data.load("wrong")
+    with pytest.raises(ValueError, match="there is another data set 'mnist'"):
+        data.register("mnist", lambda data_dir: images, (28, 28, 1))
+    with pytest.raises(data.DataError, match="unknown data set 'minne'.*did you mean 'mine'.*--plugin"):
+        data.load("minne")
 
 
 # ---- the user's own images

@@ -19,8 +19,8 @@ from typing import ClassVar
 
 import pydantic
 
-from tfcoded.config import datasets
 from tfcoded.config.configuration import Configuration
+from tfcoded.data import registry
 from tfcoded.utils.sections import ConfigError, Integer, Section, one_of, show
 
 SYSTEMS = ("source_vae", "channel_autoencoder", "separate", "joint")
@@ -257,7 +257,7 @@ class SystemConfig(Configuration):
       system: 'joint' (encoder, channel and decoder trained as one), 'source_vae' (sends its code without a channel),
         'channel_autoencoder' (sends normal variables over the channel), or 'separate' (the code of the second kind
         sent by the third, each trained by itself; see `part`).
-      dataset: a name of `tfcoded.data.NAMES` or a path to the user's images; 'normal' for a channel autoencoder.
+      dataset: a name of `tfcoded.data.DATASETS` or a path to the user's images; 'normal' for a channel autoencoder.
       beta: weight of the rate; 0 for a channel autoencoder, which has none.
       channel: a `Channel`.
       prior: of lost bands, and what the rate is relative to: 'gaussian', or learned band by band: 'draw' or
@@ -334,7 +334,7 @@ class SystemConfig(Configuration):
         return self.without_facts(
             name=f"{self.name}_channel",
             system=system,
-            dataset=datasets.NORMAL,
+            dataset=registry.NORMAL,
             beta=0.0,
             network=SystemNetwork(size=self.network.size),
             training=self.training.replace(warm_up=defaults.warm_up, flip=defaults.flip),
@@ -374,10 +374,10 @@ class SystemConfig(Configuration):
         self._require(not self.published, "published", "nothing, as the paper prints no numbers")
         if self.system == "channel_autoencoder":
             why = "as system is 'channel_autoencoder'"
-            self._require(self.dataset == datasets.NORMAL, "dataset", f"{datasets.NORMAL!r}, {why}")
+            self._require(self.dataset == registry.NORMAL, "dataset", f"{registry.NORMAL!r}, {why}")
             self._require(self.beta == 0, "beta", f"0, {why}, which has no rate")
         else:
-            self._require(self.dataset != datasets.NORMAL, "dataset", f"images, as system is {self.system!r}")
+            self._require(self.dataset != registry.NORMAL, "dataset", f"images, as system is {self.system!r}")
             self._check_image_shape()
         if self.system != "joint" and self.channel.kind != "gaussian":
             raise ConfigError(

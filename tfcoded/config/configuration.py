@@ -3,7 +3,7 @@
 import re
 from typing import ClassVar
 
-from tfcoded.config import datasets
+from tfcoded.data import registry
 from tfcoded.utils.sections import ConfigError, Section, show, types_of
 
 
@@ -45,7 +45,7 @@ class Configuration(Section):
 
     def _check_image_shape(self):
         """Refuses images of another shape than those of a data set that is known by name."""
-        shape = datasets.SHAPES.get(self.dataset, self.network.image_shape)
+        shape = registry.shape_of(self.dataset) or self.network.image_shape
         if shape != self.network.image_shape:
             raise ConfigError(
                 f"network.image_shape is {show(self.network.image_shape)}; expected {show(shape)}, "

@@ -20,10 +20,10 @@ from typing import ClassVar
 
 import pydantic
 
-from tfcoded.config import datasets
 from tfcoded.config.communication import SystemConfig
 from tfcoded.config.configuration import Configuration
 from tfcoded.config.yaml_text import dump, first_line, parse
+from tfcoded.data import registry
 from tfcoded.utils.sections import ConfigError, Integer, Section, is_section, one_of, types_of
 from tfcoded.utils.suggestions import nearest
 
@@ -217,7 +217,7 @@ class Config(Configuration):
 
     Attributes:
       name: what the model is called: letters, digits, '_', '-' and '.', as it becomes a folder's name.
-      dataset: a name of `tfcoded.data.NAMES`, such as 'fashion_mnist', or a path to the user's images.
+      dataset: a name of `tfcoded.data.DATASETS`, such as 'fashion_mnist', or a path to the user's images.
       likelihood: p(image | latent): 'bernoulli' (intensities in [0, 1]) or 'gaussian' (scaled to [-1, 1]).
       beta: inverse temperature of the smoothing, above 0.
       code: a `Code`.
@@ -277,7 +277,7 @@ class Config(Configuration):
         self._require(self.likelihood in LIKELIHOODS, "likelihood", one_of(LIKELIHOODS, self.likelihood))
         # float32 densities need exp(beta) to be finite.
         self._require(0 < self.beta <= 80, "beta", "a number above 0 and at most 80")
-        self._require(self.dataset != datasets.NORMAL, "dataset", "images")
+        self._require(self.dataset != registry.NORMAL, "dataset", "images")
         self._check_image_shape()
         channels = self.network.image_shape[2]
         wanted = "bernoulli" if channels == 1 else "gaussian"  # the decoder's output differs

@@ -1,22 +1,19 @@
-"""Data sets as arrays of uint8 images, and the pipelines that feed a training."""
+"""Data sets as arrays of uint8 images, and the pipelines that feed a training.
 
-from tfcoded.config.datasets import NAMES
-from tfcoded.data.dataset import DataError, Dataset, check_count, check_images, first_images
-from tfcoded.data.loading import digest, load, require_known
-from tfcoded.data.pipelines import seed_pair, steps_per_epoch, test_pipeline, training_pipeline
+TensorFlow is imported by what loads images, not by the registry of names.
+"""
 
-__all__ = [
-    "NAMES",
-    "DataError",
-    "Dataset",
-    "check_count",
-    "check_images",
-    "digest",
-    "first_images",
-    "load",
-    "require_known",
-    "seed_pair",
-    "steps_per_epoch",
-    "test_pipeline",
-    "training_pipeline",
-]
+import lazy_loader
+
+from tfcoded.data import sets as _sets  # noqa: F401  # registers the data sets
+from tfcoded.data.registry import DATASETS, DataSet, register
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "dataset": ["DataError", "Dataset", "check_count", "check_images", "first_images"],
+        "loading": ["digest", "load", "require_known"],
+        "pipelines": ["seed_pair", "steps_per_epoch", "test_pipeline", "training_pipeline"],
+    },
+)
+__all__ += ["DATASETS", "DataSet", "register"]

@@ -85,6 +85,24 @@ def _from_archive(path):
     arrays = _read_numpy(path)
     if not isinstance(arrays, dict):
         raise DataError(f"{path} holds one array although its name ends in .npz; rename it to .npy")
+    return from_arrays(path.stem, arrays, path)
+
+
+def from_arrays(name, arrays, source=None):
+    """A `Dataset` of what an .npz file may hold, see `load`.
+
+    Args:
+      name: `str`, of the data set.
+      arrays: `dict` from a name to an array, or one array of images.
+      source: where they come from, for messages; `None` for the data set's name.
+
+    Raises:
+      DataError: if they are of another kind.
+    """
+    path = name if source is None else source
+    if not isinstance(arrays, dict):
+        arrays = {"images": arrays}
+    arrays = {key: np.asarray(array) for key, array in arrays.items()}
     for image_key, label_key in _ARRAYS:
         keys = {part: image_key.format(part) for part in ("train", "test", "val") if image_key.format(part) in arrays}
         if "train" not in keys:
@@ -100,9 +118,9 @@ def _from_archive(path):
         unused = sorted(arrays.keys() - set(used))
         if unused:
             _tell(f"{path}: not used: {', '.join(unused)}")
-        return Dataset(path.stem, *parts) if len(parts) == 4 else _hold_out(path.stem, *parts)
+        return Dataset(name, *parts) if len(parts) == 4 else _hold_out(name, *parts)
     if len(arrays) == 1:
-        return _hold_out(path.stem, _as_images(next(iter(arrays.values())), path))
+        return _hold_out(name, _as_images(next(iter(arrays.values())), path))
     raise DataError(
         f"{path} holds the arrays {', '.join(sorted(arrays)) or '(none)'}; expected 'train' and 'test', or "
         "'train_images' and 'test_images' (with 'train_labels' and 'test_labels' if any), or 'x_train' and 'x_test' "

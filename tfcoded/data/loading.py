@@ -12,8 +12,8 @@ import pathlib
 
 import numpy as np
 
-from tfcoded.config.datasets import DRAWN, NAMES
-from tfcoded.data.dataset import DataError
+from tfcoded.data.dataset import DataError, Dataset
+from tfcoded.data.registry import DATASETS
 from tfcoded.utils.files import expanded
 
 
@@ -21,7 +21,7 @@ def load(name_or_path, data_dir=None):
     """Loads a data set by name, or the user's own images by path.
 
     Args:
-      name_or_path: one of `NAMES`; or the path of a `.npy` or `.npz` file or of a folder of images, see
+      name_or_path: a name of `DATASETS`; or the path of a `.npy` or `.npz` file or of a folder of images, see
         `tfcoded.data.files.load`. A name wins over a path of the same spelling.
       data_dir: `str` or `os.PathLike`, where tensorflow-datasets keeps its prepared data and downloads;
         `None` is its own default (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`). Not used for a path, nor for
@@ -37,30 +37,33 @@ def load(name_or_path, data_dir=None):
     """
     name = str(name_or_path)
     require_known(name)
-    if name in DRAWN:
-        from tfcoded.data import synthetic
-
-        return synthetic.load(name)
-    if name in NAMES:
-        from tfcoded.data import prepared  # imports tensorflow-datasets, which only the named data sets need
-
-        return prepared.load(name, data_dir)
     from tfcoded.data import files
 
-    return files.load(expanded(name))
+    known = DATASETS.get(name)
+    if known is None:
+        return files.load(expanded(name))
+    found = known.load(data_dir)
+    if not isinstance(found, Dataset):
+        found = files.from_arrays(name, found)
+    if found.image_shape != known.image_shape:
+        raise DataError(
+            f"{name} was registered with images of the shape {list(known.image_shape)}, but its function returned images"
+            f" of {list(found.image_shape)}"
+        )
+    return found
 
 
 def require_known(name):
-    """Raises `DataError` unless `name` is one of `NAMES` or an existing path; reads no images."""
+    """Raises `DataError` unless `name` is one of `DATASETS` or an existing path; reads no images."""
     if not name:  # as a path, it would be the current folder
-        raise DataError(f"the name of the data set is empty; expected one of {', '.join(NAMES)}, or a path")
-    if name in NAMES or pathlib.Path(expanded(name)).exists():
+        raise DataError(f"the name of the data set is empty; expected one of {', '.join(DATASETS)}, or a path")
+    if name in DATASETS or pathlib.Path(expanded(name)).exists():
         return
-    close = difflib.get_close_matches(name.lower(), NAMES, n=1)
+    close = difflib.get_close_matches(name.lower(), DATASETS, n=1)
     raise DataError(
         f"unknown data set {name!r}, neither a known name nor an existing path; "
         + (f"did you mean {close[0]!r}? " if close else "")
-        + f"expected one of {', '.join(NAMES)}, a .npy or .npz file or a folder of images"
+        + f"expected one of {', '.join(DATASETS)}, a .npy or .npz file or a folder of images (one of a module of your own needs --plugin=MODULE)"
     )
 
 

@@ -20,7 +20,6 @@ from tensorflow_datasets.core.download import downloader
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 from tensorflow_datasets.core.download.extractor import ExtractError
 
-from tfcoded.data import celeba, tiny_imagenet
 from tfcoded.data.dataset import DataError, Dataset
 from tfcoded.utils.errors import said
 from tfcoded.utils.files import expanded, for_tensorflow, require_readable
@@ -28,21 +27,21 @@ from tfcoded.utils.files import expanded, for_tensorflow, require_readable
 _CLONE = pathlib.Path(__file__).resolve().parents[2]
 # setup.py tells a clone from site-packages, where a folder `data` would be somebody else's.
 _EMBEDDED = _CLONE / "data" if (_CLONE / "setup.py").is_file() else None
-# Of others: about half a minute, measured on two cores.
-_DURATION = {"tiny_imagenet": "a few minutes", celeba.BUILDER: "several minutes"}
 
 
-def load(name, data_dir=None):
+def load(name, image_shape, stored, make, data_dir, duration, advice):
     """Loads a named data set, preparing it first if that has not been done in `data_dir`.
 
     The original archives, under their plain names, are taken from the first of these folders which has them:
-    `data/<name>` of the repository, `<data_dir>/downloads/manual/<name>`, `<data_dir>/<name>`. Otherwise
+    `data/<stored>` of the repository, `<data_dir>/downloads/manual/<stored>`, `<data_dir>/<stored>`. Otherwise
     tensorflow-datasets uses its own cache of downloads or downloads them. It verifies the checksums of what
-    it finds there or downloads; Tiny ImageNet has none. (CelebA's name is `celeb_a` there.) CelebA's images are
-    cropped and resized one by one as they are read, see `tfcoded.data.celeba`.
+    it finds there or downloads. A builder of which tensorflow-datasets knows no archives has a method `find` that
+    looks for them in a folder, and a text `WANTED` that says what to put there.
 
     Args:
-      name: one of `tfcoded.data.NAMES` that is not drawn.
+      name: `str`, of `tfcoded.data.DATASETS`.
+      image_shape: `(height, width, channels)`.
+      stored, make, duration, advice: `builder` and the others of `tfcoded.data.registry.register_prepared`.
       data_dir: `str`, `os.PathLike` or `None`, see `tfcoded.data.load`.
 
     Returns:
@@ -54,19 +53,16 @@ def load(name, data_dir=None):
     """
     try:
         with _modest_tfds():
-            builder = _builder(name, data_dir)
+            builder = _builder(stored, data_dir)
             if not builder.is_prepared():
-                _prepare(builder)
-                builder = _builder(name, data_dir)  # the first may know nothing of what another process made
-            made = _making(name, builder)
-            train, test = _read(builder, "train", *made), _read(builder, "test", *made)
+                _prepare(builder, duration)
+                builder = _builder(stored, data_dir)  # the first may know nothing of what another process made
+            shape = builder.info.features["image"].shape if make is None else image_shape
+            train, test = (_read(builder, part, make or tf.identity, shape) for part in ("train", "test"))
     except DataError as error:
-        if name not in celeba.CROPS:
+        if not advice:
             raise
-        # Its place on the web often refuses downloads, and there is no other that may be named.
-        raise DataError(
-            f"{error}. Or use other images of 32x32x3 in its place: --override dataset=cifar10, or dataset=synthetic"
-        ) from error
+        raise DataError(f"{error}. {advice}") from error
     except (OSError, tf.errors.OpError) as error:
         folder = data_dir or tfds.core.constants.DATA_DIR
         raise DataError(
@@ -76,13 +72,12 @@ def load(name, data_dir=None):
     return Dataset(name, *train, *test)
 
 
-def _builder(name, data_dir):
+def _builder(stored, data_dir):
     folder = for_tensorflow(data_dir or tfds.core.constants.DATA_DIR)
     data_dir = None if data_dir is None else folder
-    stored = celeba.BUILDER if name in celeba.CROPS else name
+    if callable(stored):
+        return stored()(data_dir=data_dir)
     try:
-        if name == tiny_imagenet.TinyImagenet.name:
-            return tiny_imagenet.TinyImagenet(data_dir=data_dir)
         return tfds.builder(stored, data_dir=data_dir)
     except (json_format.ParseError, AssertionError, RuntimeError, ValueError) as error:  # of a dataset_info.json
         folder = pathlib.Path(folder, stored, str(tfds.builder_cls(stored).VERSION))
@@ -91,14 +86,7 @@ def _builder(name, data_dir):
         raise _damaged(stored, folder, "its description cannot be read") from error
 
 
-def _making(name, builder):
-    """What is made of a stored image: a function of `[h, w, c]`, `tf.uint8`, and the shape of its result."""
-    if name in celeba.CROPS:
-        return lambda image: celeba.small(image, celeba.CROPS[name]), celeba.SHAPE
-    return lambda image: image, builder.info.features["image"].shape
-
-
-def _prepare(builder):
+def _prepare(builder, duration):
     folder = pathlib.Path(builder.data_dir)
     if folder.exists():
         raise _damaged(builder.name, folder, "its description is missing or incomplete")
@@ -109,7 +97,6 @@ def _prepare(builder):
         places.insert(0, _EMBEDDED / builder.name)
     manual = _folder_with_archives(builder, places)
     downloads.mkdir(parents=True, exist_ok=True)
-    duration = _DURATION.get(builder.name, "about half a minute, and the download if there is one")
     _tell(f"{builder.name}: preparing the data in {folder}; this happens once and takes {duration}")
     start = time.monotonic()
     # A folder of its own for unpacking: in the shared one tfds, which goes by an archive's name alone, would
@@ -128,13 +115,10 @@ def _prepare(builder):
 
 
 def _folder_with_archives(builder, places):
-    if builder.name == tiny_imagenet.TinyImagenet.name:
-        found = [place for place in places if tiny_imagenet.find(place)]
+    if hasattr(builder, "find"):
+        found = [place for place in places if builder.find(place)]
         if not found:
-            raise DataError(
-                "tiny_imagenet: put tiny-imagenet-200.zip (http://cs231n.stanford.edu/tiny-imagenet-200.zip) "
-                f"or the folder tiny-imagenet-200 into {_either(places)}"
-            )
+            raise DataError(f"{builder.name}: put {builder.WANTED} into {_either(places)}")
         return found[0]
     names = [info.filename for info in builder.url_infos.values()]
     # The folder that has most of them; max keeps the first among equals. tfds downloads what is missing.

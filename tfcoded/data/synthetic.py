@@ -4,9 +4,10 @@ import functools
 
 import numpy as np
 
-from tfcoded.config.datasets import NORMAL, SHAPES
 from tfcoded.data.dataset import Dataset
+from tfcoded.data.registry import NORMAL
 
+SHAPE = (32, 32, 3)
 EIGENVALUES = 20 * 0.8 ** np.arange(32.0)  # of the covariance of synthetic images, in squared intensities
 
 
@@ -36,7 +37,7 @@ def load(name):
 @functools.lru_cache(maxsize=1)
 def basis():
     """Directions in which synthetic images vary, `np.float64` `[3072, 32]` with orthonormal columns."""
-    return np.linalg.qr(np.random.default_rng(0).standard_normal([np.prod(SHAPES["synthetic"]), len(EIGENVALUES)]))[0]
+    return np.linalg.qr(np.random.default_rng(0).standard_normal([np.prod(SHAPE), len(EIGENVALUES)]))[0]
 
 
 def signals(count, seed):
@@ -57,7 +58,7 @@ def signals(count, seed):
     """
     g = np.random.default_rng(seed).standard_normal([count, len(EIGENVALUES)])
     x = 0.5 + (g * np.sqrt(EIGENVALUES)) @ basis().T
-    return x.reshape([count, *SHAPES["synthetic"]]).astype(np.float32)
+    return x.reshape([count, *SHAPE]).astype(np.float32)
 
 
 def _quantised(intensities):

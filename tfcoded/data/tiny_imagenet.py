@@ -40,9 +40,15 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
 
     name = "tiny_imagenet"
     VERSION = tfds.core.Version("1.0.0")
-    MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        f"Put {_ROOT}.zip (http://cs231n.stanford.edu/{_ROOT}.zip) or the folder {_ROOT} there."
-    )
+    WANTED = f"{_ROOT}.zip (http://cs231n.stanford.edu/{_ROOT}.zip) or the folder {_ROOT}"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = f"Put {WANTED} there."
+
+    @staticmethod
+    def find(folder):
+        """The path of the data set's folder or archive in `folder` (`os.PathLike`), or `None`."""
+        folder = pathlib.Path(folder)
+        candidates = [folder / _ROOT, *(folder / (_ROOT + suffix) for suffix in _ARCHIVES)]
+        return next((path for path in candidates if path.exists()), None)
 
     def _info(self):
         return tfds.core.DatasetInfo(
@@ -60,7 +66,7 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        source = find(dl_manager.manual_dir)
+        source = self.find(dl_manager.manual_dir)
         if source is None:
             raise FileNotFoundError(f"no {_ROOT} in {dl_manager.manual_dir}")
         texts = {}
@@ -95,13 +101,6 @@ class TinyImagenet(tfds.core.GeneratorBasedBuilder):
             raise ValueError(
                 f"{source} is incomplete: {len(missing)} classes or images missing, for one {min(missing)}"
             )
-
-
-def find(folder):
-    """The path of the data set's folder or archive in `folder` (`os.PathLike`), or `None`."""
-    folder = pathlib.Path(folder)
-    candidates = [folder / _ROOT, *(folder / (_ROOT + suffix) for suffix in _ARCHIVES)]
-    return next((path for path in candidates if path.exists()), None)
 
 
 def _train_label(path, labels):

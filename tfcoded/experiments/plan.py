@@ -6,7 +6,7 @@ import json
 import math
 
 from tfcoded import config as configuration, zoo
-from tfcoded.config import datasets
+from tfcoded.data import registry
 from tfcoded.runs import workdir
 from tfcoded.utils.errors import UserError
 
@@ -221,10 +221,10 @@ def image_shape(dataset, data_dir=None):
     Raises:
       UserError: if there are no such images.
     """
-    if dataset == datasets.NORMAL:
+    if dataset == registry.NORMAL:
         raise UserError(f"--dataset={dataset}: expected images")
-    if dataset in datasets.SHAPES:
-        return datasets.SHAPES[dataset]
+    if (shape := registry.shape_of(dataset)) is not None:
+        return shape
     from tfcoded import data
 
     return tuple(data.load(dataset, data_dir).train_images.shape[1:])

@@ -61,6 +61,7 @@ class Registry(Mapping[str, Item]):
 
 
 def _origin(item):
-    """Where a thing is defined, `str`."""
+    """Where a thing is defined, `str`; of one that has an attribute `origin`, where that is."""
+    item = getattr(item, "origin", item)
     named = item if hasattr(item, "__qualname__") else type(item)
     return f"{named.__module__}.{named.__qualname__}"

@@ -4,7 +4,6 @@ import sys
 
 from tfcoded import zoo
 from tfcoded.config.communication import CHANNELS, POWERS, SYSTEMS, SystemConfig
-from tfcoded.config.datasets import NAMES
 from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 
@@ -38,8 +37,7 @@ def render(entries, zoo_dir=None, format="text"):  # pylint: disable=redefined-b
 
 def _vae_order(item):
     name, entry = item
-    dataset = NAMES.index(entry.dataset) if entry.dataset in NAMES else len(NAMES)
-    return dataset, entry.dataset, entry.information_bits, entry.code_bits, zoo.natural(name)
+    return entry.item_shape, entry.dataset, entry.information_bits, entry.code_bits, zoo.natural(name)
 
 
 def _vaes(entries, zoo_dir):
