@@ -64,9 +64,9 @@ def number(config, metric, measurement):
 def facts(config):
     """Rows of the table of facts, pairs of `str`."""
     return [
-        ("code", _code(config.code)),
+        ("code", config.code.description),
         ("bits", f"{config.information_bits} information, {config.code_bits} code, rate {config.rate:.3g}"),
-        ("objective", _objective(config.objective)),
+        ("objective", config.objective.description),
     ]
 
 
@@ -89,7 +89,7 @@ def limits(config, record):
     missing = [name for name in published_on(config.published, "test") if name not in measured]
     if missing:
         found.append(f"Published, but not measured here: {', '.join(missing)}.")
-    if config.code_bits > config.information_bits and config.objective.kind != "reinforce_loo":
+    if config.code_bits > config.information_bits and not config.objective.over_words:
         command = f"`python -m tfcoded.evaluate --model={config.name} --metrics=words --out=words.json` measures them"
         told = "the rows of the likeliest word's image measure them" if "psnr_words" in measured else command
         found.append(
@@ -105,24 +105,3 @@ def limits(config, record):
             " the same."
         )
     return found
-
-
-def _code(code):
-    pairs = list(zip(code.information_bits, code.code_bits, strict=True))
-    if code.kind == "uncoded":
-        return "none: every bit is sent once"
-    if code.kind == "repetition":
-        return f"repetition, every bit {pairs[0][1] // pairs[0][0]} times"
-    if code.kind == "random":
-        return f"random codebook of {2 ** pairs[0][0]:,} words (seed {code.seed})"
-    branches = " and ".join(f"{bits} bits in {sent}" for bits, sent in pairs)
-    polar = "; each later branch carries its bits xor those of the branch before" if code.polar else ""
-    return f"hierarchical, branches of {branches}{polar}"
-
-
-def _objective(objective):
-    samples = "1 sample" if objective.samples == 1 else f"{objective.samples} samples"
-    names = {"elbo": "ELBO", "iwae": "IWAE", "vriwae": f"VR-IWAE of order {objective.alpha:g}"}
-    name = names.get(objective.kind, "ELBO over codewords, REINFORCE with a leave-one-out baseline")
-    doubly = ", doubly reparameterized" if objective.doubly_reparameterised else ""
-    return f"{name}, {samples}{doubly}"

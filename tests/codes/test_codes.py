@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcoded.codes import Code, Hierarchical, RandomCode, Repetition, Uncoded, build
+from tfcoded.codes import Code, CodeSettings, Hierarchical, RandomCode, Repetition, Uncoded
 from tfcoded.codes.codebook import all_words
 
 CODES = [
@@ -397,19 +397,33 @@ def test_different_codes_differ():
     assert Hierarchical((2, 2), (2, 2)) != Hierarchical((2, 2), (2, 2), polar=False)
 
 
-def test_build():
-    assert build("uncoded", (8,), (8,)) == Uncoded(8)
-    assert build("repetition", (8,), (240,)) == Repetition(8, 240)
-    assert build("hierarchical", (5, 5), (50, 50), polar=False) == Hierarchical((5, 5), (50, 50), polar=False)
+def build(kind, information_bits, code_bits, **settings):
+    """The code of a configuration's section."""
+    bits = {"information_bits": information_bits, "code_bits": code_bits}
+    return CodeSettings.read({"kind": kind, **bits, **settings}).build()
+
+
+def test_settings_make_codes():
+    assert build("uncoded", 8, 8) == Uncoded(8)
+    assert build("repetition", 8, 240) == Repetition(8, 240)
+    assert build("hierarchical", [5, 5], [50, 50], polar=False) == Hierarchical((5, 5), (50, 50), polar=False)
     assert build("hierarchical", [5, 5], [50, 50]) == Hierarchical()
+
+
+@pytest.mark.parametrize("kind, bits", [("uncoded", (4, 4)), ("repetition", (4, 12)), ("random", (4, 16))])
+def test_settings_agree_with_the_code_they_make(kind, bits):
+    settings = CodeSettings.read({"kind": kind, "information_bits": bits[0], "code_bits": bits[1]})
+    code = settings.build()
+    assert (settings.branches, settings.branch_code_bits) == (code.branches, (code.code_bits,)) == ((4,), bits[1:])
+    assert settings.coded == (code != Uncoded(4))
 
 
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: build("repitition", (8,), (80,)), "did you mean 'repetition'"),
-        (lambda: build("repetition", (4, 4), (80,)), "one branch"),
-        (lambda: build("uncoded", (8,), (80,)), "as many code bits"),
+        (lambda: build("repitition", 8, 80), "did you mean 'repetition'"),
+        (lambda: build("repetition", [4, 4], 80), "a single number"),
+        (lambda: build("uncoded", 8, 80), "expected 8, like information_bits"),
         (lambda: Repetition(8, 81), "code_bits must be a multiple of information_bits.*81 and 8"),
         (lambda: Repetition(8, 4), "multiple"),
         (lambda: Repetition(0, 8), "information_bits must be a positive integer, got 0"),

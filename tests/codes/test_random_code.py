@@ -114,7 +114,7 @@ def test_graph_and_xla_equal_eager():
 
 
 def test_build_and_configuration():
-    code = codes.build("random", (3,), (10,), seed=1)
+    code = codes.RandomCodeSettings(information_bits=3, code_bits=10, seed=1).build()
     assert code == CODE == RandomCode.from_config(CODE.get_config()) and code != RandomCode(3, 10, seed=2)
     assert code.rate == 0.3
 

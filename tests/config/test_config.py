@@ -7,7 +7,9 @@ import pydantic
 import pytest
 
 from tfcoded import config
-from tfcoded.config import Code, Config, ConfigError, Network, Objective, Training
+from tfcoded.codes import HierarchicalSettings, RepetitionSettings
+from tfcoded.config import Config, ConfigError, Network, Training
+from tfcoded.objectives import ElboSettings, IwaeSettings, VrIwaeSettings
 from tfcoded.utils.errors import UserError
 
 TEXT = """
@@ -49,9 +51,9 @@ def test_values_and_defaults(settings):
         dataset="fashion_mnist",
         likelihood="bernoulli",
         beta=15.0,
-        code=Code("repetition", (10,), (300,), True),
+        code=RepetitionSettings(information_bits=(10,), code_bits=(300,)),
         network=Network((28, 28, 1), 512, 1024),
-        objective=Objective("elbo", 1, 0.0, False),
+        objective=ElboSettings(samples=1),
         training=Training(200, 128, 1e-4, 1e-4),
         published={"psnr": 18.111, "encoder_parameters": 6741804.0},
         conflicts={"psnr": {"Table 99": 18.2}},
@@ -65,7 +67,7 @@ def test_values_and_defaults(settings):
 
 def test_bits_and_rate(settings):
     assert (settings.information_bits, settings.code_bits, settings.rate) == (10, 300, 1 / 30)
-    hierarchical = settings.replace(code=Code("hierarchical", (5, 8), (50, 160)))
+    hierarchical = settings.replace(code=HierarchicalSettings(information_bits=(5, 8), code_bits=(50, 160)))
     assert (hierarchical.information_bits, hierarchical.code_bits, hierarchical.rate) == (13, 210, 13 / 210)
 
 
@@ -113,7 +115,7 @@ def test_unknown_and_missing_keys(old, new, parts):
         ("name: coded_10_300", "name: 2020-01-01", ["name is datetime", "a string"]),
         ("code_bits: 300", "code_bits: 300.0", ["code.code_bits is 300.0", "a list of integers"]),
         ("code_bits: 300", "code_bits: [true]", ["code.code_bits[0] is true (a boolean)", "an integer"]),
-        ("code_bits: 300", "code_bits: 300, polar: 1", ["code.polar is 1", "true or false"]),
+        ("code_bits: 300", "code_bits: 300, polar: 1", ["code.polar is 1", "expected true"]),
         ("[28, 28, 1]", "[28, 28]", ["network.image_shape is [28, 28]", "a list of 3 integers"]),
         ("[28, 28, 1]", "28x28x1", ["network.image_shape is '28x28x1'", "a list of 3 integers"]),
         ("[28, 28, 1]", "[28, 28, one]", ["network.image_shape[2] is 'one'", "an integer"]),
@@ -171,7 +173,7 @@ def test_wrong_types(old, new, parts):
         ("beta: 15", "beta: 15\nobjective: {kind: reinforce_loo}", ["objective.samples is 1", "at least 2"]),
         ("beta: 15", "beta: 15\nobjective: {exact_kl: false}", ["objective.exact_kl is false", "'reinforce_loo'"]),
         ("kind: repetition", "kind: random", ["objective.kind is 'elbo'", "expected 'reinforce_loo'"]),
-        ("kind: repetition", "kind: repetition, seed: 1", ["code.seed is 1", "only a random code"]),
+        ("kind: repetition", "kind: repetition, seed: 1", ["code.seed is 1", "expected 0", "only code.kind 'random'"]),
         ("kind: repetition", "kind: random, seed: -1", ["code.seed is -1"]),
         ("epochs: 200", "epochs: 200, samples_at_once: 0", ["training.samples_at_once is 0"]),
         ("beta: 15", "beta: 15\nobjective: {kind: iwae, alpha: 0.5}", ["objective.alpha is 0.5", "'vriwae'"]),
@@ -196,11 +198,11 @@ def test_every_way_of_writing_a_number(text):
 @pytest.mark.parametrize(
     "objective",
     [
-        Objective("iwae", 10),
-        Objective("iwae", 10, 0.0, True),
-        Objective("vriwae", 10, 0.5),
-        Objective("vriwae", 10, 0.5, True),
-        Objective("vriwae", 10, 0.0),
+        IwaeSettings(samples=10),
+        IwaeSettings(samples=10, doubly_reparameterised=True),
+        VrIwaeSettings(samples=10, alpha=0.5),
+        VrIwaeSettings(samples=10, alpha=0.5, doubly_reparameterised=True),
+        VrIwaeSettings(samples=10, alpha=0.0),
     ],
 )
 def test_later_objectives_are_configurations(settings, objective):
@@ -209,9 +211,10 @@ def test_later_objectives_are_configurations(settings, objective):
 
 
 def test_python_values_are_checked_too(settings):
-    assert Code("repetition", 10, 300) == Code("repetition", (10,), [300])
+    repeated = RepetitionSettings(information_bits=10, code_bits=300)
+    assert repeated == RepetitionSettings(information_bits=(10,), code_bits=[300]) == repeated.replace()
     with pytest.raises(ConfigError, match="code.code_bits"):
-        Code("repetition", 10, 301)
+        RepetitionSettings(information_bits=10, code_bits=301)
     with pytest.raises(ConfigError, match="beta"):
         settings.replace(beta=-1)
     assert settings.replace(training={"epochs": 3}).training == Training(3)
@@ -264,8 +267,8 @@ def test_round_trip_is_exact(settings, value):
         beta=min(value, 80.0 / 3.0),
         training=Training(7, 3, value, value),
         published={"psnr": -value},
-        code=Code("hierarchical", (5, 3), (50, 9), polar=False),
-        objective=Objective("vriwae", 3, 0.1, True),
+        code=HierarchicalSettings(information_bits=(5, 3), code_bits=(50, 9), polar=False),
+        objective=VrIwaeSettings(samples=3, alpha=0.1, doubly_reparameterised=True),
         dataset="/data/my images: é",
     )
     text = config.to_yaml(changed)
@@ -300,7 +303,7 @@ def test_override_checks_the_result_only(settings):
     changed = config.override(
         settings, ["code.kind=hierarchical", "information_bits=[5, 5]", "code_bits=[50, 100]", "polar=false"]
     )
-    assert changed.code == Code("hierarchical", (5, 5), (50, 100), False)
+    assert changed.code == HierarchicalSettings(information_bits=(5, 5), code_bits=(50, 100), polar=False)
     moved = config.override(settings, ["dataset=cifar10", "image_shape=[32, 32, 3]", "likelihood=gaussian"])
     assert moved.network.image_shape == (32, 32, 3)
     assert config.override(settings, ["dataset=/data/a=b"]).dataset == "/data/a=b"

@@ -7,7 +7,6 @@ import tiny_networks
 
 from tfcoded import codes, zoo
 from tfcoded.models import AdamL2, CodedDVAE, Elbo, ImportanceWeighted, LeaveOneOut
-from tfcoded.models.estimators import estimator
 
 # name -> estimator, its settings
 SEVERAL_SAMPLES = {
@@ -44,7 +43,7 @@ def test_every_entry_has_the_objective_of_its_name():
         config = zoo.config(name)
         if hasattr(config, "code"):  # no communication system
             expected = (LeaveOneOut, 10, True) if name in RANDOM else SEVERAL_SAMPLES.get(name, (Elbo, 1))
-            assert described(estimator(config.objective)) == expected, name
+            assert described(config.objective.build()) == expected, name
 
 
 @pytest.mark.parametrize("name", RANDOM)

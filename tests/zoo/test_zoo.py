@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tfcoded import config, zoo
+from tfcoded import codes, config, objectives, zoo
 from tfcoded.config.communication import Channel, Decoder, SystemConfig, SystemNetwork, SystemTraining
 from tfcoded.utils.errors import UserError
 from tfcoded.zoo import __main__ as zoo_command, checksums
@@ -201,17 +201,22 @@ def test_entry_is_what_its_name_says(name):
     assert entry.beta == (float(name.rpartition("_")[2]) if "_beta_" in name else 15)
     family, first, *rest = name.split("_")
     if family == "uncoded":
-        assert entry.code == config.Code("uncoded", int(first), int(first))
+        assert entry.code == codes.UncodedSettings(information_bits=int(first), code_bits=int(first))
     elif family == "coded":
-        assert entry.code == config.Code("repetition", int(first), int(rest[0]))
+        assert entry.code == codes.RepetitionSettings(information_bits=int(first), code_bits=int(rest[0]))
     else:  # each of the two branches is a 5/50 or 5/100 code
-        assert entry.code == config.Code("hierarchical", (int(first),) * 2, (int(rest[0]),) * 2, True)
+        assert entry.code == codes.HierarchicalSettings(
+            information_bits=(int(first),) * 2, code_bits=(int(rest[0]),) * 2, polar=True
+        )
     if "iwae" in name:
-        vr = "vriwae" in name
-        kind, alpha = ("vriwae", 0.5) if vr else ("iwae", 0.0)
-        assert entry.objective == config.Objective(kind, int(rest[-1]), alpha, "_dr_" in name)
+        doubly = "_dr_" in name
+        assert entry.objective == (
+            objectives.VrIwaeSettings(samples=int(rest[-1]), alpha=0.5, doubly_reparameterised=doubly)
+            if "vriwae" in name
+            else objectives.IwaeSettings(samples=int(rest[-1]), doubly_reparameterised=doubly)
+        )
     else:
-        assert entry.objective == config.Objective()
+        assert entry.objective == objectives.ElboSettings()
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

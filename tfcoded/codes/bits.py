@@ -1,7 +1,9 @@
 """What is a bit and what is not."""
 
-import numpy as np
-import tensorflow as tf
+from tfcoded.utils.lazy import LazyModule
+
+np = LazyModule("numpy")
+tf = LazyModule("tensorflow")
 
 
 def check_bits(bits, what, relaxed=False):

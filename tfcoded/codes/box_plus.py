@@ -1,6 +1,8 @@
 """The exclusive or of independent bits, in logits."""
 
-import tensorflow as tf
+from tfcoded.utils.lazy import LazyModule
+
+tf = LazyModule("tensorflow")
 
 
 def box_plus(a, b):
@@ -50,7 +52,7 @@ def box_plus(a, b):
         static_shape = tf.broadcast_static_shape(a.shape, b.shape)
         a = tf.ensure_shape(tf.broadcast_to(a, shape), static_shape)
         b = tf.ensure_shape(tf.broadcast_to(b, shape), static_shape)
-    return _box_plus(a, b)
+    return tf.custom_gradient(_box_plus)(a, b)
 
 
 def soft_xor(a, b):
@@ -75,7 +77,6 @@ def soft_xor(a, b):
     return -box_plus(a, b)
 
 
-@tf.custom_gradient
 def _box_plus(a, b):
     # Infinities have no difference; the largest numbers do.
     total = _finite(a) + _finite(b)

@@ -4,13 +4,14 @@ import abc
 import functools
 import numbers
 
-import numpy as np
-import tensorflow as tf
-
 from tfcoded.codes.bits import check_bits
 from tfcoded.codes.codebook import all_words, word_scores
+from tfcoded.codes.limits import LISTED_BITS
+from tfcoded.utils.lazy import LazyModule
 
-_ENUMERABLE_BITS = 16
+np = LazyModule("numpy")
+tf = LazyModule("tensorflow")
+
 _CHUNK = 4096
 
 
@@ -26,6 +27,8 @@ class Code(abc.ABC):
     Attributes:
       information_bits: `int`, M.
       code_bits: `int`, D.
+      independent_bits: `bool`, whether `soft_decode` is all there is to know: false where information bits depend on each
+        other given the evidence, so that only a distribution over whole words will do.
       branches: `tuple` of `int`, information bits per branch; `(M,)` unless the code is hierarchical. The
         information bits are the concatenation of the branches: `tf.split(logits, code.branches, axis=-1)`.
 
@@ -37,6 +40,8 @@ class Code(abc.ABC):
     code.soft_decode([[2., -1., 0., 0., 3., 3.]])   # [[1., 0., 6.]]
     ```
     """
+
+    independent_bits = True
 
     def __init__(self, information_bits, code_bits):
         """Stores the lengths.
@@ -124,10 +129,10 @@ class Code(abc.ABC):
         Raises:
           ValueError: if M is above 16.
         """
-        if self.information_bits > _ENUMERABLE_BITS:
+        if self.information_bits > LISTED_BITS:
             raise ValueError(
                 f"{self!r} has 2^{self.information_bits} codewords; they are only listed for at most"
-                f" {_ENUMERABLE_BITS} information bits"
+                f" {LISTED_BITS} information bits"
             )
         return all_words(self.information_bits) @ self.generator_matrix % 2
 
@@ -157,7 +162,7 @@ class Code(abc.ABC):
 
         By enumeration up to 16 information bits; codes that know theirs override it.
         """
-        if self.information_bits > _ENUMERABLE_BITS:
+        if self.information_bits > LISTED_BITS:
             return None
         # Equal columns are counted once: the work does not grow with the number of repetitions.
         columns, counts = np.unique(self.generator_matrix, axis=1, return_counts=True)

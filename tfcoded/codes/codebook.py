@@ -2,13 +2,11 @@
 
 import math
 
-import numpy as np
-import tensorflow as tf
-
 from tfcoded.codes.evidence import add_up
+from tfcoded.utils.lazy import LazyModule
 
-# Above this, tables of 2^M entries per image no longer fit beside a network.
-ENUMERABLE_BITS = 12
+np = LazyModule("numpy")
+tf = LazyModule("tensorflow")
 
 
 def all_words(information_bits):

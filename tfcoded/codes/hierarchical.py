@@ -1,11 +1,17 @@
 """Branches of repetition codes, chained by an exclusive or."""
 
-import numpy as np
-import tensorflow as tf
+from typing import ClassVar, Literal
 
 from tfcoded.codes.box_plus import soft_xor
 from tfcoded.codes.code import Code
 from tfcoded.codes.repetition import Repetition
+from tfcoded.codes.settings import CodeSettings, require_multiples, require_positive
+from tfcoded.utils.errors import UserError
+from tfcoded.utils.lazy import LazyModule
+from tfcoded.utils.sections import Integer
+
+np = LazyModule("numpy")
+tf = LazyModule("tensorflow")
 
 
 class Hierarchical(Code):
@@ -144,6 +150,51 @@ class Hierarchical(Code):
             row += rows
             column += columns
         return matrix
+
+
+class HierarchicalSettings(CodeSettings):
+    """A hierarchical code.
+
+    Attributes:
+      information_bits: M of every branch, a tuple of at least two `int`.
+      code_bits: D of every branch, likewise, multiples of M.
+      polar: whether branch i >= 2 carries `m_{i-1} xor m_i` (else `m_i`).
+    """
+
+    kind: Literal["hierarchical"] = "hierarchical"
+    information_bits: tuple[Integer, ...]
+    code_bits: tuple[Integer, ...]
+    polar: bool = True
+
+    makes: ClassVar = Hierarchical
+
+    @property
+    def description(self):
+        """See `CodeSettings.description`."""
+        pairs = zip(self.information_bits, self.code_bits, strict=True)
+        branches = " and ".join(f"{bits} bits in {sent}" for bits, sent in pairs)
+        polar = "; each later branch carries its bits xor those of the branch before" if self.polar else ""
+        return f"hierarchical, branches of {branches}{polar}"
+
+    def copies_of_bits(self):
+        """See `CodeSettings.copies_of_bits`."""
+        if self.polar:
+            raise UserError("branches chained by an exclusive or have no independent bit probabilities")
+        return tuple(code // bits for bits, code in zip(self.information_bits, self.code_bits, strict=True))
+
+    def _check(self):
+        require_positive(self)
+        self._require(
+            len(self.information_bits) >= 2,
+            "information_bits",
+            "one number for each of at least two branches, such as [5, 5] (if one: kind 'repetition')",
+        )
+        self._require(
+            len(self.code_bits) == len(self.information_bits),
+            "code_bits",
+            f"one number per branch, {len(self.information_bits)} as in information_bits",
+        )
+        require_multiples(self)
 
 
 def _branches(sizes, name):

@@ -1,12 +1,17 @@
 """Random codes: codewords drawn by coin flips, decoded by enumeration."""
 
 import functools
-
-import numpy as np
-import tensorflow as tf
+from typing import ClassVar, Literal
 
 from tfcoded.codes.code import Code
-from tfcoded.codes.codebook import ENUMERABLE_BITS, all_words, information_marginals, word_numbers, word_scores
+from tfcoded.codes.codebook import all_words, information_marginals, word_numbers, word_scores
+from tfcoded.codes.limits import TABLED_BITS
+from tfcoded.codes.settings import OneBranch
+from tfcoded.utils.lazy import LazyModule
+from tfcoded.utils.sections import Integer
+
+np = LazyModule("numpy")
+tf = LazyModule("tensorflow")
 
 # Of a probability whose logarithm is taken: far enough from the smallest float64 for its reciprocal and sums of such.
 _SMALLEST = 1e-301
@@ -41,6 +46,8 @@ class RandomCode(Code):
     [2] Shannon, A Mathematical Theory of Communication, Bell System Technical Journal 27, 1948.
     """
 
+    independent_bits = False
+
     def __init__(self, information_bits, code_bits, seed=0):
         """Draws the codebook.
 
@@ -53,10 +60,10 @@ class RandomCode(Code):
           ValueError: if a number is out of range, or two codewords come out equal.
         """
         super().__init__(information_bits, code_bits)
-        if self.information_bits > ENUMERABLE_BITS:
+        if self.information_bits > TABLED_BITS:
             raise ValueError(
                 f"a random code is decoded by enumerating its 2^M codewords: information_bits must be at most"
-                f" {ENUMERABLE_BITS}, got {self.information_bits}; larger codes need structure, such as Repetition"
+                f" {TABLED_BITS}, got {self.information_bits}; larger codes need structure, such as Repetition"
             )
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
             raise ValueError(f"seed must be an integer from 0 to 2^32 - 1, got {seed!r}")
@@ -101,3 +108,30 @@ class RandomCode(Code):
 
     def _generator_matrix(self):
         return None
+
+
+class RandomCodeSettings(OneBranch):
+    """A random code.
+
+    Attributes:
+      seed: of the codebook.
+    """
+
+    kind: Literal["random"] = "random"
+    seed: Integer = 0
+
+    makes: ClassVar = RandomCode
+
+    @property
+    def description(self):
+        """See `CodeSettings.description`."""
+        return f"random codebook of {2 ** self.information_bits[0]:,} words (seed {self.seed})"
+
+    def _check(self):
+        super()._check()
+        self._require(
+            self.information_bits[0] <= TABLED_BITS,
+            "information_bits",
+            f"at most {TABLED_BITS}, as a random code is decoded by enumerating its codewords",
+        )
+        self._require(self.seed >= 0, "seed", "an integer from 0 to 2^32 - 1")

@@ -1,12 +1,15 @@
 """The repetition code."""
 
 import math
-
-import numpy as np
-import tensorflow as tf
+from typing import ClassVar, Literal
 
 from tfcoded.codes.code import Code
 from tfcoded.codes.evidence import add_up
+from tfcoded.codes.settings import OneBranch, require_multiples
+from tfcoded.utils.lazy import LazyModule
+
+np = LazyModule("numpy")
+tf = LazyModule("tensorflow")
 
 
 class Repetition(Code):
@@ -83,3 +86,24 @@ class Repetition(Code):
 
     def _generator_matrix(self):
         return np.repeat(np.eye(self.information_bits, dtype=np.uint8), self.repetitions, axis=1)
+
+
+class RepetitionSettings(OneBranch):
+    """A repetition code; the code bits are a multiple of the information bits."""
+
+    kind: Literal["repetition"] = "repetition"
+
+    makes: ClassVar = Repetition
+
+    @property
+    def description(self):
+        """See `CodeSettings.description`."""
+        return f"repetition, every bit {self.copies_of_bits()[0]} times"
+
+    def copies_of_bits(self):
+        """See `CodeSettings.copies_of_bits`."""
+        return (self.code_bits[0] // self.information_bits[0],)
+
+    def _check(self):
+        super()._check()
+        require_multiples(self)

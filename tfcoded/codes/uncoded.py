@@ -1,8 +1,12 @@
 """No code at all."""
 
-import numpy as np
+from typing import ClassVar, Literal
 
 from tfcoded.codes.code import Code
+from tfcoded.codes.settings import OneBranch
+from tfcoded.utils.lazy import LazyModule
+
+np = LazyModule("numpy")
 
 
 class Uncoded(Code):
@@ -45,3 +49,33 @@ class Uncoded(Code):
 
     def _generator_matrix(self):
         return np.eye(self.information_bits, dtype=np.uint8)
+
+
+class UncodedSettings(OneBranch):
+    """No code at all; as many code bits as information bits."""
+
+    kind: Literal["uncoded"] = "uncoded"
+
+    makes: ClassVar = Uncoded
+    coded: ClassVar = False
+
+    @property
+    def description(self):
+        """See `CodeSettings.description`."""
+        return "none: every bit is sent once"
+
+    def copies_of_bits(self):
+        """See `CodeSettings.copies_of_bits`."""
+        return (1,)
+
+    def arguments(self):
+        """See `CodeSettings.arguments`."""
+        return {"information_bits": self.information_bits[0]}
+
+    def _check(self):
+        super()._check()
+        self._require(
+            self.code_bits == self.information_bits,
+            "code_bits",
+            f"{self.information_bits[0]}, like information_bits, as code.kind is 'uncoded'",
+        )

@@ -3,16 +3,11 @@
 from tfcoded.config.communication import SystemConfig
 from tfcoded.config.configuration import Configuration
 from tfcoded.config.loading import (
-    CODES,
     IMAGE_SHAPES,
-    LARGEST_CODEBOOK,
     LIKELIHOODS,
     MOST_GENERATED,
-    OBJECTIVES,
-    Code,
     Config,
     Network,
-    Objective,
     Training,
     from_dict,
     from_yaml,
@@ -25,18 +20,13 @@ from tfcoded.config.yaml_text import parse
 from tfcoded.utils.sections import ConfigError
 
 __all__ = [
-    "CODES",
-    "Code",
     "Config",
     "ConfigError",
     "Configuration",
     "IMAGE_SHAPES",
-    "LARGEST_CODEBOOK",
     "LIKELIHOODS",
     "MOST_GENERATED",
     "Network",
-    "OBJECTIVES",
-    "Objective",
     "SystemConfig",
     "Training",
     "from_dict",

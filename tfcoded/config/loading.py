@@ -20,91 +20,18 @@ from typing import ClassVar
 
 import pydantic
 
+from tfcoded.codes import TABLED_BITS, CodeSettings
 from tfcoded.config.communication import SystemConfig
 from tfcoded.config.configuration import Configuration
 from tfcoded.config.yaml_text import dump, first_line, parse
 from tfcoded.data import registry
+from tfcoded.objectives import ElboSettings, ObjectiveSettings
 from tfcoded.utils.sections import ConfigError, Integer, Section, is_section, one_of, types_of
 from tfcoded.utils.suggestions import nearest
 
-CODES = ("uncoded", "repetition", "hierarchical", "random")
 LIKELIHOODS = ("bernoulli", "gaussian")
-OBJECTIVES = ("elbo", "iwae", "vriwae", "reinforce_loo")
-LARGEST_CODEBOOK = 12  # information bits up to which the posterior over all codewords is enumerated
 MOST_GENERATED = 1024  # images of one call of `generate`, each of which takes about a megabyte of memory meanwhile
 IMAGE_SHAPES = ((28, 28, 1), (32, 32, 3), (64, 64, 3))
-
-
-class Code(Section):
-    """The error-correcting code.
-
-    Attributes:
-      kind: 'uncoded', 'repetition', 'hierarchical' or 'random'.
-      information_bits: M of every branch, a tuple of `int` (one branch unless hierarchical). A plain `int` is
-        accepted and stored as a tuple.
-      code_bits: D of every branch, likewise. Equal to M when uncoded, a multiple of M for repetition codes.
-      polar: whether branch i >= 2 of a hierarchical code carries `m_{i-1} xor m_i` (else `m_i`).
-      seed: of the codebook of a random code.
-
-    Raises:
-      ConfigError: if no such code exists.
-    """
-
-    kind: str
-    information_bits: tuple[Integer, ...]
-    code_bits: tuple[Integer, ...]
-    polar: bool = True
-    seed: Integer = 0
-
-    _place: ClassVar[str] = "code."
-
-    def idle(self):
-        """See `Section.idle`."""
-        keys = {}
-        if self.kind != "hierarchical":
-            keys["polar"] = f"as only a hierarchical code combines branches, not {self.kind!r}"
-        if self.kind != "random":
-            keys["seed"] = f"as only a random code is drawn, not {self.kind!r}"
-        return keys
-
-    def _check(self):
-        self._require(self.kind in CODES, "kind", one_of(CODES, self.kind))
-        for key in ("information_bits", "code_bits"):
-            bits = getattr(self, key)
-            self._require(bits and min(bits) >= 1, key, "positive numbers of bits")
-        if self.kind == "hierarchical":
-            self._require(
-                len(self.information_bits) >= 2,
-                "information_bits",
-                "one number for each of at least two branches, such as [5, 5] (if one: kind 'repetition')",
-            )
-            self._require(
-                len(self.code_bits) == len(self.information_bits),
-                "code_bits",
-                f"one number per branch, {len(self.information_bits)} as in information_bits",
-            )
-        else:
-            for key in ("information_bits", "code_bits"):
-                self._require(len(getattr(self, key)) == 1, key, f"a single number, as code.kind is {self.kind!r}")
-        if self.kind == "random":
-            self._require(
-                self.information_bits[0] <= LARGEST_CODEBOOK,
-                "information_bits",
-                f"at most {LARGEST_CODEBOOK}, as a random code is decoded by enumerating its codewords",
-            )
-            self._require(0 <= self.seed < 2**32, "seed", "an integer from 0 to 2^32 - 1")
-            return
-        for information, code in zip(self.information_bits, self.code_bits, strict=True):
-            if self.kind == "uncoded":
-                expected = f"{information}, like information_bits, as code.kind is 'uncoded'"
-                self._require(code == information, "code_bits", expected)
-            else:
-                nearest = information * max(1, round(code / information))
-                self._require(
-                    code % information == 0,
-                    "code_bits",
-                    f"a multiple of information_bits such as {nearest}: every bit is repeated equally often",
-                )
 
 
 class Network(Section):
@@ -134,51 +61,6 @@ class Network(Section):
         )
         self._require(self.encoder_width >= 1, "encoder_width", "at least 1")
         self._require(self.decoder_width >= 1, "decoder_width", "at least 1")
-
-
-class Objective(Section):
-    """The bound that training maximises.
-
-    Attributes:
-      kind: 'elbo', 'iwae', 'vriwae', or 'reinforce_loo': the ELBO with a posterior over whole codewords, its
-        gradient estimated by REINFORCE with a leave-one-out baseline.
-      samples: samples of the latent per image, at least 1 (2 for 'reinforce_loo').
-      alpha: order of the VR-IWAE bound, in [0, 1]; 0 is the IWAE, 1 the ELBO.
-      doubly_reparameterised: whether the encoder's gradient is the doubly reparameterised one ('iwae' and
-        'vriwae' only).
-      exact_kl: whether 'reinforce_loo' sums the divergence over the codebook, or estimates it with the drawn
-        codewords as in the paper.
-
-    Raises:
-      ConfigError: if a value is out of range or means nothing for this kind.
-    """
-
-    kind: str = "elbo"
-    samples: Integer = 1
-    alpha: float = 0.0
-    doubly_reparameterised: bool = False
-    exact_kl: bool = True
-
-    _place: ClassVar[str] = "objective."
-
-    def idle(self):
-        """See `Section.idle`."""
-        return {} if self.kind == "reinforce_loo" else {"exact_kl": "unless objective.kind is 'reinforce_loo'"}
-
-    def _check(self):
-        self._require(self.kind in OBJECTIVES, "kind", one_of(OBJECTIVES, self.kind))
-        self._require(self.samples >= 1, "samples", "at least 1")
-        self._require(0 <= self.alpha <= 1, "alpha", "a number in [0, 1]")
-        if self.kind != "vriwae":
-            self._require(self.alpha == 0, "alpha", f"0, as objective.kind is {self.kind!r} and not 'vriwae'")
-        if self.kind == "reinforce_loo":
-            self._require(self.samples >= 2, "samples", "at least 2: the others are the baseline of each")
-        if self.kind not in ("iwae", "vriwae"):
-            self._require(
-                not self.doubly_reparameterised,
-                "doubly_reparameterised",
-                "false unless objective.kind is 'iwae' or 'vriwae'",
-            )
 
 
 class Training(Section):
@@ -220,9 +102,9 @@ class Config(Configuration):
       dataset: a name of `tfcoded.data.DATASETS`, such as 'fashion_mnist', or a path to the user's images.
       likelihood: p(image | latent): 'bernoulli' (intensities in [0, 1]) or 'gaussian' (scaled to [-1, 1]).
       beta: inverse temperature of the smoothing, above 0.
-      code: a `Code`.
+      code: a `tfcoded.codes.CodeSettings`.
       network: a `Network`.
-      objective: an `Objective`.
+      objective: a `tfcoded.objectives.ObjectiveSettings`.
       training: a `Training`.
       published: metric -> the value that the paper reports for this model; keys ending in `_train` are on the
         training images, all others on the test images. Empty for a model that is not the paper's: commands leave them
@@ -240,9 +122,9 @@ class Config(Configuration):
     dataset: str
     likelihood: str
     beta: float
-    code: Code
+    code: CodeSettings
     network: Network
-    objective: Objective = pydantic.Field(default_factory=Objective)
+    objective: ObjectiveSettings = pydantic.Field(default_factory=ElboSettings)
     training: Training
     published: dict[str, float] = {}
     conflicts: dict[str, dict[str, float]] = {}
@@ -256,9 +138,6 @@ class Config(Configuration):
         values = super().to_dict()
         if self.objective.samples == 1:
             del values["training"]["samples_at_once"]
-        if self.code.kind != "hierarchical":
-            for key in ("information_bits", "code_bits"):
-                values["code"][key] = values["code"][key][0]
         return {name: value for name, value in values.items() if value or name not in self.FACTS}
 
     def facts_after(self, changed):
@@ -282,27 +161,28 @@ class Config(Configuration):
         channels = self.network.image_shape[2]
         wanted = "bernoulli" if channels == 1 else "gaussian"  # the decoder's output differs
         self._require(self.likelihood == wanted, "likelihood", f"{wanted!r} for images of {channels} channel(s)")
-        words = self.objective.kind == "reinforce_loo"
-        if self.code.kind == "random" and not words:
+        words = self.objective.over_words
+        if not self.code.makes.independent_bits and not words:
+            fitting = [kind for kind, settings in ObjectiveSettings.kinds.items() if settings.makes.over_words]
             raise ConfigError(
-                f"objective.kind is {self.objective.kind!r}; expected 'reinforce_loo', as the bits of a random code "
-                "are not independent given the image"
+                f"objective.kind is {self.objective.kind!r}; expected {' or '.join(map(repr, fitting))}, as the bits of a "
+                f"{self.code.kind} code are not independent given the image"
             )
-        if words and self.information_bits > LARGEST_CODEBOOK:
+        if words and self.information_bits > TABLED_BITS:
             raise ConfigError(
-                f"code.information_bits is {self.information_bits} in all; expected at most {LARGEST_CODEBOOK} with "
-                "objective.kind 'reinforce_loo', which enumerates all codewords"
+                f"code.information_bits is {self.information_bits} in all; expected at most {TABLED_BITS} with "
+                f"objective.kind {self.objective.kind!r}, which enumerates all codewords"
             )
 
     @property
     def information_bits(self):
         """`int`, M: information bits of all branches together."""
-        return sum(self.code.information_bits)
+        return sum(self.code.branches)
 
     @property
     def code_bits(self):
         """`int`, D: code bits of all branches together, the dimension of the latent."""
-        return sum(self.code.code_bits)
+        return sum(self.code.branch_code_bits)
 
     @property
     def rate(self):

@@ -89,7 +89,7 @@ class CodedDVAEFamily(Family):
         from tfcoded.utils import cache
 
         pictures, labels = plan.chosen(dataset)
-        branches = config.code.information_bits
+        branches = config.code.branches
         measured, facts, notes, bins = {}, {}, [], {}
 
         # What may be refused comes first.
@@ -153,7 +153,7 @@ class CodedDVAEFamily(Family):
                 labels,
                 classifier,
                 branches=branches,
-                independent=config.objective.kind != "reinforce_loo",
+                independent=not config.objective.over_words,
                 seed=plan.seed,
                 runs=runs,
                 words=plan.words,
@@ -164,13 +164,14 @@ class CodedDVAEFamily(Family):
 
     def samples(self, codec, config, images, labels, classifier, plan):
         """See `Family.samples`."""
-        from tfcoded.metrics.likelihood.hard_likelihood import LARGEST, hard_log_likelihood
+        from tfcoded.codes import DECODED_BITS
+        from tfcoded.metrics.likelihood.hard_likelihood import hard_log_likelihood
         from tfcoded.metrics.protocol import error_samples, reconstruction_samples
 
         samples = reconstruction_samples(codec, images, labels, classifier, seed=plan.seed)
-        branches = config.code.information_bits
+        branches = config.code.branches
         samples |= error_samples(codec, branches, seed=plan.seed, runs=plan.runs, words=plan.words)
-        if config.information_bits <= LARGEST:
+        if config.information_bits <= DECODED_BITS:
             subset = images[: plan.likelihood_images]
             samples["log_likelihood_hard"] = hard_log_likelihood(codec, config, subset, seed=plan.seed, draws=_DRAWS)
         return samples
@@ -184,7 +185,7 @@ class CodedDVAEFamily(Family):
             written.append(sheets.reconstructions(codec, config.name, images, out, rows, columns, seed))
         if reconstructions and words is not None:
             written.append(sheets.words(codec, config, images, out, rows, words, seed))
-        branches = config.code.information_bits
+        branches = config.code.branches
         if len(branches) > 1:
             written.append(sheets.first_branch_fixed(codec, config.name, branches, out, rows, columns, seed))
         return written
@@ -215,7 +216,7 @@ class CodedDVAEFamily(Family):
         z = ("float32", (None, config.code_bits))
         pixels = ("float32", (None, *config.network.image_shape))
         rows, seed = ("float32", (None,)), ("int32", (2,))
-        kl_branches = ("float32", (None, len(config.code.information_bits)))
+        kl_branches = ("float32", (None, len(config.code.branches)))
         of_images = {
             "encode": (
                 {},

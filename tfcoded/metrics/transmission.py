@@ -13,11 +13,10 @@ small in sum to outweigh a single received bit. So all words of a linear code ha
 import numpy as np
 import tensorflow as tf
 
-from tfcoded import codes
 from tfcoded.distributions.truncated_exponential import uniform
 from tfcoded.metrics import bits as bit_metrics, image_quality, protocol
 from tfcoded.metrics.summary import estimate
-from tfcoded.models import BitPosterior, WordPosterior
+from tfcoded.models.posteriors import BitPosterior, posterior_of
 from tfcoded.utils import seeds
 from tfcoded.utils.progress import progress
 
@@ -144,9 +143,8 @@ def measure(
     ```
     """
     protocol.check_images(images, labels)
-    code = codes.build(**dict(config.code))
-    posterior = WordPosterior if config.objective.kind == "reinforce_loo" else BitPosterior
-    send = _sender(code, channels, posterior)
+    code = config.code.build()
+    send = _sender(code, channels, posterior_of(config.objective))
     measured = _error_rates(send, code, len(channels), seed, runs, words)
 
     noiseless, samples = {}, [{} for _ in channels]

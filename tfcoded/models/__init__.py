@@ -9,13 +9,13 @@ from tfcoded.models.binary_joint_model import BinaryJointModel
 from tfcoded.models.building import build, optimizer
 from tfcoded.models.channel_autoencoder import ChannelAutoencoder
 from tfcoded.models.coded_dvae import CodedDVAE
-from tfcoded.models.estimators import Elbo, ImportanceWeighted, LeaveOneOut
 from tfcoded.models.joint_model import JointModel
 from tfcoded.models.posteriors import BitPosterior, WordPosterior
 from tfcoded.models.separate_system import SeparateSystem
 from tfcoded.models.source_vae import SourceVAE
 from tfcoded.models.stochastic_model import StochasticModel
 from tfcoded.models.system import System
+from tfcoded.objectives import Elbo, ImportanceWeighted, LeaveOneOut
 
 __all__ = [
     "AdamL2",

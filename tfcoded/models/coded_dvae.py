@@ -6,7 +6,6 @@ import tensorflow as tf
 from tfcoded import codes, objectives
 from tfcoded.config import ConfigError
 from tfcoded.models import posteriors
-from tfcoded.models.estimators import Elbo, ImportanceWeighted, LeaveOneOut, estimator
 from tfcoded.models.probability_clip import clip_probability
 from tfcoded.models.recompute import in_parts
 from tfcoded.models.stochastic_model import StochasticModel
@@ -15,7 +14,7 @@ from tfcoded.utils import seeds
 
 # What a saved model names; codes by themselves know nothing of Keras.
 _CODES = (codes.Uncoded, codes.Repetition, codes.Hierarchical, codes.RandomCode)
-for _part in (*_CODES, Elbo, ImportanceWeighted, LeaveOneOut):
+for _part in (*_CODES, objectives.Elbo, objectives.ImportanceWeighted, objectives.LeaveOneOut):
     keras.saving.register_keras_serializable("tfcoded")(_part)
 
 
@@ -29,7 +28,7 @@ class CodedDVAE(StochasticModel):
     ```
 
     With `codes.Uncoded` it is the uncoded DVAE (Algorithm 1 of the paper), otherwise the Coded-DVAE (Algorithm 2). With
-    `estimators.LeaveOneOut` the posterior is one categorical over all codewords instead (Algorithm 3), for any code,
+    `objectives.LeaveOneOut` the posterior is one categorical over all codewords instead (Algorithm 3), for any code,
     random ones included. Densities are float32 whatever the networks' dtype policy.
 
     Args:
@@ -40,13 +39,13 @@ class CodedDVAE(StochasticModel):
       encoder_width: `int`, hidden units of the encoder (h').
       decoder_width: `int`, hidden units of the decoder (h).
       seed: `int`, of the initial weights and of all noise.
-      objective: what training maximizes and how, see `tfcoded.models.estimators`; by default the ELBO from one sample.
+      objective: what training maximizes and how, a `tfcoded.objectives.Objective`; by default the ELBO from one sample.
       samples_at_once: `int`, with several samples per image: how many of them the decoder's activations are kept for.
         Fewer need less memory and give the same gradient, for a third more work.
 
     Raises:
-      ValueError: if no networks exist for the image shape, the likelihood is unknown, or the code is random and the
-        objective works on independent bits.
+      ValueError: if no networks exist for the image shape, the likelihood is unknown, or the objective works on
+        independent bits and those of the code are not.
 
     Example:
 
@@ -78,10 +77,10 @@ class CodedDVAE(StochasticModel):
         name="coded_dvae",
     ):
         super().__init__(seed=seed, name=name)
-        self.objective = objective or Elbo()
-        if isinstance(code, codes.RandomCode) and self.objective.posterior is posteriors.BitPosterior:
+        self.objective = objective or objectives.Elbo()
+        if not code.independent_bits and not self.objective.over_words:
             raise ValueError(
-                "the bits of a random code depend on each other; pass objective=LeaveOneOut(), which works on codewords"
+                f"the bits of {code!r} depend on each other; pass objective=LeaveOneOut(), which works on codewords"
             )
         self.code = code
         self.image_shape = tuple(image_shape)
@@ -106,9 +105,8 @@ class CodedDVAE(StochasticModel):
         Raises:
           ConfigError: if the seed of a random code gives two equal codewords.
         """
-        code = config.code
         try:
-            code = codes.build(code.kind, code.information_bits, code.code_bits, code.polar, code.seed)
+            code = config.code.build()
         except ValueError as error:  # all else about a code is checked by the configuration
             raise ConfigError(f"{config.name}: {error}") from error
         return cls(
@@ -119,7 +117,7 @@ class CodedDVAE(StochasticModel):
             config.network.encoder_width,
             config.network.decoder_width,
             seed,
-            estimator(config.objective),
+            config.objective.build(),
             config.training.samples_at_once,
         )
 
@@ -152,7 +150,7 @@ class CodedDVAE(StochasticModel):
         Returns:
           `BitPosterior`, or `WordPosterior` if the objective works on codewords.
         """
-        return self.objective.posterior(self.code, self.code_logits(images))
+        return posteriors.posterior_of(self.objective)(self.code, self.code_logits(images))
 
     def information_logits(self, images):
         """Posterior logits of the information bits.
@@ -240,7 +238,7 @@ class CodedDVAE(StochasticModel):
     def evidence(self, images, seed):
         """The evidence lower bound and its parts, one sample of z per image, whatever the training maximizes.
 
-        Of a code whose bits are sent several times it is no bound on log p(x), see `estimators.Elbo`.
+        Of a code whose bits are sent several times it is no bound on log p(x), see `objectives.Elbo`.
 
         Args:
           images: `[b, h, w, c]`, tf.uint8, or floating in [0, 1].
@@ -257,7 +255,7 @@ class CodedDVAE(StochasticModel):
         """Names of what training reports, a tuple of `str`, the bound that it maximizes first."""
         names = tuple(dict.fromkeys([self.objective.bound, "elbo", "reconstruction", "kl"]))
         branches = range(1, len(self.code.branches) + 1)
-        several = len(branches) > 1 and self.objective.posterior is posteriors.BitPosterior
+        several = len(branches) > 1 and not self.objective.over_words
         return names + tuple(f"kl_m{branch}" for branch in branches if several)
 
     @property

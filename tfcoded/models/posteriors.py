@@ -172,3 +172,8 @@ class WordPosterior:
 
     def _bits(self, numbers):
         return tf.gather(tf.constant(all_words(self.code.information_bits), tf.int32), numbers)
+
+
+def posterior_of(objective):
+    """`WordPosterior` or `BitPosterior`, which of them an objective or its settings work on."""
+    return WordPosterior if objective.over_words else BitPosterior

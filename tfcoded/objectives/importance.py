@@ -1,8 +1,12 @@
 """Importance-weighted bounds, from log-weights."""
 
-import tensorflow as tf
+from typing import ClassVar, Literal
 
+from tfcoded.objectives.objective import Objective, ObjectiveSettings
 from tfcoded.objectives.samples import at_least
+from tfcoded.utils.lazy import LazyModule
+
+tf = LazyModule("tensorflow")
 
 
 def vr_iwae(log_weights, alpha=0.0):
@@ -119,6 +123,121 @@ def doubly_reparameterized_scale(log_weights, alpha=0.0):
          JMLR 2023.
     """
     return alpha + (1.0 - alpha) * normalized_weights(log_weights, alpha)
+
+
+class ImportanceWeighted(Objective):
+    """The VR-IWAE bound (IWAE for `alpha = 0`), with the marginal densities of z on both sides.
+
+    Its prior makes the D code bits independent. For an uncoded model that is the prior of the model, and one sample
+    gives at least the ELBO over bits, not the same: the divergence of z's distributions is at most that of the bits.
+    For a coded model it is another prior than the one that images are generated from, and the bound may lie far below
+    the ELBO.
+
+    Args:
+      samples: `int`, samples of z per image, S.
+      alpha: `float` in [0, 1].
+      doubly_reparameterized: `bool`, the encoder's gradient by `doubly_reparameterized_scale`.
+
+    #### References
+
+    [1]: Martinez-Garcia et al. Improved Variational Inference in Discrete VAEs using Error Correcting Codes. UAI 2025,
+         appendix H.
+    """
+
+    def __init__(self, samples, alpha=0.0, doubly_reparameterized=False):
+        super().__init__(samples)
+        self.alpha = alpha
+        self.doubly_reparameterized = doubly_reparameterized
+        self.bound = "vr_iwae" if alpha else "iwae"
+
+    def get_config(self):
+        """Arguments of the constructor."""
+        return super().get_config() | {"alpha": self.alpha, "doubly_reparameterized": self.doubly_reparameterized}
+
+    def __call__(self, model, images, seed):
+        from tfcoded.distributions import SmoothedBernoulli  # imports TensorFlow Probability
+
+        posterior = model.posterior(images)
+        logits = model.code.soft_encode(posterior.logits)
+        z = SmoothedBernoulli(logits, model.beta).sample(self.samples, seed=seed)
+        scale = []
+        if self.doubly_reparameterized:
+            logits = tf.stop_gradient(logits)  # for log q alone: z above keeps its gradient
+            z = _scale_gradient(z, scale)
+        log_likelihood = model.log_likelihood(images, z)
+        prior = SmoothedBernoulli(tf.zeros([], z.dtype), model.beta)
+        log_ratio = prior.log_prob(z) - SmoothedBernoulli(logits, model.beta).log_prob(z)
+        log_weights = log_likelihood + tf.reduce_sum(log_ratio, axis=-1)
+        bound = vr_iwae(log_weights, self.alpha)
+        terms = model.bound_terms(tf.reduce_mean(log_likelihood, axis=0), posterior)
+        terms[self.bound] = bound
+        if not self.doubly_reparameterized:
+            return terms | {"loss": -bound}
+        scale.append(doubly_reparameterized_scale(log_weights, self.alpha)[..., tf.newaxis])
+        weights = normalized_weights(log_weights, self.alpha)
+        return terms | {"loss": -tf.reduce_sum(weights * log_weights, axis=0)}
+
+
+class ImportanceSettings(ObjectiveSettings):
+    """What the importance-weighted bounds have in common.
+
+    Attributes:
+      doubly_reparameterised: whether the encoder's gradient is the doubly reparameterized one.
+    """
+
+    doubly_reparameterised: bool = False
+
+    makes: ClassVar = ImportanceWeighted
+    also_written: ClassVar = {"alpha": 0.0}
+
+    def build(self):
+        """See `ObjectiveSettings.build`."""
+        return self.makes(self.samples, getattr(self, "alpha", 0.0), self.doubly_reparameterised)
+
+    @property
+    def description(self):
+        """See `ObjectiveSettings.description`."""
+        return super().description + ", doubly reparameterized" * self.doubly_reparameterised
+
+
+class IwaeSettings(ImportanceSettings):
+    """The IWAE bound."""
+
+    kind: Literal["iwae"] = "iwae"
+
+    def _title(self):
+        return "IWAE"
+
+
+class VrIwaeSettings(ImportanceSettings):
+    """The VR-IWAE bound.
+
+    Attributes:
+      alpha: its order, in [0, 1]; 0 is the IWAE, 1 the ELBO.
+    """
+
+    kind: Literal["vriwae"] = "vriwae"
+    alpha: float = 0.0
+
+    def _title(self):
+        return f"VR-IWAE of order {self.alpha:g}"
+
+    def _check(self):
+        super()._check()
+        self._require(0 <= self.alpha <= 1, "alpha", "a number in [0, 1]")
+
+
+def _scale_gradient(z, scale):
+    """`z` itself; its gradient is multiplied by `scale[0]`, which the caller appends before it differentiates.
+
+    The factor depends on the log-weights, which are computed from z: it does not exist yet when z is used.
+    """
+
+    @tf.custom_gradient
+    def identity(z):
+        return tf.identity(z), lambda upstream: upstream * scale[0]
+
+    return identity(z)
 
 
 def _check(alpha):

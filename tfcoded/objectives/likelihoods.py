@@ -2,7 +2,9 @@
 
 import math
 
-import tensorflow as tf
+from tfcoded.utils.lazy import LazyModule
+
+tf = LazyModule("tensorflow")
 
 
 class BernoulliLikelihood:

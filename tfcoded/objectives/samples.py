@@ -1,6 +1,8 @@
 """How many samples there are: known at once, or only when a graph runs."""
 
-import tensorflow as tf
+from tfcoded.utils.lazy import LazyModule
+
+tf = LazyModule("tensorflow")
 
 
 def at_least(count, values, what):

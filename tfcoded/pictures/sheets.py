@@ -118,7 +118,6 @@ def words(codec, config, images, out, rows, count, seed):
     """
     import tensorflow as tf
 
-    from tfcoded import codes
     from tfcoded.codes.codebook import all_words
     from tfcoded.metrics import as_float, most_probable_words
     from tfcoded.models import WordPosterior
@@ -128,9 +127,8 @@ def words(codec, config, images, out, rows, count, seed):
     probabilities = codec.encode(chosen)["bit_probabilities"].numpy()
     bits = probabilities.shape[1]
     count = min(count, 2**bits)
-    if config.objective.kind == "reinforce_loo":  # the bits depend on each other
-        code = codes.build(**dict(config.code))
-        posterior = WordPosterior(code, codec.code_logits(chosen)["logits"])
+    if config.objective.over_words:  # the bits depend on each other
+        posterior = WordPosterior(config.code.build(), codec.code_logits(chosen)["logits"])
         likelihoods, numbers = tf.math.top_k(tf.exp(posterior.log_probabilities), count)
         best = list(zip(all_words(bits)[numbers.numpy()].astype(np.int32), likelihoods.numpy(), strict=True))
     else:

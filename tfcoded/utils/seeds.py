@@ -3,8 +3,10 @@
 import functools
 import numbers
 
-import numpy as np
-import tensorflow as tf
+from tfcoded.utils.lazy import LazyModule
+
+np = LazyModule("numpy")
+tf = LazyModule("tensorflow")
 
 # Purposes. Two draws that must be independent never share one.
 TRAIN = 1

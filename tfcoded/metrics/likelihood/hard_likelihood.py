@@ -4,14 +4,12 @@ import math
 
 import numpy as np
 
-from tfcoded import codes
+from tfcoded.codes import DECODED_BITS
 from tfcoded.distributions import TruncatedExponential
 from tfcoded.metrics.monte_carlo import log_mean
 from tfcoded.metrics.protocol import as_float
 from tfcoded.utils import seeds
 from tfcoded.utils.progress import progress
-
-LARGEST = 10  # information bits; beyond, 2^M words are too many
 
 _IMAGES = 1000  # at a time
 _NOISE = 101  # purpose of random numbers, see tfcoded.metrics.protocol
@@ -60,9 +58,9 @@ def hard_log_weights(codec, config, images, *, seed=0, draws=4, batch_size=300):
     Raises:
       ValueError: if the model has more than 10 information bits.
     """
-    if config.information_bits > LARGEST:
-        raise ValueError(f"words are enumerated up to {LARGEST} bits, this model has {config.information_bits}")
-    codewords = codes.build(**dict(config.code)).codebook
+    if config.information_bits > DECODED_BITS:
+        raise ValueError(f"words are enumerated up to {DECODED_BITS} bits, this model has {config.information_bits}")
+    codewords = config.code.build().codebook
     rate = config.beta * (1.0 - 2.0 * np.tile(codewords, [draws, 1]).astype(np.float32))
     z = TruncatedExponential(rate).sample(seed=seeds.derive(seed, seeds.EVALUATE, _NOISE))
     draw = np.repeat(np.arange(draws), len(codewords))  # which one each z belongs to

@@ -55,9 +55,10 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
+from tfcoded.codes import DECODED_BITS
 from tfcoded.metrics import monte_carlo
 from tfcoded.metrics.likelihood.beta_prior import clamp, fit_beta
-from tfcoded.metrics.likelihood.hard_likelihood import LARGEST, hard_log_weights
+from tfcoded.metrics.likelihood.hard_likelihood import hard_log_weights
 from tfcoded.metrics.likelihood.proposals import DefensiveMixture, ProbabilityProposal, SmoothedProposal
 from tfcoded.metrics.likelihood.resumable import ResumableRows
 from tfcoded.metrics.likelihood.soft_encoding import SoftEncoding, repeated_bits
@@ -159,7 +160,7 @@ def measure(
         try:
             branches = repeated_bits(config)
         except UserError as error:
-            if config.information_bits > LARGEST:
+            if config.information_bits > DECODED_BITS:
                 raise
             facts["log_likelihood"] = {"note": str(error)}
         else:
@@ -173,7 +174,7 @@ def measure(
             measured, facts["log_likelihood"] = _soft(
                 codec, config, branches, train_images, images, arguments, seed, batch_size, state
             )
-    if config.information_bits <= LARGEST:
+    if config.information_bits <= DECODED_BITS:
         log_weights = hard_log_weights(codec, config, images, seed=seed, draws=draws, batch_size=batch_size)
         shared = monte_carlo.shared_variance(log_weights)
         value, accuracy = monte_carlo.summarize(monte_carlo.statistics(log_weights), shared)
@@ -185,7 +186,7 @@ def measure(
 
 def enumerated(config):
     """`bool`, whether the likelihood of a `tfcoded.config.Config` is that of its words, and these can be enumerated."""
-    return config.code.kind == "uncoded" and config.information_bits <= LARGEST
+    return not config.code.coded and config.information_bits <= DECODED_BITS
 
 
 def _soft(codec, config, branches, train_images, images, arguments, seed, batch_size, state):

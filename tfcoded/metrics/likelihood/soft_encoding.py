@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tfcoded.codes import DECODED_BITS
 from tfcoded.distributions import SmoothedBernoulli
 from tfcoded.metrics.likelihood.beta_prior import gauss_jacobi
 from tfcoded.utils.errors import UserError
@@ -26,19 +27,16 @@ def repeated_bits(config):
       UserError: if the model has no soft-encoding likelihood: its copies of a bit are not drawn independently
         from one probability each.
     """
-    code = config.code
-    if code.kind == "hierarchical" and code.polar:
-        reason = "branches chained by an exclusive or have no independent bit probabilities"
-    elif code.kind not in ("uncoded", "repetition", "hierarchical"):
-        reason = f"a {code.kind} code does not repeat bits"
-    elif config.objective.kind == "reinforce_loo" and code.kind != "uncoded":
-        reason = "a model trained on whole codewords has never seen copies of a bit that disagree"
-    else:
-        return tuple((bits, total // bits) for bits, total in zip(code.information_bits, code.code_bits, strict=True))
-    raise UserError(
-        f"the soft-encoding likelihood of {config.name!r} is not defined: {reason};"
-        " only the hard-encoding likelihood is, for at most 10 information bits"
-    )
+    try:
+        copies = config.code.copies_of_bits()
+        if config.objective.over_words and config.code.coded:
+            raise UserError("a model trained on whole codewords has never seen copies of a bit that disagree")
+    except UserError as error:
+        raise UserError(
+            f"the soft-encoding likelihood of {config.name!r} is not defined: {error};"
+            f" only the hard-encoding likelihood is, for at most {DECODED_BITS} information bits"
+        ) from None
+    return tuple(zip(config.code.branches, copies, strict=True))
 
 
 class SoftEncoding:
