@@ -1,9 +1,6 @@
 """What a card says of a communication system, see `export.card`."""
 
-import math
-
 from tfcoded.evaluation import tables
-from tfcoded.families.communication import channel_text
 
 CAPTIONS = {
     "reconstructions.png": "Test images, and below them what arrives of them.",
@@ -29,11 +26,6 @@ _WHAT = {
     "joint": "An encoder and a decoder, trained together, that send images over a noisy channel",
 }
 _PRIORS = {"gaussian": "N(0, 1)", "draw": "learned, recurrent over bands", "draw_spatial": "learned, on a 2x2 grid"}
-_DECODERS = {
-    "resnet": "residual network",
-    "draw": "recurrent, without latent variables of its own",
-    "alv": "recurrent, with auxiliary latent variables",
-}
 
 
 def introduction(config):
@@ -62,14 +54,14 @@ def facts(config):
     channel, joint = config.channel, config.system == "joint"
     rows = []
     if config.system != "source_vae":
-        rows.append(("channel", _channel(channel)))
+        rows.append(("channel", channel.fact))
     bands = f", {channel.bands} bands of {channel.symbols // channel.bands}" if channel.bands > 1 else ""
     rows.append(("symbols", f"{channel.symbols} per image{bands}"))
-    if joint and channel.kind == "gaussian":
+    if joint and not channel.bits:
         of_received = " of the symbols received" if config.prior_space == "z" else ""
         rows.append(("prior", f"{_PRIORS[config.prior]}{of_received}"))
     if joint:
-        rows.append(("decoder", _DECODERS[config.decoder.kind]))
+        rows.append(("decoder", config.decoder.text))
     rows.append(("objective", _objective(config)))
     return rows
 
@@ -95,23 +87,12 @@ rates = model.rates(images, [1, 2])  # bits per image"""
 def limits(config, record):
     """What must not be expected of it, `str`s."""
     found = ["It was trained once. How much the numbers vary from seed to seed is not known."]
-    if config.channel.power == "element":
-        found.append("The noise grows with each symbol, so the channel has no finite capacity. It is an ablation.")
+    found += config.channel.limits
     if config.system != "source_vae":
         found.append("No channel of another kind, and none with more or less noise, was tried.")
     if config.channel.bands > 1:
         found.append("Lost bands are replaced by random ones. An image may look right and be wrong.")
     return found
-
-
-def _channel(channel):
-    text = channel_text(channel)
-    if channel.kind != "gaussian":
-        return text
-    if channel.power == "element":
-        return f"{text}, of each symbol to its own noise"
-    bits = 0.5 * math.log2(1 + channel.snr)
-    return f"{text} (power {channel.power}): at most {bits:.3g} bits per symbol, {channel.symbols * bits:.3g} per image"
 
 
 def _objective(config):

@@ -7,7 +7,9 @@ import pytest
 
 from tfcoded import config
 from tfcoded.config import ConfigError
-from tfcoded.config.communication import Channel, Decoder, SystemConfig, SystemNetwork, SystemTraining
+from tfcoded.config.channels import BinaryErasure, BinarySymmetric, Gaussian
+from tfcoded.config.communication import SystemConfig, SystemNetwork, SystemTraining
+from tfcoded.config.decoders import ALV, Draw, ResNet
 
 TEXT = """
 name: mine
@@ -49,14 +51,23 @@ def test_values_and_defaults(settings):
         system="joint",
         dataset="celeba",
         beta=0.1,
-        channel=Channel(
-            *("gaussian", 100, 5, 1.0, "batch", "power", 0.9, 0.1, "hard", 0.2, 0.1, 5, (), "complete", "none"),
-            *(False, False),
+        channel=Gaussian(
+            kind="gaussian",
+            symbols=100,
+            bands=5,
+            snr=1.0,
+            power="batch",
+            reading="power",
+            probabilities=(),
+            marginalise="complete",
+            fill_noise="none",
+            filler_grad=False,
+            reveal_bands=False,
         ),
         prior="gaussian",
         prior_space="y",
         objective="rd",
-        decoder=Decoder("resnet", 0.05, "conditional"),
+        decoder=ResNet(),
         network=SystemNetwork((32, 32, 3), "base"),
         training=SystemTraining(12, 128, 1e-3, 1e-5, 1.0, 0.1, True),
         figures=("Figure 5",),
@@ -82,10 +93,11 @@ def test_values_and_defaults(settings):
         ("bands: 5", "symbols: 0", ["channel.symbols is 0"]),
         ("bands: 5", "power: total", ["channel.power is 'total'", "'codeword'"]),
         ("bands: 5", "reading: amplitude", ["channel.reading is 'amplitude'", "'power'", "channel.power is 'batch'"]),
-        ("bands: 5", "p_keep: 0.8", ["channel.p_keep is 0.8", "expected 0.9", "not 'binary_symmetric'"]),
-        ("bands: 5", "erase_probability: 0.2", ["channel.erase_probability", "not 'binary_erasure'"]),
-        ("bands: 5", "samples: 3", ["channel.samples is 3", "expected 5", "REINFORCE"]),
-        ("bands: 5", "temperature: 0.3", ["channel.temperature is 0.3", "nothing is relaxed"]),
+        ("bands: 5", "p_keep: 0.8", ["channel.p_keep is 0.8", "expected 0.9", "only channel.kind 'binary_symmetric'"]),
+        ("bands: 5", "erase_probability: 0.2", ["channel.erase_probability", "only channel.kind 'binary_erasure'"]),
+        ("bands: 5", "samples: 3", ["channel.samples is 3", "expected 5", "'binary_symmetric' or 'binary_erasure'"]),
+        ("bands: 5", "temperature: 0.3", ["channel.temperature is 0.3", "only channel.kind 'binary_symmetric'"]),
+        ("bands: 5", "p_kep: 0.8", ["unknown key 'p_kep' in channel", "one of kind, symbols, bands"]),
         ("bands: 5", "marginalise: mc", ["channel.marginalise is 'mc'", "channel.bands is 1"]),
         ("bands: 5", "reveal_bands: true", ["channel.reveal_bands is true", "expected false,", "channel.bands is 1"]),
         ("bands: 5", "bands: 5, probabilities: [0, 1]", ["channel.probabilities", "6 numbers that sum to 1"]),
@@ -98,10 +110,15 @@ def test_values_and_defaults(settings):
         ("gaussian, bands: 5", "binary_symmetric, samples: 1", ["channel.samples is 1", "at least 2"]),
         ("gaussian, bands: 5", "binary_symmetric, temperature: 0.3", ["channel.temperature", "channel.mode is 'hard'"]),
         ("gaussian, bands: 5", "binary_symmetric, mode: mixture, samples: 3", ["channel.mode is 'mixture'"]),
-        ("gaussian", "binary_symmetric", ["channel.bands is 5", "expected 1", "not 'gaussian'"]),
-        ("gaussian, bands: 5", "binary_erasure, snr: 2", ["channel.snr is 2.0", "expected 1.0"]),
+        ("gaussian", "binary_symmetric", ["channel.bands is 5", "expected 1", "only channel.kind 'gaussian'"]),
+        ("gaussian, bands: 5", "binary_erasure, snr: 2", ["channel.snr is 2", "expected 1.0"]),
         ("gaussian, bands: 5", "binary_erasure, erase_probability: -1", ["channel.erase_probability is -1.0"]),
-        ("gaussian, bands: 5", "binary_erasure, posterior_temperature: 0", ["posterior_temperature", "above 0"]),
+        (
+            "gaussian, bands: 5",
+            "binary_erasure, posterior_temperature: 0",
+            ["posterior_temperature is 0", "expected 0.2"],
+        ),
+        ("gaussian, bands: 5", "binary_symmetric, posterior_temperature: 0", ["posterior_temperature", "above 0"]),
         ("dataset: celeba", "dataset: mnist", ["network.image_shape", "[28, 28, 1]", "mnist"]),
         ("dataset: celeba", "dataset: normal", ["dataset is 'normal'", "expected images", "'joint'"]),
         ("beta: 0.1", "beta: -0.1", ["beta is -0.1", "at least 0"]),
@@ -184,18 +201,18 @@ def test_parts_that_do_not_fit(replacements, parts):
 
 def every_kind():
     joint = config.from_yaml(TEXT)
-    plain = joint.replace(channel=Channel("gaussian", snr=10))
+    plain = joint.replace(channel=Gaussian(snr=10))
     yield joint
     yield plain
     yield joint.replace(prior="draw_spatial", prior_space="z", objective="elbo")
-    law = Channel("gaussian", bands=2, probabilities=(0.0, 0.25, 0.75), marginalise="mc", filler_grad=True)
-    yield joint.replace(channel=law, decoder=Decoder("alv", 0.1, "unconditional"), prior="draw")
-    yield joint.replace(channel=Channel("gaussian", power="element", reading="amplitude"))
+    law = Gaussian(bands=2, probabilities=(0.0, 0.25, 0.75), marginalise="mc", filler_grad=True)
+    yield joint.replace(channel=law, decoder=ALV(observation_std=0.1, latent_prior="unconditional"), prior="draw")
+    yield joint.replace(channel=Gaussian(power="element", reading="amplitude"))
     for mode in ("hard", "relaxed", "mixture"):
-        channel = Channel("binary_symmetric", p_keep=0.8, mode=mode)
-        yield joint.replace(channel=channel, decoder=Decoder("draw"))
-    yield joint.replace(channel=Channel("binary_erasure", samples=9, erase_probability=0.3))
-    yield joint.replace(system="source_vae", channel=Channel("gaussian", 64))
+        channel = BinarySymmetric(p_keep=0.8, mode=mode)
+        yield joint.replace(channel=channel, decoder=Draw())
+    yield joint.replace(channel=BinaryErasure(samples=9, erase_probability=0.3))
+    yield joint.replace(system="source_vae", channel=Gaussian(symbols=64))
     yield plain.replace(system="separate", training=SystemTraining(3, flip=False, warm_up=0))
     yield plain.replace(system="channel_autoencoder", dataset="normal", beta=0, network=SystemNetwork(size="smoke"))
 
@@ -248,7 +265,7 @@ def test_parts():
     whole = config.override(config.from_yaml(text), ["network.image_shape=[64, 64, 3]", "dataset=images", "size=small"])
     source, channel = whole.part("source_vae"), whole.part("channel_autoencoder")
     assert (source.name, source.system, source.dataset, source.beta) == ("mine_source", "source_vae", "images", 0.1)
-    assert source.channel == Channel("gaussian", 64)
+    assert source.channel == Gaussian(symbols=64)
     assert (source.network, source.training) == (whole.network, whole.training)
     assert (channel.name, channel.system, channel.dataset) == ("mine_channel", "channel_autoencoder", "normal")
     assert (channel.beta, channel.item_shape, channel.channel) == (0, (0,), whole.channel)
@@ -272,10 +289,10 @@ def test_the_channel_code_does_not_depend_on_the_images():
 def test_override(settings):
     short = config.override(settings, ["snr=10", "size=small", "prior=draw", "decoder.kind=alv", "epochs=3"])
     assert (short.channel.snr, short.network.size, short.prior) == (10, "small", "draw")
-    assert (short.decoder, short.training.epochs) == (Decoder("alv"), 3)
+    assert (short.decoder, short.training.epochs) == (ALV(), 3)
     assert config.override(settings, ["probabilities=[0, 0, 0, 0, 0, 1]"]).channel.probabilities[-1] == 1
     binary = config.override(settings, ["channel.kind=binary_erasure", "bands=1"])
-    assert binary.channel == Channel("binary_erasure")
+    assert binary.channel == BinaryErasure()
     source = config.from_yaml(changed(("joint", "source_vae"), (", bands: 5", "")))
     with pytest.raises(ConfigError, match="decoder.kind is 'alv'; expected 'resnet'"):
         config.override(source, ["decoder.kind=alv"])
@@ -311,8 +328,8 @@ def test_override_mistakes(settings, assignment, parts):
 
 
 def test_scored_channels():
-    assert Channel("binary_erasure").scored and Channel("binary_symmetric").scored
-    assert not Channel("binary_symmetric", mode="relaxed").scored and not Channel("gaussian").scored
+    assert BinaryErasure().scored and BinarySymmetric().scored
+    assert not BinarySymmetric(mode="relaxed").scored and not Gaussian().scored
 
 
 def test_sizes_are_those_of_the_networks():

@@ -9,9 +9,6 @@ from tfcoded.codec.communication_inference import inference_copy
 from tfcoded.config import to_yaml
 from tfcoded.utils import inputs
 
-# Of binary channels, by their kind. A half stands for a bit that was erased, and stays erased if it is sent again.
-_SYMBOLS = {"binary_symmetric": (0, 1), "binary_erasure": (0, 0.5, 1)}
-
 
 class SystemModule(tf.Module):
     """Sends images over a noisy channel and shows what arrives; the same object before saving and after loading.
@@ -49,7 +46,7 @@ class SystemModule(tf.Module):
         inference, self._weights = inference_copy(model, config, storage)
         self._yaml = to_yaml(config)
         self._sends_numbers = inference.system.item_shape == (0,)
-        self._channel = config.channel.kind
+        self._alphabet = config.channel.alphabet
         # As in `CodedDVAEModule`: the Keras model's own variables are not to be saved.
         self._untracked = types.SimpleNamespace(inference=inference)
 
@@ -122,8 +119,8 @@ class SystemModule(tf.Module):
           seed: `[2]`, tf.int32.
 
         Returns:
-          `dict` of `[N]`, tf.float32: `rate`, the divergence of the encoder's law from the prior, and of systems with
-          a Gaussian channel `transmission_rate` and `source_rate`, see `tfcoded.channels`.
+          `dict` of `[N]`, tf.float32: `rate`, the divergence of the encoder's law from the prior, and of channels that
+          know them `transmission_rate` and `source_rate`, see `tfcoded.channels.RealChannel.rates`.
         """
         return self._run("rates", *inputs.together(self._images(images), inputs.seed(seed)))
 
@@ -174,8 +171,8 @@ class SystemModule(tf.Module):
         return inputs.images(images, self._item_shape)
 
     def _symbols(self, symbols):
-        if self._channel in _SYMBOLS:
-            return inputs.one_of(symbols, "symbols", self._model.symbols, _SYMBOLS[self._channel])
+        if self._alphabet:
+            return inputs.one_of(symbols, "symbols", self._model.symbols, self._alphabet)
         return inputs.reals(symbols, "symbols", self._model.symbols)
 
     def _bands(self, bands):

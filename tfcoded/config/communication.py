@@ -19,166 +19,19 @@ from typing import ClassVar
 
 import pydantic
 
+from tfcoded.config.channels import Channel, Gaussian
 from tfcoded.config.configuration import Configuration
+from tfcoded.config.decoders import Decoder, ResNet
 from tfcoded.data import registry
 from tfcoded.utils.sections import ConfigError, Integer, Section, one_of, show
 
 SYSTEMS = ("source_vae", "channel_autoencoder", "separate", "joint")
-CHANNELS = ("gaussian", "binary_symmetric", "binary_erasure")
-POWERS = ("batch", "codeword", "none", "element")
-READINGS = ("power", "amplitude")
-MODES = ("hard", "relaxed", "mixture")
-MARGINALISATIONS = ("complete", "mc")
-FILL_NOISES = ("none", "channel")
 PRIORS = ("gaussian", "draw", "draw_spatial")
 PRIOR_SPACES = ("y", "z")
 OBJECTIVES = ("rd", "elbo")
-DECODERS = ("resnet", "draw", "alv")
-LATENT_PRIORS = ("conditional", "unconditional")
 SIZES = ("base", "small", "smoke")  # keys of tfcoded.networks.SIZES, which imports TensorFlow
 STRIDE = 8  # the encoder and decoders halve the image three times
 PARTS = ("source_vae", "channel_autoencoder")  # of a separate system
-
-
-class Channel(Section):
-    """The channel, and what stands in for bands that it loses.
-
-    Attributes:
-      kind: 'gaussian', 'binary_symmetric' or 'binary_erasure'.
-      symbols: n, channel symbols per image.
-      bands: T, equal parts of which the first B arrive; 1 means that all symbols do.
-      snr: signal-to-noise ratio of a Gaussian channel: linear, of powers.
-      power: how a Gaussian channel normalises: 'batch', 'codeword', 'none' or 'element'.
-      reading: of `snr` with power 'element': 'power' or 'amplitude'.
-      p_keep: of a binary symmetric channel, probability that a bit arrives as it was sent.
-      erase_probability: of a binary erasure channel, probability that a bit is lost.
-      mode: of a binary symmetric channel in training: 'hard' (bits, REINFORCE with a leave-one-out baseline, as
-        over a binary erasure channel), 'relaxed' or 'mixture'.
-      posterior_temperature: of the encoder's relaxed bits ('relaxed' and 'mixture').
-      temperature: of the channel's relaxed bits ('relaxed' and 'mixture').
-      samples: bits drawn per image where REINFORCE is used, at least 2.
-      probabilities: P(B) of B = 0, 1 .. T, `bands + 1` numbers; empty: uniform on 1 .. T.
-      marginalise: over B in training: 'complete' (all of them) or 'mc' (one is drawn).
-      fill_noise: what takes the place of a lost band: a sample of the prior ('none'), or one that the
-        channel's noise was added to ('channel').
-      filler_grad: whether gradients pass through such samples.
-      reveal_bands: whether the decoder is told which bands were received.
-
-    Raises:
-      ConfigError: if a value is out of range or means nothing for this kind of channel.
-    """
-
-    kind: str
-    symbols: Integer = 100
-    bands: Integer = 1
-    snr: float = 1.0
-    power: str = "batch"
-    reading: str = "power"
-    p_keep: float = 0.9
-    erase_probability: float = 0.1
-    mode: str = "hard"
-    posterior_temperature: float = 0.2
-    temperature: float = 0.1
-    samples: Integer = 5
-    probabilities: tuple[float, ...] = ()
-    marginalise: str = "complete"
-    fill_noise: str = "none"
-    filler_grad: bool = False
-    reveal_bands: bool = False
-
-    _place: ClassVar[str] = "channel."
-
-    @property
-    def scored(self):
-        """`bool`, whether training sends true bits, so that the encoder's gradient is a score-function estimate."""
-        return self.kind == "binary_erasure" or (self.kind == "binary_symmetric" and self.mode == "hard")
-
-    def idle(self):
-        """See `Section.idle`."""
-        gaussian, symmetric = self.kind == "gaussian", self.kind == "binary_symmetric"
-        keys = {}
-        if not gaussian:
-            why = f"as channel.kind is {self.kind!r} and not 'gaussian'"
-            keys |= dict.fromkeys(("bands", "snr", "power", "reading"), why)
-        elif self.power != "element":
-            keys["reading"] = f"as channel.power is {self.power!r} and not 'element'"
-        if not symmetric:
-            why = f"as channel.kind is {self.kind!r} and not 'binary_symmetric'"
-            keys |= dict.fromkeys(("p_keep", "mode"), why)
-        if self.kind != "binary_erasure":
-            keys["erase_probability"] = f"as channel.kind is {self.kind!r} and not 'binary_erasure'"
-        if gaussian or self.scored:
-            why = "as channel.mode is 'hard'" if symmetric else f"as channel.kind is {self.kind!r}"
-            keys |= dict.fromkeys(("posterior_temperature", "temperature"), f"{why} and nothing is relaxed")
-        if not self.scored:
-            why = f"as channel.mode is {self.mode!r}" if symmetric else f"as channel.kind is {self.kind!r}"
-            keys["samples"] = f"{why} and REINFORCE is not needed"
-        if self.bands == 1:
-            lost = ("probabilities", "marginalise", "fill_noise", "filler_grad", "reveal_bands")
-            keys |= dict.fromkeys(lost, "as channel.bands is 1 and no band is lost")
-        return keys
-
-    def _check(self):
-        for key, choices in (
-            ("kind", CHANNELS),
-            ("power", POWERS),
-            ("reading", READINGS),
-            ("mode", MODES),
-            ("marginalise", MARGINALISATIONS),
-            ("fill_noise", FILL_NOISES),
-        ):
-            self._require(getattr(self, key) in choices, key, one_of(choices, getattr(self, key)))
-        self._require(self.symbols >= 1, "symbols", "at least 1")
-        self._require(self.bands >= 1, "bands", "at least 1")
-        self._require(
-            self.symbols % self.bands == 0, "bands", f"a divisor of the {self.symbols} symbols: all bands are equal"
-        )
-        self._require(self.snr > 0, "snr", "a number above 0: linear, not in decibels")
-        self._require(0 <= self.p_keep <= 1, "p_keep", "a number in [0, 1]")
-        if self.mode == "relaxed":
-            self._require(0 < self.p_keep < 1, "p_keep", "a number in (0, 1), as channel.mode is 'relaxed'")
-        self._require(0 <= self.erase_probability <= 1, "erase_probability", "a number in [0, 1]")
-        for key in ("posterior_temperature", "temperature"):
-            self._require(getattr(self, key) > 0, key, "a number above 0")
-        self._require(self.samples >= 2, "samples", "at least 2: the others are the baseline of each")
-        if self.probabilities:
-            self._require(
-                len(self.probabilities) == self.bands + 1
-                and min(self.probabilities) >= 0
-                and abs(sum(self.probabilities) - 1) < 1e-6,
-                "probabilities",
-                f"{self.bands + 1} numbers that sum to 1, of 0, 1 .. {self.bands} bands received",
-            )
-
-
-class Decoder(Section):
-    """What makes an image of the symbols received.
-
-    Attributes:
-      kind: 'resnet', 'draw' (recurrent, without latent variables) or 'alv' (recurrent, with auxiliary ones).
-      observation_std: standard deviation of a pixel given the symbols and latent variables ('alv').
-      latent_prior: whether the latent variables' prior is learned given the symbols, 'conditional', or N(0, I),
-        'unconditional' ('alv').
-
-    Raises:
-      ConfigError: if a value is out of range or means nothing for this kind.
-    """
-
-    kind: str = "resnet"
-    observation_std: float = 0.05
-    latent_prior: str = "conditional"
-
-    _place: ClassVar[str] = "decoder."
-
-    def idle(self):
-        """See `Section.idle`."""
-        why = f"as decoder.kind is {self.kind!r}, which has no latent variables"
-        return {} if self.kind == "alv" else dict.fromkeys(("observation_std", "latent_prior"), why)
-
-    def _check(self):
-        self._require(self.kind in DECODERS, "kind", one_of(DECODERS, self.kind))
-        self._require(self.observation_std > 0, "observation_std", "a number above 0")
-        self._require(self.latent_prior in LATENT_PRIORS, "latent_prior", one_of(LATENT_PRIORS, self.latent_prior))
 
 
 class SystemNetwork(Section):
@@ -284,7 +137,7 @@ class SystemConfig(Configuration):
     prior: str = "gaussian"
     prior_space: str = "y"
     objective: str = "rd"
-    decoder: Decoder = pydantic.Field(default_factory=Decoder)
+    decoder: Decoder = pydantic.Field(default_factory=ResNet)
     network: SystemNetwork = pydantic.Field(default_factory=SystemNetwork)
     training: SystemTraining
     figures: tuple[str, ...] = ()
@@ -327,7 +180,7 @@ class SystemConfig(Configuration):
             return self.without_facts(
                 name=f"{self.name}_source",
                 system=system,
-                channel=Channel("gaussian", symbols=self.channel.symbols),
+                channel=Gaussian(symbols=self.channel.symbols),
             )
         # What belongs to images and to beta has its default: the networks do not depend on it.
         defaults = SystemTraining(epochs=1)
@@ -343,18 +196,18 @@ class SystemConfig(Configuration):
     def idle(self):
         """See `Section.idle`."""
         keys = {}
-        channel = [name for name in Channel.model_fields if name not in ("kind", "symbols")]
         learned = ("prior", "prior_space", "objective")
         if self.system != "joint":
             why = f"as system is {self.system!r} and not 'joint'"
-            decoder = [f"decoder.{name}" for name in Decoder.model_fields]
+            decoder = [f"decoder.{name}" for name in type(self.decoder).model_fields]
             keys |= dict.fromkeys((*learned, "channel.bands", *decoder), why)
-        elif self.channel.kind != "gaussian":
-            keys |= dict.fromkeys(learned, f"as channel.kind is {self.channel.kind!r} and not 'gaussian'")
+        elif self.channel.bits:
+            keys |= dict.fromkeys(learned, f"as channel.kind is {self.channel.kind!r}, which has no prior of numbers")
         elif self.channel.bands == 1:
             keys["objective"] = "as channel.bands is 1 and no band is lost"
         if self.system == "source_vae":
             why = "as system is 'source_vae', which sends nothing over a channel"
+            channel = [name for name in type(self.channel).model_fields if name not in ("kind", "symbols")]
             keys |= dict.fromkeys([f"channel.{key}" for key in channel], why)
         if self.system == "channel_autoencoder":
             why = "as system is 'channel_autoencoder', which sends no images"
@@ -379,28 +232,26 @@ class SystemConfig(Configuration):
         else:
             self._require(self.dataset != registry.NORMAL, "dataset", f"images, as system is {self.system!r}")
             self._check_image_shape()
-        if self.system != "joint" and self.channel.kind != "gaussian":
-            raise ConfigError(
-                f"channel.kind is {show(self.channel.kind)}; expected 'gaussian', as system is {self.system!r} and not "
-                "'joint'"
-            )
-        if self.system != "joint" and self.channel.power in ("element", "none"):
-            raise ConfigError(
-                f"channel.power is {show(self.channel.power)}; expected 'batch' or 'codeword', as system is "
-                f"{self.system!r} and not 'joint': nothing else limits the power of a channel code"
-            )
+        if self.system != "joint":
+            self.channel.check_separate(self.system)
+            why = f"as system is {self.system!r} and not 'joint'"
+            self.decoder._require(self.decoder.kind == Decoder.default_kind, "kind", f"{Decoder.default_kind!r}, {why}")
         size = self.channel.symbols // self.channel.bands
         if self.prior == "draw_spatial" and size % 4:
             raise ConfigError(
                 f"prior is 'draw_spatial', but a band has {size} symbols (channel.symbols / channel.bands); expected a "
                 "multiple of 4, to be put on a grid of 2x2, or prior 'draw'"
             )
-        if self.channel.fill_noise != "none":
+        if self.channel.bands > 1 and self.channel.fill_noise != "none":
             wrong = f"channel.fill_noise is {show(self.channel.fill_noise)}; expected 'none', as"
             if self.prior_space == "z":
                 raise ConfigError(f"{wrong} prior_space is 'z': what was received has the channel's noise already")
             if self.objective == "elbo":
                 raise ConfigError(f"{wrong} objective is 'elbo', which needs the density of what fills in a lost band")
+        if self.prior_space == "z" and not self.channel.normal:
+            raise ConfigError(
+                f"prior_space is 'z'; expected 'y', as what arrives over channel.kind {self.channel.kind!r} is not normal"
+            )
         if self.prior_space == "z" and self.prior == "gaussian":
             raise ConfigError(
                 "prior_space is 'z', but prior is 'gaussian', N(0, 1), which what arrives with noise is not; expected a "
@@ -410,8 +261,6 @@ class SystemConfig(Configuration):
     def to_dict(self):
         """See `config.to_dict`."""
         values = super().to_dict()
-        if not values["channel"].get("probabilities", True):
-            del values["channel"]["probabilities"]
         empty = ("decoder", *self.FACTS)
         return {name: value for name, value in values.items() if value or name not in empty}
 

@@ -3,13 +3,11 @@
 import dataclasses
 import math
 
+from tfcoded.config import channels
 from tfcoded.runs import provenance
 from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 
-# What the parameter of each channel is called. No TensorFlow is imported before a channel is needed.
-CHANNELS = {"bsc": "flip probability", "bec": "erasure probability"}
-_NAMES = {"bsc": "binary symmetric channel", "bec": "binary erasure channel"}
 _EXPECTED = "expected a channel and its probabilities, such as bsc:0.05, bsc:0,0.1,0.2 or bec:0.5"
 _COLUMNS = (  # metric, title, digits
     ("wer", "WER", 4),
@@ -28,8 +26,8 @@ class Sweep:
     """One channel at several noise levels.
 
     Attributes:
-      kind: one of CHANNELS.
-      parameters: tuple of `float`, increasing probabilities that a bit is flipped (`bsc`) or erased (`bec`).
+      kind: short name of a channel of bits, such as `bsc` or `bec`.
+      parameters: tuple of `float`, increasing levels of its noise, such as the probability that a bit is flipped.
     """
 
     kind: str
@@ -38,36 +36,24 @@ class Sweep:
     @property
     def parameter_name(self):
         """`str`, what the numbers are."""
-        return CHANNELS[self.kind]
+        return self.settings.noise
+
+    @property
+    def settings(self):
+        """The class of the channel's sections, see `tfcoded.config.channels.BitChannel`."""
+        return _of_bits()[self.kind]
 
     def channel(self, parameter):
-        """The `tfcoded.channels.Channel` of one noise level."""
-        from tfcoded import channels
-
-        if self.kind == "bsc":
-            return channels.BinarySymmetricChannel(p_keep=1 - parameter)
-        return channels.BinaryErasureChannel(parameter)
+        """The `tfcoded.channels.BitChannel` of one noise level."""
+        return self.settings.at(parameter).build()
 
     def capacity(self, parameter):
-        """Bits per bit sent at a noise level, or at an array of them."""
-        from tfcoded import channels
-
-        if self.kind == "bsc":
-            return channels.binary_symmetric_capacity(parameter)
-        return channels.erasure_capacity(parameter)
+        """Bits per bit sent at a noise level."""
+        return self.settings.at(parameter).capacity_bits
 
     def limit(self, rate):
-        """The noise level whose capacity is `rate`, a `float`; of a symmetric channel the one up to 1/2."""
-        if self.kind == "bec":
-            return 1 - rate
-        quiet, noisy = 0.0, 0.5
-        for _ in range(50):  # halves the interval to nothing; the capacity decreases in it
-            middle = (quiet + noisy) / 2
-            if self.capacity(middle) > rate:
-                quiet = middle
-            else:
-                noisy = middle
-        return quiet
+        """The noise level whose capacity is `rate`, a `float`; see `tfcoded.config.channels.BitChannel.limit`."""
+        return self.settings.limit(rate)
 
 
 def parse(text):
@@ -91,7 +77,8 @@ def parse(text):
     kind, colon, numbers = text.partition(":")
     if not colon or not numbers:
         raise UserError(f"--over={text}: {_EXPECTED}")
-    if kind not in CHANNELS:
+    known = _of_bits()
+    if kind not in known:
         raise UserError(f"--over={text}: unknown channel {kind!r}; {_EXPECTED}")
     parameters = set()
     for number in numbers.split(","):
@@ -100,11 +87,16 @@ def parse(text):
         except ValueError:
             raise UserError(f"--over={text}: {number!r} is not a number; {_EXPECTED}") from None
         if not 0 <= parameter <= 1:  # false for NaN
-            raise UserError(f"--over={text}: {number} is no {CHANNELS[kind]}; it must lie in [0, 1]")
+            raise UserError(f"--over={text}: {number} is no {known[kind].noise}; it must lie in [0, 1]")
         if parameter in parameters:
             raise UserError(f"--over={text}: {number} is there twice")
         parameters.add(parameter + 0.0)  # -0.0 is 0.0
     return Sweep(kind, tuple(sorted(parameters)))
+
+
+def _of_bits():
+    """Sections of channels of bits by their short names."""
+    return {kind.short: kind for kind in channels.Channel.kinds.values() if kind.bits}
 
 
 def measure(codec, config, dataset, classifier, plan, sweep, **facts):
@@ -128,11 +120,11 @@ def measure(codec, config, dataset, classifier, plan, sweep, **facts):
     from tfcoded.metrics import protocol, transmission
 
     images, labels = plan.chosen(dataset)
-    channels = [sweep.channel(parameter) for parameter in sweep.parameters]
+    layers = [sweep.channel(parameter) for parameter in sweep.parameters]
     received, noiseless = transmission.measure(
-        codec, config, images, labels, classifier, channels, seed=plan.seed, runs=plan.runs, words=plan.words
+        codec, config, images, labels, classifier, layers, seed=plan.seed, runs=plan.runs, words=plan.words
     )
-    levels = [{"parameter": level, "capacity": float(sweep.capacity(level))} for level in sweep.parameters]
+    levels = [{"parameter": level, "capacity": sweep.capacity(level)} for level in sweep.parameters]
     rows = [level | {"metrics": metrics} for level, metrics in zip(levels, received)]
     limit = sweep.limit(config.rate)
     notes = _notes(rows, sweep, limit, config, plan)
@@ -152,7 +144,7 @@ def measure(codec, config, dataset, classifier, plan, sweep, **facts):
         "rows": rows,
         "noiseless": noiseless,
         "parameter": sweep.parameter_name,
-        "capacity": (levels, sweep.capacity(levels)),
+        "capacity": (levels, [sweep.capacity(level) for level in levels]),
         "limit": (limit, config.rate),
     }
     text = table(rows, noiseless, config.rate, sweep.parameter_name)
@@ -161,10 +153,10 @@ def measure(codec, config, dataset, classifier, plan, sweep, **facts):
 
 def _notes(rows, sweep, limit, config, plan):
     name = sweep.parameter_name
-    mirrored = f" (and {1 - limit:.4g})" if sweep.kind == "bsc" and 0 < limit < 0.5 else ""
+    mirrored = f" (and {1 - limit:.4g})" if 0 < limit < sweep.settings.noisiest == 0.5 else ""
     rate = f"{config.information_bits}/{config.code_bits} = {config.rate:.4g}"
     where = f"{name} {limit:.4g}{mirrored}"
-    what = f"{config.name} over the {_NAMES[sweep.kind]}"
+    what = f"{config.name} over the {sweep.settings.noun}"
     notes = [f"{what}: rate {rate} bits per bit sent, the capacity at {where}"]
     # Without noise there is nothing to be unsure of.
     spotless = [row for row in rows if row["metrics"]["wer"].value == 0 and row["capacity"] < 1]

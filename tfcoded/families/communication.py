@@ -36,7 +36,7 @@ class CommunicationFamily(Family):
         """See `Family.describe`."""
         channel = config.channel
         bands = f" in {channel.bands} bands" if channel.bands > 1 else ""
-        where = "" if config.system == "source_vae" else f" over {channel_text(channel)}"
+        where = "" if config.system == "source_vae" else f" over {channel.text}"
         paid = "" if config.system == "channel_autoencoder" else f", beta {config.beta:g}"
         return f"{_SYSTEMS[config.system]}, {channel.symbols} symbols{bands}{where}{paid}"
 
@@ -114,20 +114,6 @@ class CommunicationFamily(Family):
         """Names of what a system's `rates` gives, a tuple of `str`."""
         if config.system == "channel_autoencoder":
             return _RATES[1:]
-        power = config.channel.power
-        if config.system == "source_vae" or config.channel.kind != "gaussian" or power == "element":
+        if config.system == "source_vae":
             return _RATES[:1]
-        return _RATES[:2] if config.system == "separate" or power == "codeword" else _RATES
-
-
-def channel_text(channel):
-    """A channel in words, `str`.
-
-    Args:
-      channel: `tfcoded.config.communication.Channel`.
-    """
-    if channel.kind == "binary_symmetric":
-        return f"a binary symmetric channel that keeps a bit with probability {channel.p_keep:g}"
-    if channel.kind == "binary_erasure":
-        return f"a binary erasure channel that loses a bit with probability {channel.erase_probability:g}"
-    return f"a Gaussian channel of signal-to-noise ratio {channel.snr:g}"
+        return (*_RATES[:1], *config.channel.bounds[: 1 if config.system == "separate" else None])

@@ -16,7 +16,6 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.channels import binary_symmetric_capacity, erasure_capacity, gaussian_capacity
 from tfcoded.distributions import standard_normal
 from tfcoded.metrics import protocol
 from tfcoded.metrics.summary import Estimate, estimate
@@ -37,11 +36,11 @@ def measure(codec, config, images, *, seed=0, draws=DRAWS, batch_size=128):
     | `psnr` | decibels, `-10 log10(mse)` of that mean, not the mean over images; of images |
     | `mse_bands_0` .. `mse_bands_T` | the squared error when the first B bands are received; with several bands only |
     | `rate` | bits per image, the divergence of the encoder's law from the prior; not of a channel autoencoder |
-    | `transmission_rate`, `source_rate` | bits per image, see `tfcoded.channels`; of Gaussian channels, where they are bounds |
-    | `power` | mean square of what is sent, per symbol; of Gaussian channels, whose `snr` counts on 1 |
+    | `transmission_rate`, `source_rate` | bits per image, see `tfcoded.channels`; of channels that know such bounds |
+    | `power` | mean square of what is sent, per symbol, nominally 1; of channels of numbers |
     | `capacity_used` | `source_rate` as a part of what the symbols can carry |
-    | `ber` | fraction of bits that arrive flipped; of binary channels |
-    | `erased` | fraction of bits that do not arrive; of the binary erasure channel |
+    | `ber` | fraction of bits that arrive flipped; of channels of bits |
+    | `erased` | fraction of bits that do not arrive; of channels that erase |
 
     Errors are those of each received image, averaged over draws of the encoder, the channel and the filler, and not
     that of an averaged image. Different bandwidths share what arrives, so that they differ by what is lost alone.
@@ -76,7 +75,7 @@ def measure(codec, config, images, *, seed=0, draws=DRAWS, batch_size=128):
     found = {name: estimate(values) for name, values in samples.items()}
     if config.system != "channel_autoencoder":
         found = {"mse": found["mse"], "psnr": _psnr(found["mse"]), **found}
-    bits = config.channel.symbols * capacity(config)
+    bits = config.channel.symbols * config.channel.capacity_bits
     if "source_rate" in found and math.isfinite(bits):
         value, error = found["source_rate"]
         found["capacity_used"] = Estimate(value / bits, None if error is None else error / bits)
@@ -126,20 +125,6 @@ def source(config, images, seed):
     return standard_normal(tf.zeros([len(images), config.channel.symbols]), seed).numpy()
 
 
-def capacity(config):
-    """Bits that a symbol can carry over a system's channel, a `float`; infinite where nothing limits them.
-
-    Args:
-      config: `tfcoded.config.communication.SystemConfig`.
-    """
-    channel = config.channel
-    if channel.kind == "binary_symmetric":
-        return float(binary_symmetric_capacity(channel.p_keep))
-    if channel.kind == "binary_erasure":
-        return float(erasure_capacity(channel.erase_probability))
-    return math.inf if channel.power == "element" else float(gaussian_capacity(channel.snr))
-
-
 def optimum(config):
     """The least squared error per coordinate with which any code sends normal numbers over the channel.
 
@@ -151,7 +136,7 @@ def optimum(config):
     Returns:
       `float`; 0 where the capacity is infinite.
     """
-    return 4.0 ** -capacity(config)
+    return 4.0**-config.channel.capacity_bits
 
 
 def notes(config):
@@ -165,12 +150,8 @@ def notes(config):
         found.append(
             f"mse is per number drawn from a normal law; no code with as many symbols is below {optimum(config):.4g}"
         )
-    if config.channel.power == "element":
-        found.append(
-            "noise that grows with each symbol itself: the channel's capacity is not bounded; it follows what is sent, "
-            "in training the mean of that"
-        )
-    if config.system == "joint" and config.channel.kind == "gaussian":
+    found += config.channel.notes
+    if config.system == "joint" and not config.channel.bits:
         found.append(f"objective {config.objective}, beta {config.beta:g}")
     return found
 
@@ -201,11 +182,11 @@ def _of_batch(codec, config, images, seed, index, draws):
         found |= {f"mse_bands_{width}": np.mean(values, axis=0) for width, values in errors.items()}
     rates = codec.rates(images, _seed(seed, _RATES, index))
     found |= {name: rates[name].numpy() for name in ("rate", "transmission_rate", "source_rate") if name in rates}
-    if config.channel.kind == "gaussian":
-        found["power"] = np.mean(powers, axis=0)
-    else:
+    if config.channel.bits:
         found["ber"] = np.mean(flipped, axis=0)
-    if config.channel.kind == "binary_erasure":
+    else:
+        found["power"] = np.mean(powers, axis=0)
+    if 0.5 in config.channel.alphabet:
         found["erased"] = np.mean(erased, axis=0)
     return found
 

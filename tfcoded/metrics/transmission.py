@@ -32,7 +32,7 @@ def transmit(code, channel, bits, seed, posterior=BitPosterior):
 
     Args:
       code: `tfcoded.codes.Code`.
-      channel: `tfcoded.channels.BinarySymmetricChannel` (`mode="hard"`) or `BinaryErasureChannel`.
+      channel: `tfcoded.channels.BitChannel` of true bits, such as `BinarySymmetricChannel` (`mode="hard"`).
       bits: `[N, M]`, tf.int32, words.
       seed: `int32 [2]`, of the channel's noise and of the coins. Channels of one kind with the same seed are
         coupled: what the better one flips or erases, so does the worse one.
@@ -54,7 +54,7 @@ def transmit(code, channel, bits, seed, posterior=BitPosterior):
     codeword = tf.cast(code.encode(bits), tf.float64)
     received = channel.corrupt(codeword, seeds.derive(seed, _NOISE))
     ratios = channel.log_likelihood_ratio(received)
-    # Both channels know two sizes of a ratio only: that of a bit, and none.
+    # Flipped and erased bits know two sizes of a ratio only: that of a bit, and none.
     one_bit = tf.reduce_max(tf.abs(ratios))
     one_bit = tf.where(one_bit > 0, one_bit, tf.ones_like(one_bit))
     coins = 2 * uniform(1, ratios, seeds.derive(seed, _COIN))[0] - 1

@@ -6,12 +6,11 @@ import keras
 import tensorflow as tf
 
 from tfcoded import objectives
-from tfcoded.channels import BinaryErasureChannel, BinarySymmetricChannel, BitChannel
+from tfcoded.channels import BitChannel
 from tfcoded.distributions import BinaryConcreteLogit, bernoulli_kl
 from tfcoded.distributions.truncated_exponential import uniform
-from tfcoded.models.joint_model import decoder_of
 from tfcoded.models.system import System, squared_error
-from tfcoded.networks import SIZES, ALVDecoder, ResNetEncoder
+from tfcoded.networks import SIZES, ResNetEncoder
 from tfcoded.utils import seeds
 
 _CHANNEL, _DECODER, _BITS, _TEST = range(10, 14)  # purposes of seeds
@@ -43,7 +42,7 @@ class BinaryJointModel(System):
     Args:
       encoder: from images to log-odds `[b, n]`, like `ResNetEncoder(law="bits")`.
       channel: `BitChannel`, such as `BinarySymmetricChannel` or `BinaryErasureChannel`.
-      decoder: from `[b, n]` to images: `ResNetDecoder`, `PlainDrawDecoder`, `ALVDecoder`.
+      decoder: from `[b, n]` to images: `ResNetDecoder`, `PlainDrawDecoder`, or with latent variables `ALVDecoder`.
       samples: `int` of at least 2, words drawn per image, where bits are true.
       posterior_temperature: `float`, of relaxed bits.
       prior_temperature: `float`, of relaxed bits.
@@ -104,20 +103,12 @@ class BinaryJointModel(System):
     def from_configuration(cls, config, seed=0, total_steps=None):
         """The model that a configuration describes, see `tfcoded.models.build`."""
         settings, size, shape = config.channel, SIZES[config.network.size], config.network.image_shape
-        if settings.kind == "binary_erasure":
-            channel = BinaryErasureChannel(settings.erase_probability, name="channel")
-        else:
-            channel = BinarySymmetricChannel(
-                settings.p_keep, mode=settings.mode, temperature=settings.temperature, name="channel"
-            )
         return cls(
             ResNetEncoder(settings.symbols, size.width, shape, seed, "bits", name="encoder"),
-            channel,
-            decoder_of(config.decoder, settings.symbols, size, shape, seed),
-            settings.samples,
-            settings.posterior_temperature,
-            settings.temperature,
-            config.decoder.observation_std,
+            settings.build("channel"),
+            config.decoder.build(settings.symbols, size, shape, seed),
+            **settings.estimator(),
+            **config.decoder.likelihood(),
             **cls.options(config, seed, total_steps),
         )
 
@@ -175,7 +166,7 @@ class BinaryJointModel(System):
     @property
     def _draws(self):
         """Whether the decoder has latent variables of its own."""
-        return isinstance(self.decoder, ALVDecoder)
+        return hasattr(self.decoder, "posterior")
 
     def _relaxed_terms(self, images, logits, seed):
         """Distortion and rate of one relaxed word for each image, `[b]`, and a dict of further terms."""

@@ -34,7 +34,7 @@ def build(config, seed=0, total_steps=None):
     if kind is None:
         return CodedDVAE.from_configuration(config, seed)
     if kind == "joint":
-        cls = JointModel if config.channel.kind == "gaussian" else BinaryJointModel
+        cls = BinaryJointModel if config.channel.bits else JointModel
     else:
         cls = _SYSTEMS[kind]
     return cls.from_configuration(config, seed, total_steps)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfcoded.channels import GaussianChannel, source_rate, transmission_rate
+from tfcoded.channels import source_rate, transmission_rate
 from tfcoded.distributions import standard_normal
 from tfcoded.models.system import System
 from tfcoded.networks import SIZES, SkipMLP
@@ -67,7 +67,7 @@ class ChannelAutoencoder(System):
         channel = config.channel
         return cls(
             channel.symbols,
-            GaussianChannel(channel.snr, channel.power, channel.reading, name="channel"),
+            channel.build("channel"),
             4 * SIZES[config.network.size].width,
             **cls.options(config, seed, total_steps),
         )

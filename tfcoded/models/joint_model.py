@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfcoded.channels import BandwidthLimitedChannel, GaussianChannel, GaussianPrior, RealChannel
 from tfcoded.distributions import normal_kl, standard_normal
 from tfcoded.models.system import System, squared_error
-from tfcoded.networks import SIZES, ALVDecoder, BandDrawPrior, PlainDrawDecoder, ResNetDecoder, ResNetEncoder
+from tfcoded.networks import SIZES, BandDrawPrior, ResNetEncoder
 from tfcoded.networks.resnet import normal_parameters
 from tfcoded.networks.stock_layers import dense
 from tfcoded.utils import seeds
@@ -124,10 +124,8 @@ class JointModel(System):
     def from_configuration(cls, config, seed=0, total_steps=None):
         """The model that a configuration describes, see `tfcoded.models.build`."""
         settings, size, shape = config.channel, SIZES[config.network.size], config.network.image_shape
-        # Every band obeys the power constraint by itself.
-        power_bands = settings.bands if settings.power == "codeword" else 1
         channel = BandwidthLimitedChannel(
-            GaussianChannel(settings.snr, settings.power, settings.reading, power_bands, name="gaussian"),
+            settings.build(settings.kind),
             settings.bands,
             settings.probabilities or None,
             settings.marginalise,
@@ -141,10 +139,10 @@ class JointModel(System):
         return cls(
             ResNetEncoder(settings.symbols, size.width, shape, seed, name="encoder"),
             channel,
-            decoder_of(config.decoder, inputs, size, shape, seed),
+            config.decoder.build(inputs, size, shape, seed),
             config.prior_space,
             config.objective,
-            config.decoder.observation_std,
+            **config.decoder.likelihood(),
             **cls.options(config, seed, total_steps),
         )
 
@@ -236,7 +234,7 @@ class JointModel(System):
     @property
     def _draws(self):
         """Whether the decoder has latent variables of its own."""
-        return isinstance(self.decoder, ALVDecoder)
+        return hasattr(self.decoder, "posterior")
 
     def _through(self, mu, log_sig, seed, step, filler=None):
         seed = seeds.derive(seed, _CHANNEL)
@@ -283,25 +281,6 @@ class JointModel(System):
     def _by_band(self, symbols):
         """`[b, n]` as `[b, T, m]`."""
         return tf.reshape(symbols, [-1, self.bands, self.symbols // self.bands])
-
-
-def decoder_of(settings, symbols, size, image_shape, seed):
-    """The decoder that a configuration describes.
-
-    Args:
-      settings: section `decoder` of a `tfcoded.config.communication.SystemConfig`.
-      symbols: `int`, numbers that it is given.
-      size: `tfcoded.networks.Size`.
-      image_shape: `(h, w, c)`.
-      seed: `int`.
-    """
-    options = {"image_shape": image_shape, "seed": seed, "name": "decoder"}
-    if settings.kind == "resnet":
-        return ResNetDecoder(symbols, size.width, **options)
-    arguments = symbols, size.steps, size.hidden, size.condition
-    if settings.kind == "draw":
-        return PlainDrawDecoder(*arguments, **options)
-    return ALVDecoder(*arguments, size.latents, settings.latent_prior, **options)
 
 
 def _prior(kind, size, seed):

@@ -3,7 +3,8 @@
 import sys
 
 from tfcoded import zoo
-from tfcoded.config.communication import CHANNELS, POWERS, SYSTEMS, SystemConfig
+from tfcoded.config import channels
+from tfcoded.config.communication import SYSTEMS, SystemConfig
 from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 
@@ -61,10 +62,9 @@ def _system_order(item):
     channel = entry.channel
     return (
         SYSTEMS.index(entry.system),
-        CHANNELS.index(channel.kind),
+        list(channels.Channel.kinds).index(channel.kind),
         channel.bands,
-        POWERS.index(channel.power),
-        channel.snr,
+        channel.order,
         zoo.natural(name),
     )
 
@@ -79,26 +79,13 @@ def _systems(entries, zoo_dir):
     for name, entry in sorted(entries.items(), key=_system_order):
         record = _record(name, zoo_dir)
         joint = entry.system == "joint"
-        row = [name, entry.dataset, entry.system, _channel(entry)]
-        row += [entry.prior if joint and entry.channel.kind == "gaussian" else "-"]
+        row = [name, entry.dataset, entry.system, "-" if entry.system == "source_vae" else entry.channel.label]
+        row += [entry.prior if joint and not entry.channel.bits else "-"]
         row += ["-" if entry.system == "channel_autoencoder" else entry.decoder.kind]
         row += [str(entry.channel.symbols), str(entry.channel.bands) if joint else "-", f"{entry.beta:.3g}"]
         row += [_parameters(entry), _measured_number(record, "mse", 5), _measured_number(record, "rate", 1)]
         rows.append(row + _weights(name, entry, record, zoo_dir))
     return rows, 6
-
-
-def _channel(entry):
-    """The channel of a communication system in words, such as 'gaussian snr 10'."""
-    channel = entry.channel
-    if entry.system == "source_vae":
-        return "-"
-    if channel.kind == "gaussian":
-        power = "" if channel.power == "batch" else f" per {channel.power}"
-        return f"gaussian snr {channel.snr:.3g}{power.replace('per none', 'unnormalised')}"
-    if channel.kind == "binary_symmetric":
-        return f"bsc {channel.p_keep:.3g} {channel.mode}"
-    return f"bec {channel.erase_probability:.3g}"
 
 
 def _record(name, zoo_dir):
