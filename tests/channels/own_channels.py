@@ -8,7 +8,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcoded import channels
-from tfcoded.config import channels as sections
 from tfcoded.utils import seeds
 
 tfd = tfp.distributions
@@ -44,8 +43,8 @@ class ZChannel(channels.BitChannel):
         return {**super().get_config(), "lost": self.lost}
 
 
-@sections.Channel.register
-class ZSettings(sections.BitChannel):
+@channels.register
+class ZSettings(channels.BitChannelSettings):
     kind: Literal["z"] = "z"
     lost: float = 0.1
 
@@ -95,8 +94,8 @@ class LaplaceChannel(channels.RealChannel):
         return {**super().get_config(), "scale": self.scale}
 
 
-@sections.Channel.register
-class LaplaceSettings(sections.RealChannel):
+@channels.register
+class LaplaceSettings(channels.RealChannelSettings):
     kind: Literal["laplace"] = "laplace"
     scale: float = 0.5
 

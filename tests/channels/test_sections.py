@@ -4,13 +4,17 @@ import pytest
 import tensorflow as tf
 
 from tfcoded.channels import BitChannel, RealChannel
-from tfcoded.config.channels import BinaryErasure, BinarySymmetric, Channel, Gaussian
+from tfcoded.config.channels import BinaryErasureSettings, BinarySymmetricSettings, ChannelSettings, GaussianSettings
 
 CASES = [
-    *(Gaussian(symbols=8, bands=2, snr=snr, power=power) for power in Gaussian.powers for snr in (0.1, 10.0)),
-    *(BinarySymmetric(p_keep=p_keep) for p_keep in (0.0, 0.3, 0.9, 1.0)),
-    *(BinarySymmetric(mode=mode) for mode in ("relaxed", "mixture")),
-    *(BinaryErasure(erase_probability=p) for p in (0.0, 0.25, 1.0)),
+    *(
+        GaussianSettings(symbols=8, bands=2, snr=snr, power=power)
+        for power in GaussianSettings.powers
+        for snr in (0.1, 10.0)
+    ),
+    *(BinarySymmetricSettings(p_keep=p_keep) for p_keep in (0.0, 0.3, 0.9, 1.0)),
+    *(BinarySymmetricSettings(mode=mode) for mode in ("relaxed", "mixture")),
+    *(BinaryErasureSettings(erase_probability=p) for p in (0.0, 0.25, 1.0)),
 ]
 
 
@@ -32,11 +36,11 @@ def test_sections_agree_with_layers(settings):
 
 
 def test_every_kind_is_covered():
-    own = {name for name, kind in Channel.kinds.items() if kind.__module__ == "tfcoded.config.channels"}
+    own = {name for name, kind in ChannelSettings.kinds.items() if kind.__module__ == "tfcoded.config.channels"}
     assert own == {settings.kind for settings in CASES}
 
 
-@pytest.mark.parametrize("kind", [BinarySymmetric, BinaryErasure])
+@pytest.mark.parametrize("kind", [BinarySymmetricSettings, BinaryErasureSettings])
 def test_the_noise_at_a_rate(kind):
     for rate in (1e-3, 0.5, 0.999):
         level = kind.limit(rate)

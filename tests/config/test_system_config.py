@@ -7,9 +7,9 @@ import pytest
 
 from tfcoded import config
 from tfcoded.config import ConfigError
-from tfcoded.config.channels import BinaryErasure, BinarySymmetric, Gaussian
+from tfcoded.config.channels import BinaryErasureSettings, BinarySymmetricSettings, GaussianSettings
 from tfcoded.config.communication import SystemConfig, SystemNetwork, SystemTraining
-from tfcoded.config.decoders import ALV, Draw, ResNet
+from tfcoded.config.decoders import ALVSettings, DrawSettings, ResNetSettings
 
 TEXT = """
 name: mine
@@ -51,7 +51,7 @@ def test_values_and_defaults(settings):
         system="joint",
         dataset="celeba",
         beta=0.1,
-        channel=Gaussian(
+        channel=GaussianSettings(
             kind="gaussian",
             symbols=100,
             bands=5,
@@ -67,7 +67,7 @@ def test_values_and_defaults(settings):
         prior="gaussian",
         prior_space="y",
         objective="rd",
-        decoder=ResNet(),
+        decoder=ResNetSettings(),
         network=SystemNetwork((32, 32, 3), "base"),
         training=SystemTraining(12, 128, 1e-3, 1e-5, 1.0, 0.1, True),
         figures=("Figure 5",),
@@ -201,18 +201,20 @@ def test_parts_that_do_not_fit(replacements, parts):
 
 def every_kind():
     joint = config.from_yaml(TEXT)
-    plain = joint.replace(channel=Gaussian(snr=10))
+    plain = joint.replace(channel=GaussianSettings(snr=10))
     yield joint
     yield plain
     yield joint.replace(prior="draw_spatial", prior_space="z", objective="elbo")
-    law = Gaussian(bands=2, probabilities=(0.0, 0.25, 0.75), marginalise="mc", filler_grad=True)
-    yield joint.replace(channel=law, decoder=ALV(observation_std=0.1, latent_prior="unconditional"), prior="draw")
-    yield joint.replace(channel=Gaussian(power="element", reading="amplitude"))
+    law = GaussianSettings(bands=2, probabilities=(0.0, 0.25, 0.75), marginalise="mc", filler_grad=True)
+    yield joint.replace(
+        channel=law, decoder=ALVSettings(observation_std=0.1, latent_prior="unconditional"), prior="draw"
+    )
+    yield joint.replace(channel=GaussianSettings(power="element", reading="amplitude"))
     for mode in ("hard", "relaxed", "mixture"):
-        channel = BinarySymmetric(p_keep=0.8, mode=mode)
-        yield joint.replace(channel=channel, decoder=Draw())
-    yield joint.replace(channel=BinaryErasure(samples=9, erase_probability=0.3))
-    yield joint.replace(system="source_vae", channel=Gaussian(symbols=64))
+        channel = BinarySymmetricSettings(p_keep=0.8, mode=mode)
+        yield joint.replace(channel=channel, decoder=DrawSettings())
+    yield joint.replace(channel=BinaryErasureSettings(samples=9, erase_probability=0.3))
+    yield joint.replace(system="source_vae", channel=GaussianSettings(symbols=64))
     yield plain.replace(system="separate", training=SystemTraining(3, flip=False, warm_up=0))
     yield plain.replace(system="channel_autoencoder", dataset="normal", beta=0, network=SystemNetwork(size="smoke"))
 
@@ -265,7 +267,7 @@ def test_parts():
     whole = config.override(config.from_yaml(text), ["network.image_shape=[64, 64, 3]", "dataset=images", "size=small"])
     source, channel = whole.part("source_vae"), whole.part("channel_autoencoder")
     assert (source.name, source.system, source.dataset, source.beta) == ("mine_source", "source_vae", "images", 0.1)
-    assert source.channel == Gaussian(symbols=64)
+    assert source.channel == GaussianSettings(symbols=64)
     assert (source.network, source.training) == (whole.network, whole.training)
     assert (channel.name, channel.system, channel.dataset) == ("mine_channel", "channel_autoencoder", "normal")
     assert (channel.beta, channel.item_shape, channel.channel) == (0, (0,), whole.channel)
@@ -289,10 +291,10 @@ def test_the_channel_code_does_not_depend_on_the_images():
 def test_override(settings):
     short = config.override(settings, ["snr=10", "size=small", "prior=draw", "decoder.kind=alv", "epochs=3"])
     assert (short.channel.snr, short.network.size, short.prior) == (10, "small", "draw")
-    assert (short.decoder, short.training.epochs) == (ALV(), 3)
+    assert (short.decoder, short.training.epochs) == (ALVSettings(), 3)
     assert config.override(settings, ["probabilities=[0, 0, 0, 0, 0, 1]"]).channel.probabilities[-1] == 1
     binary = config.override(settings, ["channel.kind=binary_erasure", "bands=1"])
-    assert binary.channel == BinaryErasure()
+    assert binary.channel == BinaryErasureSettings()
     source = config.from_yaml(changed(("joint", "source_vae"), (", bands: 5", "")))
     with pytest.raises(ConfigError, match="decoder.kind is 'alv'; expected 'resnet'"):
         config.override(source, ["decoder.kind=alv"])
@@ -328,8 +330,8 @@ def test_override_mistakes(settings, assignment, parts):
 
 
 def test_scored_channels():
-    assert BinaryErasure().scored and BinarySymmetric().scored
-    assert not BinarySymmetric(mode="relaxed").scored and not Gaussian().scored
+    assert BinaryErasureSettings().scored and BinarySymmetricSettings().scored
+    assert not BinarySymmetricSettings(mode="relaxed").scored and not GaussianSettings().scored
 
 
 def test_sizes_are_those_of_the_networks():

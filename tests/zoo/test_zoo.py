@@ -11,9 +11,9 @@ import sys
 import pytest
 
 from tfcoded import codes, config, objectives, zoo
-from tfcoded.config.channels import BinaryErasure, BinarySymmetric, Gaussian
+from tfcoded.config.channels import BinaryErasureSettings, BinarySymmetricSettings, GaussianSettings
 from tfcoded.config.communication import SystemConfig, SystemNetwork, SystemTraining
-from tfcoded.config.decoders import ALV, Draw, ResNet
+from tfcoded.config.decoders import ALVSettings, DrawSettings, ResNetSettings
 from tfcoded.utils.errors import UserError
 from tfcoded.zoo import __main__ as zoo_command, checksums
 
@@ -88,24 +88,24 @@ def expected_system(name):
     kind = name.removeprefix("bwlc_").removesuffix("_cifar10")
     stem, _, snr = kind.partition("_snr")
     settings = {"system": "joint", "dataset": "celeba", "beta": 0.1, "training": SystemTraining(16)}
-    settings["channel"] = Gaussian(snr=SNRS[snr] if snr else 1.0)
+    settings["channel"] = GaussianSettings(snr=SNRS[snr] if snr else 1.0)
     if kind in ("prior_gaussian", "prior_convdraw", "decoder_plain", "alv", "joint_elbo"):
-        settings |= {"channel": Gaussian(bands=5), "training": SystemTraining(12)}
+        settings |= {"channel": GaussianSettings(bands=5), "training": SystemTraining(12)}
         settings["prior"] = "gaussian" if kind in ("prior_gaussian", "joint_elbo") else "draw"
         settings["objective"] = "elbo" if kind == "joint_elbo" else "rd"
-        settings["decoder"] = {"decoder_plain": Draw, "alv": ALV}.get(kind, ResNet)()
+        settings["decoder"] = {"decoder_plain": DrawSettings, "alv": ALVSettings}.get(kind, ResNetSettings)()
         if kind in ("decoder_plain", "alv"):
             settings["beta"] = 0.005  # 2 observation_std^2: a nat costs the same wherever it is said
     elif kind.startswith("bsc_"):
         mode = {"loo": "hard"}.get(kind[4:], kind[4:])
-        settings["channel"] = BinarySymmetric(p_keep=0.9, mode=mode)
+        settings["channel"] = BinarySymmetricSettings(p_keep=0.9, mode=mode)
     elif kind == "bec":
-        settings["channel"] = BinaryErasure(erase_probability=0.1)
+        settings["channel"] = BinaryErasureSettings(erase_probability=0.1)
     elif kind == "joint_element":
-        settings["channel"] = Gaussian(power="element")
+        settings["channel"] = GaussianSettings(power="element")
     elif kind.startswith("joint_jscc"):
         decibel = int(kind.removeprefix("joint_jscc").removesuffix("db"))
-        settings["channel"] = Gaussian(snr=10 ** (decibel / 10), power="codeword")
+        settings["channel"] = GaussianSettings(snr=10 ** (decibel / 10), power="codeword")
     elif stem != "joint":
         settings["system"] = {"channel_ae": "channel_autoencoder"}.get(stem, stem)
     if stem == "channel_ae":

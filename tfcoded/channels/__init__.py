@@ -30,6 +30,7 @@ from tfcoded.channels.rates import (
     transmission_rate,
 )
 from tfcoded.channels.real import RealChannel
+from tfcoded.config.channels import BitChannelSettings, ChannelSettings, RealChannelSettings
 
 __all__ = [
     "BandwidthLimitedChannel",
@@ -37,12 +38,15 @@ __all__ = [
     "BinaryPrior",
     "BinarySymmetricChannel",
     "BitChannel",
+    "BitChannelSettings",
     "Channel",
+    "ChannelSettings",
     "ErasedPrior",
     "ErasureChannel",
     "GaussianChannel",
     "GaussianPrior",
     "RealChannel",
+    "RealChannelSettings",
     "SymbolPrior",
     "ZeroPrior",
     "binary_entropy",
@@ -55,9 +59,12 @@ __all__ = [
     "keep_probability",
     "measured_snr",
     "received_distribution",
+    "register",
     "sampled_rate",
     "snr_from_decibel",
     "snr_to_decibel",
     "source_rate",
     "transmission_rate",
 ]
+
+register = ChannelSettings.register

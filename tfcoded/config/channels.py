@@ -1,11 +1,12 @@
 """Sections of a configuration that describe a channel: one class for each kind, with the settings of that kind.
 
 A kind says here, without TensorFlow, what systems, measurements, the listing and the cards ask of a channel; its layer,
-which `layer` names, does the rest. A channel from elsewhere is a subclass of `RealChannel` or `BitChannel` and a layer:
+which `layer` names, does the rest. A channel from elsewhere is a layer and settings, both derived from classes of
+`tfcoded.channels`:
 
 ```python
-@channels.Channel.register
-class Laplace(channels.RealChannel):
+@channels.register
+class LaplaceSettings(channels.RealChannelSettings):
     kind: Literal["laplace"] = "laplace"
     scale: float = 0.5
     layer: ClassVar[str] = "mine.laplace:LaplaceChannel"   # a tfcoded.channels.RealChannel
@@ -32,7 +33,7 @@ FILL_NOISES = ("none", "channel")
 _LOST = ("probabilities", "marginalise", "fill_noise", "filler_grad", "reveal_bands")
 
 
-class Channel(LayerSection):
+class ChannelSettings(LayerSection):
     """What every kind of channel has.
 
     Attributes:
@@ -116,7 +117,7 @@ class Channel(LayerSection):
         self._require(self.symbols >= 1, "symbols", "at least 1")
 
 
-class RealChannel(Channel):
+class RealChannelSettings(ChannelSettings):
     """What channels of real numbers have: power that is normalised, and bands that may be lost.
 
     Attributes:
@@ -181,7 +182,7 @@ class RealChannel(Channel):
             )
 
 
-class BitChannel(Channel):
+class BitChannelSettings(ChannelSettings):
     """What channels of bits have. No band of theirs is lost.
 
     Attributes:
@@ -234,8 +235,8 @@ class BitChannel(Channel):
         self._require(self.samples >= 2, "samples", "at least 2: the others are the baseline of each")
 
 
-@Channel.register
-class Gaussian(RealChannel):
+@ChannelSettings.register
+class GaussianSettings(RealChannelSettings):
     """Additive Gaussian noise. See `tfcoded.channels.GaussianChannel`.
 
     Attributes:
@@ -308,7 +309,7 @@ class Gaussian(RealChannel):
         return ["The noise grows with each symbol, so the channel has no finite capacity. It is an ablation."]
 
     def check_separate(self, system):
-        """See `Channel.check_separate`."""
+        """See `ChannelSettings.check_separate`."""
         if self.power in ("element", "none"):
             raise ConfigError(
                 f"channel.power is {show(self.power)}; expected 'batch' or 'codeword', as system is {system!r} and not "
@@ -321,8 +322,8 @@ class Gaussian(RealChannel):
         self._require(self.snr > 0, "snr", "a number above 0: linear, not in decibels")
 
 
-@Channel.register
-class BinarySymmetric(BitChannel):
+@ChannelSettings.register
+class BinarySymmetricSettings(BitChannelSettings):
     """Bits that are flipped. See `tfcoded.channels.BinarySymmetricChannel`.
 
     Attributes:
@@ -353,7 +354,7 @@ class BinarySymmetric(BitChannel):
         return {"p_keep": self.p_keep, "mode": self.mode, "temperature": self.temperature}
 
     def estimator(self):
-        """See `BitChannel.estimator`."""
+        """See `BitChannelSettings.estimator`."""
         temperatures = {
             "posterior_temperature": self.posterior_temperature,
             "prior_temperature": self.temperature,
@@ -395,8 +396,8 @@ class BinarySymmetric(BitChannel):
             self._require(getattr(self, key) > 0, key, "a number above 0")
 
 
-@Channel.register
-class BinaryErasure(BitChannel):
+@ChannelSettings.register
+class BinaryErasureSettings(BitChannelSettings):
     """Bits that are lost, visibly. See `tfcoded.channels.BinaryErasureChannel`.
 
     Attributes:
@@ -420,7 +421,7 @@ class BinaryErasure(BitChannel):
 
     @classmethod
     def limit(cls, rate):
-        """See `BitChannel.limit`."""
+        """See `BitChannelSettings.limit`."""
         return 1 - rate
 
     def arguments(self):

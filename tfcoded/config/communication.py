@@ -19,9 +19,9 @@ from typing import ClassVar
 
 import pydantic
 
-from tfcoded.config.channels import Channel, Gaussian
+from tfcoded.config.channels import ChannelSettings, GaussianSettings
 from tfcoded.config.configuration import Configuration
-from tfcoded.config.decoders import Decoder, ResNet
+from tfcoded.config.decoders import DecoderSettings, ResNetSettings
 from tfcoded.data import registry
 from tfcoded.utils.sections import ConfigError, Integer, Section, one_of, show
 
@@ -112,13 +112,13 @@ class SystemConfig(Configuration):
         sent by the third, each trained by itself; see `part`).
       dataset: a name of `tfcoded.data.DATASETS` or a path to the user's images; 'normal' for a channel autoencoder.
       beta: weight of the rate; 0 for a channel autoencoder, which has none.
-      channel: a `Channel`.
+      channel: a `tfcoded.config.channels.ChannelSettings`.
       prior: of lost bands, and what the rate is relative to: 'gaussian', or learned band by band: 'draw' or
         'draw_spatial' (joint systems).
       prior_space: which symbols that prior is a law of: those sent, 'y', or received, 'z'.
       objective: 'rd', or 'elbo' (joint systems with a Gaussian channel of several bands): lost bands are drawn from
         a learned posterior in training.
-      decoder: a `Decoder`.
+      decoder: a `tfcoded.config.decoders.DecoderSettings`.
       network: a `SystemNetwork`.
       training: a `SystemTraining`.
       figures: where in the paper its results are.
@@ -133,11 +133,11 @@ class SystemConfig(Configuration):
     system: str
     dataset: str
     beta: float
-    channel: Channel
+    channel: ChannelSettings
     prior: str = "gaussian"
     prior_space: str = "y"
     objective: str = "rd"
-    decoder: Decoder = pydantic.Field(default_factory=ResNet)
+    decoder: DecoderSettings = pydantic.Field(default_factory=ResNetSettings)
     network: SystemNetwork = pydantic.Field(default_factory=SystemNetwork)
     training: SystemTraining
     figures: tuple[str, ...] = ()
@@ -180,7 +180,7 @@ class SystemConfig(Configuration):
             return self.without_facts(
                 name=f"{self.name}_source",
                 system=system,
-                channel=Gaussian(symbols=self.channel.symbols),
+                channel=GaussianSettings(symbols=self.channel.symbols),
             )
         # What belongs to images and to beta has its default: the networks do not depend on it.
         defaults = SystemTraining(epochs=1)
@@ -235,7 +235,9 @@ class SystemConfig(Configuration):
         if self.system != "joint":
             self.channel.check_separate(self.system)
             why = f"as system is {self.system!r} and not 'joint'"
-            self.decoder._require(self.decoder.kind == Decoder.default_kind, "kind", f"{Decoder.default_kind!r}, {why}")
+            self.decoder._require(
+                self.decoder.kind == DecoderSettings.default_kind, "kind", f"{DecoderSettings.default_kind!r}, {why}"
+            )
         size = self.channel.symbols // self.channel.bands
         if self.prior == "draw_spatial" and size % 4:
             raise ConfigError(

@@ -12,7 +12,7 @@ from tfcoded.utils.sections import one_of
 LATENT_PRIORS = ("conditional", "unconditional")
 
 
-class Decoder(LayerSection):
+class DecoderSettings(LayerSection):
     """What every kind of decoder has. Its layer maps `[b, symbols]` to mean images.
 
     Attributes:
@@ -48,8 +48,8 @@ class Decoder(LayerSection):
         return {}
 
 
-@Decoder.register
-class ResNet(Decoder):
+@DecoderSettings.register
+class ResNetSettings(DecoderSettings):
     """Residual network, see `tfcoded.networks.ResNetDecoder`."""
 
     kind: Literal["resnet"] = "resnet"
@@ -61,8 +61,8 @@ class ResNet(Decoder):
         return (size.width,)
 
 
-@Decoder.register
-class Draw(Decoder):
+@DecoderSettings.register
+class DrawSettings(DecoderSettings):
     """Recurrent, see `tfcoded.networks.PlainDrawDecoder`."""
 
     kind: Literal["draw"] = "draw"
@@ -74,8 +74,8 @@ class Draw(Decoder):
         return size.steps, size.hidden, size.condition
 
 
-@Decoder.register
-class ALV(Decoder):
+@DecoderSettings.register
+class ALVSettings(DecoderSettings):
     """Recurrent with auxiliary latent variables, see `tfcoded.networks.ALVDecoder`.
 
     Attributes:
@@ -95,7 +95,7 @@ class ALV(Decoder):
         return size.steps, size.hidden, size.condition, size.latents, self.latent_prior
 
     def likelihood(self):
-        """See `Decoder.likelihood`."""
+        """See `DecoderSettings.likelihood`."""
         return {"observation_std": self.observation_std}
 
     def _check(self):

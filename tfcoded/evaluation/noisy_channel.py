@@ -40,7 +40,7 @@ class Sweep:
 
     @property
     def settings(self):
-        """The class of the channel's sections, see `tfcoded.config.channels.BitChannel`."""
+        """The class of the channel's sections, see `tfcoded.config.channels.BitChannelSettings`."""
         return _of_bits()[self.kind]
 
     def channel(self, parameter):
@@ -52,7 +52,7 @@ class Sweep:
         return self.settings.at(parameter).capacity_bits
 
     def limit(self, rate):
-        """The noise level whose capacity is `rate`, a `float`; see `tfcoded.config.channels.BitChannel.limit`."""
+        """The noise level whose capacity is `rate`, a `float`; see `tfcoded.config.channels.BitChannelSettings.limit`."""
         return self.settings.limit(rate)
 
 
@@ -96,7 +96,7 @@ def parse(text):
 
 def _of_bits():
     """Sections of channels of bits by their short names."""
-    return {kind.short: kind for kind in channels.Channel.kinds.values() if kind.bits}
+    return {kind.short: kind for kind in channels.ChannelSettings.kinds.values() if kind.bits}
 
 
 def measure(codec, config, dataset, classifier, plan, sweep, **facts):

@@ -62,7 +62,7 @@ def _system_order(item):
     channel = entry.channel
     return (
         SYSTEMS.index(entry.system),
-        list(channels.Channel.kinds).index(channel.kind),
+        list(channels.ChannelSettings.kinds).index(channel.kind),
         channel.bands,
         channel.order,
         zoo.natural(name),
