@@ -48,7 +48,7 @@ class ZSettings(channels.BitChannelSettings):
     kind: Literal["z"] = "z"
     lost: float = 0.1
 
-    layer: ClassVar[str] = "own_channels:ZChannel"
+    makes: ClassVar[type] = ZChannel
     short: ClassVar[str] = "z"
     noun: ClassVar[str] = "Z-channel"
     noise: ClassVar[str] = "probability that a one is lost"
@@ -56,9 +56,6 @@ class ZSettings(channels.BitChannelSettings):
     @classmethod
     def at(cls, level):
         return cls(lost=level)
-
-    def arguments(self):
-        return {"lost": self.lost}
 
     @property
     def capacity_bits(self):
@@ -99,8 +96,5 @@ class LaplaceSettings(channels.RealChannelSettings):
     kind: Literal["laplace"] = "laplace"
     scale: float = 0.5
 
-    layer: ClassVar[str] = "own_channels:LaplaceChannel"
+    makes: ClassVar[str] = "own_channels:LaplaceChannel"
     bounds: ClassVar[tuple[str, ...]] = ("transmission_rate",)
-
-    def arguments(self):
-        return {**super().arguments(), "scale": self.scale}

@@ -1,7 +1,7 @@
 """Sections of a configuration that describe a channel: one class for each kind, with the settings of that kind.
 
 A kind says here, without TensorFlow, what systems, measurements, the listing and the cards ask of a channel; its layer,
-which `layer` names, does the rest. A channel from elsewhere is a layer and settings, both derived from classes of
+which it `makes`, does the rest. A channel from elsewhere is a layer and settings, both derived from classes of
 `tfcoded.channels`:
 
 ```python
@@ -9,10 +9,7 @@ which `layer` names, does the rest. A channel from elsewhere is a layer and sett
 class LaplaceSettings(channels.RealChannelSettings):
     kind: Literal["laplace"] = "laplace"
     scale: float = 0.5
-    layer: ClassVar[str] = "mine.laplace:LaplaceChannel"   # a tfcoded.channels.RealChannel
-
-    def arguments(self):
-        return {**super().arguments(), "scale": self.scale}
+    makes: ClassVar = LaplaceChannel  # a channels.RealChannel: LaplaceChannel(scale=0.5, power="batch", bands=1)
 ```
 
 This module imports neither TensorFlow nor numpy.
@@ -58,8 +55,8 @@ class ChannelSettings(LayerSection):
     last: ClassVar[tuple[str, ...]] = ()
 
     def arguments(self):
-        """Arguments of the layer's constructor, a dict."""
-        return {}
+        """Arguments of the layer's constructor, a dict; by default the settings that this kind alone has."""
+        return self._beside(ChannelSettings)
 
     def build(self, name=None):
         """The layer, a `tfcoded.channels.Channel` called `name`."""
@@ -113,6 +110,10 @@ class ChannelSettings(LayerSection):
         values = super().to_dict()
         return values | {key: values.pop(key) for key in self.last if key in values}
 
+    def _beside(self, base):
+        """The settings that `base` has not, a dict."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in base.model_fields}
+
     def _check(self):
         self._require(self.symbols >= 1, "symbols", "at least 1")
 
@@ -147,7 +148,8 @@ class RealChannelSettings(ChannelSettings):
 
     def arguments(self):
         # Every band obeys the power constraint by itself.
-        return {"power": self.power, "bands": self.bands if self.power == "codeword" else 1}
+        bands = self.bands if self.power == "codeword" else 1
+        return {**self._beside(RealChannelSettings), "power": self.power, "bands": bands}
 
     def idle(self):
         """See `Section.idle`."""
@@ -221,6 +223,10 @@ class BitChannelSettings(ChannelSettings):
                 noisy = middle
         return quiet
 
+    def arguments(self):
+        """See `ChannelSettings.arguments`."""
+        return self._beside(BitChannelSettings)
+
     @property
     def scored(self):
         """`bool`, whether training sends true bits, so that the encoder's gradient is a score-function estimate."""
@@ -248,13 +254,10 @@ class GaussianSettings(RealChannelSettings):
     snr: float = 1.0
     reading: str = "power"
 
-    layer: ClassVar[str] = "tfcoded.channels:GaussianChannel"
+    makes: ClassVar[type | str] = "tfcoded.channels:GaussianChannel"
     powers: ClassVar[tuple[str, ...]] = POWERS
     normal: ClassVar[bool] = True
     last: ClassVar[tuple[str, ...]] = ("power", "reading", *_LOST)
-
-    def arguments(self):
-        return {**super().arguments(), "snr": self.snr, "reading": self.reading}
 
     def idle(self):
         """See `Section.idle`."""
@@ -339,7 +342,7 @@ class BinarySymmetricSettings(BitChannelSettings):
     posterior_temperature: float = 0.2
     temperature: float = 0.1
 
-    layer: ClassVar[str] = "tfcoded.channels:BinarySymmetricChannel"
+    makes: ClassVar[type | str] = "tfcoded.channels:BinarySymmetricChannel"
     short: ClassVar[str] = "bsc"
     noun: ClassVar[str] = "binary symmetric channel"
     noise: ClassVar[str] = "flip probability"
@@ -407,7 +410,7 @@ class BinaryErasureSettings(BitChannelSettings):
     kind: Literal["binary_erasure"] = "binary_erasure"
     erase_probability: float = 0.1
 
-    layer: ClassVar[str] = "tfcoded.channels:BinaryErasureChannel"
+    makes: ClassVar[type | str] = "tfcoded.channels:BinaryErasureChannel"
     # A half stands for a bit that was erased, and stays erased if it is sent again.
     alphabet: ClassVar[tuple[float, ...]] = (0, 0.5, 1)
     short: ClassVar[str] = "bec"

@@ -54,7 +54,7 @@ class ResNetSettings(DecoderSettings):
 
     kind: Literal["resnet"] = "resnet"
 
-    layer: ClassVar[str] = "tfcoded.networks:ResNetDecoder"
+    makes: ClassVar[type | str] = "tfcoded.networks:ResNetDecoder"
     text: ClassVar[str] = "residual network"
 
     def arguments(self, size):
@@ -67,7 +67,7 @@ class DrawSettings(DecoderSettings):
 
     kind: Literal["draw"] = "draw"
 
-    layer: ClassVar[str] = "tfcoded.networks:PlainDrawDecoder"
+    makes: ClassVar[type | str] = "tfcoded.networks:PlainDrawDecoder"
     text: ClassVar[str] = "recurrent, without latent variables of its own"
 
     def arguments(self, size):
@@ -88,7 +88,7 @@ class ALVSettings(DecoderSettings):
     observation_std: float = 0.05
     latent_prior: str = "conditional"
 
-    layer: ClassVar[str] = "tfcoded.networks:ALVDecoder"
+    makes: ClassVar[type | str] = "tfcoded.networks:ALVDecoder"
     text: ClassVar[str] = "recurrent, with auxiliary latent variables"
 
     def arguments(self, size):

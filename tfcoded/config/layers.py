@@ -10,12 +10,14 @@ class LayerSection(KindOfSection):
     """Base of sections of which every kind has a layer.
 
     Attributes:
-      layer: "module:class" of the layer. It is imported when it is built: a configuration needs no TensorFlow.
+      makes: the layer's class, or "module:class" where a configuration should not import TensorFlow.
     """
 
-    layer: ClassVar[str]
+    makes: ClassVar[type | str]
 
     def layer_class(self):
-        """The class that `layer` names."""
-        module, _, name = self.layer.partition(":")
+        """The layer's class, imported if `makes` names it."""
+        if not isinstance(self.makes, str):
+            return self.makes
+        module, _, name = self.makes.partition(":")
         return getattr(importlib.import_module(module), name)
