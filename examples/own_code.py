@@ -7,6 +7,7 @@ about five minutes on two CPU cores.
 """
 
 import argparse
+from typing import ClassVar, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,7 @@ import tensorflow as tf
 from tfcoded import codes, data, models
 from tfcoded.codes.codebook import information_marginals
 from tfcoded.pictures import sheet
+from tfcoded.utils.sections import Integer
 
 
 class RepeatedHamming(codes.Code):
@@ -46,6 +48,20 @@ class RepeatedHamming(codes.Code):
 
     def _soft_decode(self, logits):
         return information_marginals(self.word_scores(logits), self.information_bits)
+
+
+@codes.register
+class RepeatedHammingSettings(codes.CodeSettings):
+    """What a configuration says of it: `code: {kind: repeated_hamming, repetitions: 20}`, with `--plugin`."""
+
+    kind: Literal["repeated_hamming"] = "repeated_hamming"
+    repetitions: Integer = 20
+    makes: ClassVar = RepeatedHamming
+    information_bits: ClassVar = 4
+
+    @property
+    def code_bits(self):
+        return 7 * self.repetitions
 
 
 def main():

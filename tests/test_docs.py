@@ -7,7 +7,10 @@ import re
 import subprocess
 import sys
 
+import commands
+import numpy as np
 import pytest
+import tiny_networks
 import yaml
 from markdown.extensions import toc
 
@@ -59,10 +62,13 @@ def blocks(language):
 def test_python_runs(tmp_path):
     """In one process, since importing TensorFlow takes longest; not what needs a training or a server."""
     (tmp_path / "zoo").symlink_to(ROOT / "zoo")
+    np.save(tmp_path / "mine.npy", np.zeros([2, 28, 28, 1], np.uint8))
     script = ""
     for number, (name, block) in enumerate(blocks("python")):
         if "runs/" not in block and "grpc" not in block:
-            script += f"exec(compile({block!r}, {f'{name}, block {number}'!r}, 'exec'), {{}})\n"
+            script += (
+                f"exec(compile({block!r}, {f'{name}, block {number}'!r}, 'exec'), {{'__name__': 'block_{number}'}})\n"
+            )
     assert script.count("exec(compile(") >= 5
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -74,6 +80,20 @@ def test_python_runs(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "generated.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_code_of_ones_own_trains(tmp_path):
+    """The README's, as a plug-in of a command."""
+    (block,) = (block for name, block in blocks("python") if name == "README.md" and "@codes.register" in block)
+    (tmp_path / "interleaved.py").write_text(block)
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, [40, 28, 28, 1]).astype(np.uint8))
+    settings = tiny_networks.CONFIG.format(dataset=tmp_path / "images.npy")
+    code = "code: {kind: interleaved, information_bits: 4, code_bits: 20}"
+    (tmp_path / "mine.yaml").write_text(re.sub("^code: .*", code, settings, flags=re.MULTILINE))
+    flags = ("--plugin=interleaved", "--config=mine.yaml", "--workdir=mine", "--epochs=1", "--runs=2", "--words=20")
+    done = commands.run("tfcoded.train", *flags, cwd=tmp_path, prepare=tiny_networks.PREPARE)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "kind: interleaved" in (tmp_path / "mine" / "config.yaml").read_text()
 
 
 def test_configurations_are_valid():

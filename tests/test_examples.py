@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from examples import own_code
+from tfcoded import codes
 from tfcoded.codes.codebook import all_words
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -63,6 +64,12 @@ def test_the_code_of_the_example_is_one():
     received = np.where(codewords == 1, 1.0, -1.0)
     received[:, :2] *= -1  # both copies of one code bit are wrong
     np.testing.assert_array_equal(code.soft_decode(tf.constant(received)).numpy() > 0, words == 1)
+
+
+def test_a_configuration_may_name_the_code_of_the_example():
+    settings = codes.CodeSettings.read({"kind": "repeated_hamming", "repetitions": 3})
+    assert settings.build().get_config() == {"repetitions": 3}
+    assert (settings.branches, settings.branch_code_bits) == ((4,), (21,))
 
 
 def test_marginals_of_the_code_of_the_example():
