@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tomllib
 
 import commands
 import numpy as np
@@ -112,6 +113,18 @@ def test_the_papers_are_cited_alike():
     for paper in citation["references"]:
         authors = ", ".join(author["family-names"] for author in paper["authors"])
         assert f"[{paper['title']}]({paper['url']}), {authors};" in readme and str(paper["year"]) in readme
+
+
+def test_the_layout_is_that_of_the_contract():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    rooms = [[name.removeprefix("tfcoded.") for name in layer.split(" | ")] for layer in reversed(layers)]
+    table = TEXTS["docs/contributing.md"].split("| room | what it holds |")[1].split("\n\n")[0]
+    shown = [re.findall(r"`(?:tfcoded/)?(\w+)/?`", line.split("|")[1]) for line in table.splitlines()[2:]]
+    commands_room = next(room for room in rooms if "train" in room)
+    assert [set(room) for room in rooms if room != commands_room] == [
+        set(room) for room in shown if "experiments" not in room
+    ]
 
 
 def anchors(path):
