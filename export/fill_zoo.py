@@ -17,8 +17,6 @@ with two:
     TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 taskset -c 1 python -m export.fill_zoo --storage=compensated
 """
 
-import contextlib
-import fcntl
 import pathlib
 import signal
 import subprocess
@@ -32,7 +30,7 @@ from tfcoded import cli, zoo
 from tfcoded.storage import STORAGES
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
-from tfcoded.utils.files import for_tensorflow, writable_folder
+from tfcoded.utils.files import for_tensorflow, lock_file, writable_folder
 
 FLAGS = flags.FLAGS
 
@@ -67,7 +65,7 @@ def main():
     while (taken := _next(jobs, runs_dir, failed)) is not None:
         job, claim = taken
         print(_survey(jobs, runs_dir), flush=True)
-        with contextlib.closing(claim):
+        with claim:
             try:
                 _fill(job, runs_dir, claim, deadline)
             except subprocess.TimeoutExpired:
@@ -91,7 +89,7 @@ def _next(jobs, runs_dir, failed):
         if job in failed or zoo.has_weights(job.name, FLAGS.zoo_dir):
             continue
         try:
-            claim = zoo_queue.Claim(runs_dir / job.name)
+            claim = zoo_queue.claim(runs_dir / job.name)
         except BlockingIOError:
             continue
         if not zoo.has_weights(job.name, FLAGS.zoo_dir):  # another process may have added it meanwhile
@@ -108,8 +106,7 @@ def _fill(job, runs_dir, claim, deadline):
     if zoo_queue.progress(job, runs_dir, FLAGS.zoo_dir).trained < job.epochs:
         settings = [f"--model={job.name}", f"--epochs={job.epochs}", f"--dtype_policy={FLAGS.dtype_policy}"]
         _run("tfcoded.train", [*settings, f"--workdir={workdir}", *_FINAL, *data, *zoo_dir], claim, deadline)
-    with (runs_dir / _SHIPPING).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with lock_file(runs_dir / _SHIPPING, wait=True) as file:
         shipment = [f"--workdir={workdir}", f"--storage={FLAGS.storage}", *data, *zoo_dir]
         _run("export.ship", shipment, claim, deadline, file)
 

@@ -9,6 +9,7 @@ from tfcoded import config as configuration, zoo
 from tfcoded.runs.workdir import first_epochs, read_history
 from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
+from tfcoded.utils.files import lock_file
 from tfcoded.utils.progress import clock
 
 FILE = "queue.yaml"
@@ -113,8 +114,8 @@ def table(rows):
     return f"{text_tables.aligned(lines, left=4)}\n{summary}"
 
 
-class Claim:
-    """A job that one process has, for as long as this is open; it falls with the process, however that ends.
+def claim(folder):
+    """A job that one process has until it closes what this returns; see `tfcoded.utils.files.lock_file`.
 
     Args:
       folder: `pathlib.Path` of the job's run, which is made.
@@ -122,23 +123,8 @@ class Claim:
     Raises:
       BlockingIOError: if another process has it.
     """
-
-    def __init__(self, folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / _CLAIM).open("a")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise
-
-    def fileno(self):
-        """The file descriptor; a child process that inherits it keeps the claim if this process is killed."""
-        return self._file.fileno()
-
-    def close(self):
-        """Gives the job back."""
-        self._file.close()
+    folder.mkdir(parents=True, exist_ok=True)
+    return lock_file(folder / _CLAIM)
 
 
 def _is_claimed(folder):

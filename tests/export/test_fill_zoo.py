@@ -151,7 +151,7 @@ def test_what_is_left(house):
     (folder / "runs" / "tiny_b" / "history.json").write_text(json.dumps(history))
     (folder / "zoo" / "tiny_a" / "1").mkdir()
     (folder / "zoo" / "tiny_a" / "1" / "saved_model.pb").write_bytes(b"weights")
-    claim = zoo_queue.Claim(folder / "runs" / "tiny_c")
+    claim = zoo_queue.claim(folder / "runs" / "tiny_c")
     done, calls = fill(folder, "--status")
     claim.close()
     assert done.returncode == 0 and calls == []
@@ -163,16 +163,16 @@ def test_what_is_left(house):
 
 
 def test_a_job_is_one_process_and_falls_with_it(tmp_path):
-    claim = zoo_queue.Claim(tmp_path / "job")
+    claim = zoo_queue.claim(tmp_path / "job")
     with pytest.raises(BlockingIOError):
-        zoo_queue.Claim(tmp_path / "job")
+        zoo_queue.claim(tmp_path / "job")
     child = subprocess.Popen(["sleep", "60"], pass_fds=[claim.fileno()])
     claim.close()
     with pytest.raises(BlockingIOError):  # the child goes on with it
-        zoo_queue.Claim(tmp_path / "job")
+        zoo_queue.claim(tmp_path / "job")
     child.kill()
     child.wait()
-    zoo_queue.Claim(tmp_path / "job").close()
+    zoo_queue.claim(tmp_path / "job").close()
 
 
 @pytest.mark.slow

@@ -1,11 +1,9 @@
 """Trains and measures what an experiment still lacks. Several processes may work in one folder."""
 
 import contextlib
-import fcntl
 import gc
 import json
 import math
-import pathlib
 import time
 
 import keras
@@ -18,7 +16,7 @@ from tfcoded.metrics import communication
 from tfcoded.runs import workdir
 from tfcoded.training import loop
 from tfcoded.utils.errors import UserError
-from tfcoded.utils.files import writable_folder
+from tfcoded.utils.files import lock_file, writable_folder
 from tfcoded.utils.progress import clock
 from tfcoded.zoo import restoring, saving, sources
 
@@ -290,11 +288,10 @@ def _lock(path, wait=False):
 
     The lock falls with the process, however that ends; the empty file stays.
     """
-    path = pathlib.Path(path)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
+    try:
+        file = lock_file(path, wait=wait)
+    except BlockingIOError:
+        yield False
+        return
+    with file:
         yield True

@@ -3,6 +3,8 @@
 import os
 import pathlib
 
+import platformdirs
+
 from tfcoded.utils.files import expanded
 
 ENVIRONMENT = "TFCODED_CACHE"
@@ -12,8 +14,8 @@ def folder():
     """The folder for such files.
 
     Returns:
-      `pathlib.Path`, not necessarily existing: the environment variable TFCODED_CACHE, else `tfcoded` in
-      XDG_CACHE_HOME, else `~/.cache/tfcoded`.
+      `pathlib.Path`, not necessarily existing: the environment variable TFCODED_CACHE, else the user's folder of caches
+      (on Linux `tfcoded` in XDG_CACHE_HOME, else `~/.cache/tfcoded`).
 
     Example:
 
@@ -21,10 +23,7 @@ def folder():
     folder() / "inception_2015.npz"
     ```
     """
-    named = os.environ.get(ENVIRONMENT)
-    if named:
-        return pathlib.Path(expanded(named))
-    return pathlib.Path(expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache"), "tfcoded")
+    return pathlib.Path(expanded(os.environ.get(ENVIRONMENT) or platformdirs.user_cache_dir("tfcoded")))
 
 
 def statistics():

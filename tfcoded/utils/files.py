@@ -166,14 +166,33 @@ def lock(folder):
     held = lock(writable_folder("runs/mine"))
     ```
     """
-    file = (folder / _LOCK).open("a")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        return lock_file(folder / _LOCK)
+    except BlockingIOError as error:
+        raise UserError(f"another process is training in {folder}; wait for it or choose another folder") from error
+
+
+def lock_file(path, *, wait=False):
+    """Opens a file that one process at a time can have open in this way; the file is made if missing, and stays.
+
+    Args:
+      path: `str` or path.
+      wait: `bool`, whether to wait while another process has it.
+
+    Returns:
+      The open file. The lock falls when it is closed, or this process and the children that inherited it have ended.
+
+    Raises:
+      BlockingIOError: if another process has it and `wait` is false.
+      OSError: if files cannot be locked there; names the file.
+    """
+    file = open(path, "a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BaseException as error:
         file.close()
-        if isinstance(error, BlockingIOError):
-            raise UserError(f"another process is training in {folder}; wait for it or choose another folder") from error
-        error.filename = file.name
+        if isinstance(error, OSError):
+            error.filename = str(path)
         raise
     return file
 
