@@ -11,7 +11,7 @@ from PIL import Image
 
 from tfcoded import codes, config, pictures
 from tfcoded.codes.codebook import all_words
-from tfcoded.pictures import sheets
+from tfcoded.pictures import of_models
 
 
 def run(*arguments, cwd):
@@ -125,5 +125,5 @@ def test_most_probable_words_of_dependent_bits(tmp_path):
             asked.append(np.asarray(bits))
             return {"images": tf.zeros([len(bits), 28, 28, 1])}
 
-    sheets.words(Codec(), settings, np.zeros([2, 28, 28, 1], np.uint8), tmp_path, rows=2, count=4, seed=0)
+    of_models.words(Codec(), settings, np.zeros([2, 28, 28, 1], np.uint8), tmp_path, rows=2, count=4, seed=0)
     np.testing.assert_array_equal(asked[0], all_words(3)[best].reshape(8, 3))

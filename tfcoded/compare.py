@@ -54,7 +54,7 @@ def main():
         raise UserError(f"{out} already holds {', '.join(existing)}; give another --out or --overwrite")
 
     from tfcoded import data
-    from tfcoded.pictures import sheets
+    from tfcoded.pictures import of_models
 
     dataset = data.load(dataset_name, FLAGS.data_dir)
     codecs = {}
@@ -62,8 +62,8 @@ def main():
         source = sources.load_run(model, FLAGS.zoo_dir) if _is_run(model) else sources.load_entry(model, FLAGS.zoo_dir)
         dataset.require_shape(source.config.item_shape)
         codecs[_title(model, source)] = source.codec
-    print(*sheets.compared_reconstructions(codecs, dataset.test_images, out, FLAGS.columns, FLAGS.seed), sep="\n")
-    print(sheets.compared_samples(codecs, out, FLAGS.sample_rows, FLAGS.columns, FLAGS.seed))
+    print(*of_models.compared_reconstructions(codecs, dataset.test_images, out, FLAGS.columns, FLAGS.seed), sep="\n")
+    print(of_models.compared_samples(codecs, out, FLAGS.sample_rows, FLAGS.columns, FLAGS.seed))
     _draw_curves(histories, out / "learning_curves.png")
 
 

@@ -4,7 +4,7 @@ from PIL import Image
 
 from tfcoded import pictures
 from tfcoded.metrics import Estimate, calibration
-from tfcoded.pictures import charts
+from tfcoded.pictures import _figure
 
 
 def read(path):
@@ -97,7 +97,7 @@ def test_learning_curves_without_metrics(tmp_path):
 def drawn(monkeypatch, draw):
     """The figure that `draw` draws."""
     figures = []
-    monkeypatch.setattr(charts, "_save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(_figure, "save", lambda figure, path: figures.append(figure))
     draw()
     return figures[0]
 
@@ -199,7 +199,7 @@ def test_compared_curves(monkeypatch):
 
 def test_one_legend_beside_the_panels_names_every_model_once(monkeypatch):
     figures = []
-    monkeypatch.setattr(charts, "_save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(_figure, "save", lambda figure, path: figures.append(figure))
     names = ["uncoded_8", "coded_8_80", "coded_8_240"]
     histories = {name: {"val_elbo": [1.0, 2.0], "val_kl": [0.0, 9.0]} for name in names}
     pictures.compared_curves(histories, "curves.png")

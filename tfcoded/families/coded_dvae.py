@@ -178,16 +178,16 @@ class CodedDVAEFamily(Family):
 
     def draw(self, codec, config, images, out, *, rows, columns, seed, reconstructions=True, words=None):
         """See `Family.draw`."""
-        from tfcoded.pictures import sheets
+        from tfcoded.pictures import of_models
 
-        written = [sheets.samples(codec, config.name, out, rows, columns, seed)]
+        written = [of_models.samples(codec, config.name, out, rows, columns, seed)]
         if reconstructions:
-            written.append(sheets.reconstructions(codec, config.name, images, out, rows, columns, seed))
+            written.append(of_models.reconstructions(codec, config.name, images, out, rows, columns, seed))
         if reconstructions and words is not None:
-            written.append(sheets.words(codec, config, images, out, rows, words, seed))
+            written.append(of_models.words(codec, config, images, out, rows, words, seed))
         branches = config.code.branches
         if len(branches) > 1:
-            written.append(sheets.first_branch_fixed(codec, config.name, branches, out, rows, columns, seed))
+            written.append(of_models.first_branch_fixed(codec, config.name, branches, out, rows, columns, seed))
         return written
 
     def golden_inputs(self, codec, config, images, seed):

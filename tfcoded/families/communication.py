@@ -57,16 +57,16 @@ class CommunicationFamily(Family):
 
     def draw(self, codec, config, images, out, *, rows, columns, seed, reconstructions=True, words=None):
         """See `Family.draw`."""
-        from tfcoded.pictures import sheets
+        from tfcoded.pictures import of_models
 
         if config.system == "channel_autoencoder":
             return []
         bands, written = config.channel.bands, []
         if bands > 1:  # else no symbol is ever drawn from the prior
             symbols = config.channel.symbols
-            written.append(sheets.prior_samples(codec, config.name, symbols, out, rows, columns, seed))
+            written.append(of_models.prior_samples(codec, config.name, symbols, out, rows, columns, seed))
         if reconstructions:
-            written.append(sheets.received(codec, config.name, images, bands, out, rows, columns, seed))
+            written.append(of_models.received(codec, config.name, images, bands, out, rows, columns, seed))
         return written
 
     def golden_inputs(self, codec, config, images, seed):
