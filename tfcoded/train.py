@@ -115,10 +115,10 @@ def main():
     families.require_storage(FLAGS.storage, config)
     workdir = pathlib.Path(FLAGS.workdir or _default_workdir(config))
 
-    from tfcoded.training import loop
+    from tfcoded.training.run import run
 
     runs = measurement.runs_after(FLAGS.train_images) if FLAGS.runs is None else FLAGS.runs
-    loop.run(
+    run(
         config,
         workdir,
         seed=FLAGS.seed,

@@ -17,7 +17,7 @@ RECORD = "pjrt.json"  # in the work directory: on what the programs were run, an
 
 
 def write_workdir(manifest_file, config, source, workdir):
-    """Writes configuration, history and checkpoint as `tfcoded.training.loop.run` would have.
+    """Writes configuration, history and checkpoint as `tfcoded.training.run.run` would have.
 
     Args:
       manifest_file: `pathlib.Path` of the programs' manifest.json.

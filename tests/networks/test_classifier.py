@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcoded import train_classifier
 from tfcoded.data import Dataset
 from tfcoded.networks.classifier import Classifier
+from tfcoded.training import classifier as classifier_training
 from tfcoded.training.backup import Backup
 from tfcoded.utils.errors import UserError
 
@@ -116,7 +116,7 @@ def test_training_batches():
     images = np.zeros([10, 8, 8, 1], np.uint8)
     images[:, 3, 5] = 51 * np.arange(1, 6).repeat(2)[:, None]  # one bright pixel tells its image
     labels = np.arange(1, 6).repeat(2)
-    batches = train_classifier.training_batches(images, labels, batch_size=4, seed=0, flip=False, shift=1)
+    batches = classifier_training.training_batches(images, labels, batch_size=4, seed=0, flip=False, shift=1)
     epochs = [list(batches.as_numpy_iterator()) for _ in range(30)]
     assert [len(y) for _, y in epochs[0]] == [4, 4, 2]
     places = set()
@@ -129,14 +129,14 @@ def test_training_batches():
     assert places == {(3 + i, 5 + j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
     assert len({b"".join(x.tobytes() for x, _ in epoch) for epoch in epochs}) == 30  # no epoch twice
 
-    again = train_classifier.training_batches(images, labels, batch_size=4, seed=0, flip=False, shift=1)
+    again = classifier_training.training_batches(images, labels, batch_size=4, seed=0, flip=False, shift=1)
     np.testing.assert_array_equal(next(again.as_numpy_iterator())[0], epochs[0][0][0])
 
 
 def test_flipped_training_batches():
     images = np.zeros([100, 8, 8, 1], np.uint8)
     images[:, 4, 1] = 255
-    batches = train_classifier.training_batches(images, np.zeros(100), batch_size=100, seed=0, flip=True, shift=0)
+    batches = classifier_training.training_batches(images, np.zeros(100), batch_size=100, seed=0, flip=True, shift=0)
     x, _ = next(batches.as_numpy_iterator())
     mirrored = (x[:, :, 4:].max(axis=(1, 2, 3)) > 0).mean()
     assert 0.25 < mirrored < 0.75  # 5 standard deviations of the mean of 100 fair coins, both sides: 6e-7
@@ -149,7 +149,7 @@ def test_training_learns():
     pictures[labels == 1, 8:20, 8:20] += 100
     pictures = pictures.astype(np.uint8)
     dataset = Dataset("squares", pictures, labels, pictures, labels)
-    classifier = train_classifier.train(dataset, epochs=4, batch_size=32, learning_rate=1e-3, seed=0)
+    classifier = classifier_training.train(dataset, epochs=4, batch_size=32, learning_rate=1e-3, seed=0)
     folded = classifier.folded((28, 28, 1))
     accuracy = np.mean(tf.argmax(folded.classify(tf.constant(pictures)), -1).numpy() == labels)
     assert accuracy > 0.95
@@ -160,7 +160,7 @@ def test_an_interrupted_training_goes_on(monkeypatch, tmp_path, capsys):
     pictures, labels = rng.integers(0, 256, [64, 28, 28, 1]).astype(np.uint8), np.arange(64) % 4
     dataset = Dataset("noise", pictures, labels, pictures, labels)
     settings = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-3, "seed": 1}
-    whole = train_classifier.train(dataset, **settings).get_weights()
+    whole = classifier_training.train(dataset, **settings).get_weights()
     path = tmp_path / ".training.npz"
     write = Backup.on_epoch_end
 
@@ -172,26 +172,26 @@ def test_an_interrupted_training_goes_on(monkeypatch, tmp_path, capsys):
     with monkeypatch.context() as patched:
         patched.setattr(Backup, "on_epoch_end", write_and_end)
         with pytest.raises(KeyboardInterrupt):
-            train_classifier.train(dataset, **settings, backup=path)
+            classifier_training.train(dataset, **settings, backup=path)
     assert capsys.readouterr().err == f"\ninterrupted: {path} is kept; the same command goes on from there\n"
     before = path.read_bytes()
     with pytest.raises(UserError, match="another training .epochs: 3 there, 4 here; seed: 1 there, 2 here."):
-        train_classifier.train(dataset, **(settings | {"epochs": 4, "seed": 2}), backup=path)
+        classifier_training.train(dataset, **(settings | {"epochs": 4, "seed": 2}), backup=path)
     exchanged = Dataset("noise", pictures[::-1], labels, pictures, labels)
     with pytest.raises(UserError, match="another training .images_sha256: [0-9a-f]+ there, [0-9a-f]+ here."):
-        train_classifier.train(exchanged, **settings, backup=path)
+        classifier_training.train(exchanged, **settings, backup=path)
     with monkeypatch.context() as patched:
-        patched.setattr(train_classifier, "FILTERS", (8, 16))
+        patched.setattr(classifier_training, "FILTERS", (8, 16))
         with pytest.raises(UserError, match="training.npz is damaged .a training of another network.; delete it"):
-            train_classifier.train(dataset, **settings, backup=path)
+            classifier_training.train(dataset, **settings, backup=path)
         patched.setattr(np, "load", lambda *arguments, **more: bytearray(1 << 62))
         with pytest.raises(MemoryError):
-            train_classifier.train(dataset, **settings, backup=path)
+            classifier_training.train(dataset, **settings, backup=path)
     path.write_bytes(before[:-100])
     with pytest.raises(UserError, match="training.npz is damaged .* delete it"):
-        train_classifier.train(dataset, **settings, backup=path)
+        classifier_training.train(dataset, **settings, backup=path)
     path.write_bytes(before)
-    resumed = train_classifier.train(dataset, **settings, backup=path).get_weights()
+    resumed = classifier_training.train(dataset, **settings, backup=path).get_weights()
     # Threads may add in another order; other images, dropout or moments differ by the size of a step.
     for there, here in zip(whole, resumed, strict=True):
         np.testing.assert_allclose(here, there, atol=1e-4)
@@ -220,10 +220,10 @@ def test_labels_that_no_classifier_can_learn_are_refused(train, test, side, word
     images = np.zeros([3, side, 9, 1], np.uint8)
     dataset = Dataset("mine", images, train, images[:2], test)
     if words is None:
-        train_classifier.require_labels(dataset)
+        classifier_training.require_labels(dataset)
         return
     with pytest.raises(UserError) as caught:
-        train_classifier.require_labels(dataset)
+        classifier_training.require_labels(dataset)
     assert words in str(caught.value)
 
 
@@ -232,7 +232,7 @@ def test_the_network_fits_the_images(shape, filters):
     images = np.zeros([4, *shape], np.uint8)
     labels = np.arange(4) % 2
     dataset = Dataset("mine", images, labels, images, labels)
-    classifier = train_classifier.train(dataset, epochs=1, batch_size=4, learning_rate=1e-3, seed=0)
+    classifier = classifier_training.train(dataset, epochs=1, batch_size=4, learning_rate=1e-3, seed=0)
     assert len(classifier.filters) == filters
     assert classifier.folded(shape).classify(tf.constant(images)).shape == [4, 2]
 
@@ -244,7 +244,7 @@ def test_a_training_that_diverges_is_not_kept(tmp_path):
     settings = {"batch_size": 16, "learning_rate": 1e38, "seed": 1}
     message = f"is not finite in step 2 of epoch 1; no epoch .* in another --out or without {path}"
     with pytest.raises(UserError, match=message):
-        train_classifier.train(dataset, **settings, epochs=2, backup=path)
+        classifier_training.train(dataset, **settings, epochs=2, backup=path)
     assert not path.exists()
 
 

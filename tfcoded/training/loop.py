@@ -1,31 +1,23 @@
-"""A training run from configuration to SavedModel."""
+"""Training, from a configuration to checkpoints and the history of its metrics."""
 
-import dataclasses
-import hashlib
-import json
 import pathlib
-import shlex
 import sys
-import typing
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from tfcoded import data, families, models, pictures
-from tfcoded.evaluation import measurement
-from tfcoded.runs import provenance
 from tfcoded.runs.checkpoints import Checkpoints, latest_epoch, restore_weights
 from tfcoded.runs.workdir import Workdir, settings
-from tfcoded.training import hardware
+from tfcoded.training import hardware, workers
 from tfcoded.training.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
 from tfcoded.utils.errors import UserError
-from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
-from tfcoded.zoo import restoring, saving, sources
-
-_EXPORTED = ".exported.json"
+from tfcoded.utils.files import for_tensorflow, writable_folder
+from tfcoded.zoo import restoring, sources
 
 
-class Trained(typing.NamedTuple):
+class Trained(NamedTuple):
     """A training that is done, as one of its processes sees it.
 
     Attributes:
@@ -43,68 +35,6 @@ class Trained(typing.NamedTuple):
     history: dict
     facts: dict
     distribution: tf.distribute.Strategy
-
-
-def run(
-    config,
-    workdir,
-    *,
-    seed=0,
-    data_dir=None,
-    train_images=None,
-    strategy="auto",
-    dtype_policy="auto",
-    initial_weights=None,
-    plan=None,
-    storage="float32",
-    zoo_dir=None,
-    classifier=None,
-):
-    """Trains `config` in `workdir`, or goes on with it, and writes numbers, pictures and the SavedModel.
-
-    Args:
-      config: `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig`.
-      workdir: `str` or path; see `tfcoded.runs.workdir` for what is written there.
-      seed, data_dir, train_images, strategy, dtype_policy, initial_weights: see `train`.
-      plan: `tfcoded.evaluation.measurement.Plan` of the final measurement, or `None` for one as large as the training. Where it has
-        no number of images, at most `train_images` are measured.
-      storage: one of `tfcoded.storage.STORAGES` for the exported SavedModel, or `None` for no export.
-      zoo_dir: folder of the zoo with the classifiers, or `None` for the default.
-      classifier: folder of a classifier of one's own, or `None` for the zoo's of the data set.
-
-    Raises:
-      UserError: for anything wrong with data, folder or configuration, and if the loss or a weight becomes infinite or NaN.
-
-    Example:
-
-    ```python
-    training.run(zoo.config("coded_8_80"), "runs/coded_8_80", seed=1)
-    ```
-    """
-    workdir = for_tensorflow(workdir)
-    distribution = hardware.strategy(strategy)  # before anything that starts TensorFlow's devices
-    # Mistakes first: an hour of training must not end in one.
-    plan = plan or measurement.Plan(runs=measurement.runs_after(train_images))
-    config = config.without_published() if initial_weights else config
-    families.of(config).require(config, plan.metrics)
-    classifier = sources.load_classifier(config.dataset, zoo_dir, classifier)
-    policy = hardware.dtype_policy(dtype_policy)
-    dataset = _load(config, workdir, data_dir)
-    if classifier is not None:
-        classifier.require(dataset)
-    images, _ = plan.chosen(dataset)
-    if plan.images is None and train_images is not None:  # a quick try is to end quickly
-        plan = dataclasses.replace(plan, images=min(len(data.first_images(dataset, train_images)), len(images)))
-    trained = _train(config, workdir, seed, data_dir, train_images, distribution, policy, initial_weights, dataset)
-    home = trained.home
-    if home is not None and home.results(trained.epochs) is None:
-        _finish(config, trained, classifier, plan, storage)
-    elif home is not None:
-        print(
-            f"finished before; the results in {home.path} are kept as they are (python -m tfcoded.evaluate and "
-            f"python -m export, with --workdir={shlex.quote(str(home.path))}, measure and export again)"
-        )
-    _wait_for_all(distribution)
 
 
 def train(
@@ -156,95 +86,100 @@ def train(
     config = config.without_published() if initial_weights else config
     distribution = hardware.strategy(strategy)
     policy = hardware.dtype_policy(dtype_policy)
-    return _train(
-        config, workdir, seed, data_dir, train_images, distribution, policy, initial_weights, dataset, validate
-    )
+    job = Job(seed, data_dir, train_images, distribution, policy, initial_weights, validate)
+    return train_as(job, config, workdir, dataset)
 
 
-def _train(
-    config,
-    workdir,
-    seed,
-    data_dir,
-    train_images,
-    distribution,
-    policy,
-    initial_weights=None,
-    dataset=None,
-    validate=True,
-):
-    """As `train`."""
+class Job(NamedTuple):
+    """What is the same for all parts of a training; see `train`.
+
+    Attributes:
+      distribution: `tf.distribute.Strategy`.
+      policy: `str`, Keras' name of the precision.
+    """
+
+    seed: int
+    data_dir: str | None
+    train_images: int | None
+    distribution: tf.distribute.Strategy
+    policy: str
+    initial_weights: str | None
+    validate: bool = True
+
+
+def train_as(job, config, workdir, dataset=None):
+    """As `train`, with the settings of a `Job`."""
     workdir = for_tensorflow(workdir)
-    dataset = dataset or _load(config, workdir, data_dir)
+    dataset = dataset or load(config, workdir, job.data_dir)
     writable_folder(workdir)
     dataset.require_shape(config.item_shape)
-    images = data.first_images(dataset, train_images)
+    images = data.first_images(dataset, job.train_images)
     facts = {
-        "seed": seed,
+        "seed": job.seed,
         "train_images": len(images),
-        "dtype_policy": policy,
-        "replicas": distribution.num_replicas_in_sync,  # the noise depends on it
-        "initial_weights": initial_weights,
+        "dtype_policy": job.policy,
+        "replicas": job.distribution.num_replicas_in_sync,  # the noise depends on it
+        "initial_weights": job.initial_weights,
         "train_images_sha256": data.digest(images),
         "test_images_sha256": data.digest(dataset.test_images),
     }
-    _require_same(distribution, settings(config) | {"training.epochs": config.training.epochs} | facts)
-    # All workers read the same work directory; only the first writes to it.
-    first = _is_first_worker(distribution)
-    parts = config.parts
-    if parts:
-        if initial_weights:
-            raise UserError(
-                f"{config.name} is trained in parts, {' and '.join(parts)}, which have no common --initial_weights"
-            )
-        home = Workdir(workdir, config, facts) if first else None
-        if first:
-            home.require_checkpoint(sources.checkpoint_epochs(workdir) or 0)
-        done = {
-            name: _train(
-                part,
-                pathlib.Path(workdir, name),
-                seed,
-                data_dir,
-                train_images,
-                distribution,
-                policy,
-                validate=validate,
-            )
-            for name, part in parts.items()
-        }
-        history = _side_by_side({name: trained.history for name, trained in done.items()})
-        if first and history:
-            home.write_history(history)
-        return Trained(home, dataset, config.training.epochs, history, facts, distribution)
+    workers.require_same(job.distribution, settings(config) | {"training.epochs": config.training.epochs} | facts)
+    if config.parts:
+        home, history = _train_parts(job, config, workdir, facts)
+    else:
+        home, history = _train_model(job, config, workdir, facts, images, dataset.test_images)
+    return Trained(home, dataset, config.training.epochs, history, facts, job.distribution)
 
-    model = _build(config, seed, distribution, policy, len(images))
+
+def _train_parts(job, config, workdir, facts):
+    """Trains the parts of a system one after the other; returns the first worker's `Workdir`, or `None`, and the history."""
+    if job.initial_weights:
+        raise UserError(
+            f"{config.name} is trained in parts, {' and '.join(config.parts)}, which have no common --initial_weights"
+        )
+    home = None
+    if workers.is_first(job.distribution):
+        home = Workdir(workdir, config, facts)
+        home.require_checkpoint(sources.checkpoint_epochs(workdir) or 0)
+    done = {name: train_as(job, part, pathlib.Path(workdir, name)) for name, part in config.parts.items()}
+    history = _side_by_side({name: trained.history for name, trained in done.items()})
+    if home is not None and history:
+        home.write_history(history)
+    return home, history
+
+
+def _train_model(job, config, workdir, facts, images, test_images):
+    """Trains one model; returns the first worker's `Workdir`, or `None`, and the history."""
+    model = _build(config, job.seed, job.distribution, job.policy, len(images))
     checkpoints = Checkpoints(workdir, model, model.optimizer)
     start = None
-    if initial_weights and not checkpoints.latest():  # before the folder becomes a run: the name may be mistyped
-        start = _start_from(model, initial_weights)
-    home = Workdir(workdir, config, facts, latest_epoch(workdir) or 0) if first else None
-    if first:
+    if job.initial_weights and not checkpoints.latest():  # before the folder becomes a run: the name may be mistyped
+        start = _start_from(model, job.initial_weights)
+
+    # All workers read the same work directory; only the first writes to it.
+    home = None
+    if workers.is_first(job.distribution):
+        home = Workdir(workdir, config, facts, latest_epoch(workdir) or 0)
         checkpoints.remove_unfinished()
-    epochs = config.training.epochs
     done = checkpoints.restore()
-    if first:
+    history = {}
+    if home is not None:
         home.require_checkpoint(done)
-    history = home.history(done) if first else {}
-    if first:
-        _announce(config, home.path, model, distribution, policy, done, start)
-    if done < epochs:
-        advice = "A smaller training.learning_rate or --dtype_policy=float32 may help, in a new --workdir"
-        callbacks = [StopUnlessFinite(checkpoints.latest, advice)]
-        if first:
-            callbacks += [EpochProgress(epochs, model.monitor), EpochRecord(checkpoints, home, history)]
-            callbacks.append(keras.callbacks.TensorBoard(str(home.path / "logs"), write_graph=False))
-        tested = dataset.test_images if validate else None
-        _fit(model, config, images, tested, seed, done, callbacks, checkpoints)
-    return Trained(home, dataset, epochs, history, facts, distribution)
+        history = home.history(done)
+        _announce(config, home.path, model, job, done, start)
+    if done == config.training.epochs:
+        return home, history
+
+    advice = "A smaller training.learning_rate or --dtype_policy=float32 may help, in a new --workdir"
+    callbacks = [StopUnlessFinite(checkpoints.latest, advice)]
+    if home is not None:
+        callbacks += [EpochProgress(config.training.epochs, model.monitor), EpochRecord(checkpoints, home, history)]
+        callbacks.append(keras.callbacks.TensorBoard(str(home.path / "logs"), write_graph=False))
+    _fit(model, config, images, test_images if job.validate else None, job.seed, done, callbacks, checkpoints)
+    return home, history
 
 
-def _load(config, workdir, data_dir):
+def load(config, workdir, data_dir):
     """The data set, after it is known that the folder of the run can be written to."""
     data.require_known(config.dataset)  # before there is a folder: the name may be mistyped
     writable_folder(workdir)
@@ -323,51 +258,10 @@ def _fit(model, config, images, test_images, seed, done, callbacks, checkpoints)
         raise
 
 
-def _finish(config, trained, classifier, plan, storage):
-    """Draws, exports and measures what the newest checkpoint holds; metrics.json comes last and says it is complete."""
-    kind, workdir, dataset = families.of(config), trained.home.path, trained.dataset
-    curves = pictures.curves(trained.history)
-    if curves:
-        pictures.learning_curves(curves, workdir / "learning_curves.png", config.name)
-    model, _ = restoring.restored_model(workdir)
-    if storage:
-        folder = _exported(model, config, workdir, storage, dataset.train_images)
-        print(f"SavedModel: {folder}", flush=True)
-        codec = tf.saved_model.load(str(folder))
-    else:
-        codec = saving.module(model, config)
-    kind.draw(codec, config, dataset.test_images, workdir, rows=8, columns=8, seed=0)
-    facts = trained.facts | {"storage": storage or "float32"}
-    content, text, bins = measurement.measure(
-        codec, config, dataset, classifier, plan, epochs=trained.epochs, training=facts
-    )
-    if bins:
-        pictures.reliability_diagram(bins, workdir / "reliability.png", config.name)
-    write_atomically(workdir / "metrics.json", provenance.to_json(content))
-    (workdir / _EXPORTED).unlink(missing_ok=True)
-    print(text)
-    print(f"numbers and pictures: {workdir}/metrics.json, {workdir}/*.png")
-
-
-def _exported(model, config, workdir, storage, images):
-    """The version folder of the model's SavedModel: a new one, unless a measurement that was interrupted left it."""
-    digest = hashlib.sha256()
-    for variable in model.weights:
-        digest.update(keras.ops.convert_to_numpy(variable).tobytes())
-    file, wanted = workdir / _EXPORTED, {"storage": storage, "weights_sha256": digest.hexdigest()}
-    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    folder = workdir / "saved_model" / before.get("version", "none")
-    if before == wanted | {"version": folder.name} and (folder / "saved_model.pb").is_file():
-        return folder
-    folder = saving.export_saved_model(model, config, workdir / "saved_model", storage, images)
-    write_atomically(file, json.dumps(wanted | {"version": folder.name}) + "\n")
-    return folder
-
-
-def _announce(config, workdir, model, distribution, policy, done, start):
+def _announce(config, workdir, model, job, done, start):
     print(
         f"{config.name}: {families.of(config).describe(config)}, {model.count_params():,} weights, "
-        f"{distribution.num_replicas_in_sync} device(s), {policy}, in {workdir}",
+        f"{job.distribution.num_replicas_in_sync} device(s), {job.policy}, in {workdir}",
         flush=True,
     )
     if done == config.training.epochs:
@@ -376,30 +270,3 @@ def _announce(config, workdir, model, distribution, policy, done, start):
         print(f"going on after epoch {done} of {config.training.epochs}", flush=True)
     elif start:
         print(f"starting from the weights of {start}", flush=True)
-
-
-def _is_first_worker(distribution):
-    if not isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
-        return True
-    resolver = distribution.cluster_resolver
-    return resolver.task_type == "chief" or (resolver.task_id == 0 and "chief" not in resolver.cluster_spec().as_dict())
-
-
-def _require_same(distribution, given):
-    """Refuses workers that were given different settings: they would train one model on different data or bounds."""
-    if not isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
-        return
-    texts = distribution.gather(tf.constant([*json.dumps(given).encode(), *b"\n"]), axis=0)
-    first, *others = [json.loads(line) for line in bytes(texts.numpy().tolist()).splitlines()]
-    for number, other in enumerate(others, start=1):
-        changed = [key for key in {**first, **other} if first.get(key) != other.get(key)]
-        if changed:
-            values = "; ".join(f"{key}: {first.get(key)} and {other.get(key)}" for key in changed)
-            raise UserError(f"workers 0 and {number} have other settings ({values}); give all the same command")
-
-
-def _wait_for_all(distribution):
-    """Ends no worker before the first has measured: the others would take its silence for a failure, and it theirs."""
-    if isinstance(distribution, tf.distribute.MultiWorkerMirroredStrategy):
-        context = tf.distribute.get_replica_context
-        distribution.run(tf.function(lambda: context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))))
