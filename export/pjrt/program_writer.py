@@ -60,6 +60,7 @@ def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_3
     step = TrainingStep(model, models.optimizer(config, total_steps))
     weights, stored = _described(step, initial)
 
+    # What goes into each program and what comes out of it: all that a step changes goes in and out under one name.
     state = [tf.TensorSpec(weight["shape"], tf.float32) for weight in weights]
     moments = state[: step.trained]
     update = [state, moments, moments, tf.TensorSpec([], tf.int32)]
@@ -77,6 +78,7 @@ def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_3
         cases["train"], io["train"] = (step.train(batch_size), train_inputs), train_names
     if count % batch_size:
         cases["tail"], io["tail"] = (step.train(count % batch_size), train_inputs), train_names
+
     programs = {}
     for name, (function, specs) in cases.items():
         hlo = _compiled(function, specs, tensor_float_32, aliased=0 if name == "evaluate" else kept)
@@ -89,6 +91,8 @@ def write(config, out, images, *, seed=0, dtype_policy="float32", tensor_float_3
             "inputs": inputs,
             "outputs": outputs,
         }
+
+    # If one more epoch changes another setting, such as a decay over all steps, the number of epochs is fixed.
     more_epochs = config.training.replace(epochs=config.training.epochs + 1)
     manifest = {
         "format": FORMAT,

@@ -66,16 +66,9 @@ def run(main, define_flags=None):
                 raise
             sys.exit(_report(reason(error)))
         except Exception as error:  # pylint: disable=broad-except
-            if _is(error, "UnavailableError", "AbortedError"):  # of collective operations
-                explained = (
-                    f"another process of the cluster has ended ({said(error)}); start all again, a training goes on"
-                )
-            elif not isinstance(error, MemoryError) and not _is(error, "ResourceExhaustedError"):
+            explained = _explained(error)
+            if explained is None:
                 raise
-            elif "No space left on device" in str(error):  # TensorFlow's error is the same
-                explained = said(error)
-            else:
-                explained = f"not enough memory for so many images, samples or words at a time ({said(error)})"
             sys.exit(_report(explained))
 
     process.begin()
@@ -116,6 +109,17 @@ def _show_in_help():
         if module.startswith(("tfcoded", "export", "benchmarks")):
             for flag in defined:
                 flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
+def _explained(error):
+    """What a user is told of an error that is no mistake in this code, such as too little memory; `None` of others."""
+    if _is(error, "UnavailableError", "AbortedError"):  # of collective operations
+        return f"another process of the cluster has ended ({said(error)}); start all again, a training goes on"
+    if not isinstance(error, MemoryError) and not _is(error, "ResourceExhaustedError"):
+        return None
+    if "No space left on device" in str(error):  # TensorFlow's error is the same
+        return said(error)
+    return f"not enough memory for so many images, samples or words at a time ({said(error)})"
 
 
 def _refuse_huge_numbers():

@@ -29,6 +29,8 @@ def priors(cells, records, settings):
     curves = {label: _curves(each, "mse_bands_{}", bands) for label, each in systems.items()}
     gaussian, learned = curves["gaussian"], curves["convdraw"]
     gaps = _differences(gaussian, learned)
+
+    # The table: a row for each number of bands.
     rows = [
         {"bands": b}
         | {f"{label}_mse": over_seeds(curve[b]) for label, curve in curves.items()}
@@ -40,6 +42,8 @@ def priors(cells, records, settings):
         *((f"{label}_mse", f"{label} prior, MSE") for label in curves),
         ("gap", "gaussian minus convdraw"),
     )
+
+    # What the paper says of its figure, and whether it is so here.
     fits = {label: _fits(curve, bands) for label, curve in curves.items()}
     claims = [
         *(
@@ -63,6 +67,7 @@ def priors(cells, records, settings):
             for label, fit in fits.items()
         ),
     ]
+
     facts = {"betas_chosen": betas, "fits": {}}
     remarks = [_beta_remark(betas)]
     for label, fit in fits.items():
@@ -71,6 +76,7 @@ def priors(cells, records, settings):
         remarks.append(
             f"Line through B = 1 to {bands}, {label} prior: slope {_number(slope)} per band, R^2 {_number(r_squared)}."
         )
+
     x = range(bands + 1)
     panels = [
         pictures.Panel(
@@ -107,6 +113,8 @@ def decoders(cells, records, settings):
     curves = {label: _curves(each, metric + "_bands_{}", bands) for label, each in systems.items()}
     errors = {label: _curves(each, "mse_bands_{}", bands) for label, each in systems.items()}
     gaps = {metric: _differences(curves["ALV"], curves["plain"]), "mse": _differences(errors["ALV"], errors["plain"])}
+
+    # The table: a row for each number of bands.
     rows = [
         {"bands": b}
         | {f"{label}_{metric}": over_seeds(curve[b]) for label, curve in curves.items()}
@@ -121,6 +129,8 @@ def decoders(cells, records, settings):
         *((f"{label}_mse", f"{label} MSE") for label in errors),
         ("mse_gap", "ALV minus plain, MSE"),
     )
+
+    # What the paper says of its figure, and whether it is so here.
     claims = [
         *(
             decrease(f"with the {label} decoder, the {name} decreases with every band", curve, bands)
@@ -131,6 +141,7 @@ def decoders(cells, records, settings):
             tuple(compare(f"B = {b}", curves["ALV"][b], curves["plain"][b]) for b in range(1, bands + 1)),
         ),
     ]
+
     first = next(iter(systems.values()))[0].metrics
     floor = first[f"{metric}_originals"].value
     remarks = [
@@ -145,6 +156,7 @@ def decoders(cells, records, settings):
         )
     else:
         remarks.append("A FID of fewer images is larger: compare only with those of as many.")
+
     x = range(bands + 1)
     panels = [
         panel

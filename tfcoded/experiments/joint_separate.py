@@ -37,6 +37,8 @@ def at_best_beta(cells, records, settings):
     """
     found, nothing = _by_place(cells, records)
     sent_nothing = [nothing.metrics["mse"]] * len(settings.seeds)
+
+    # The table: a row for each SNR. beta and the rival are chosen on the validation images, and measured on the others.
     rows, chosen, gaps, rivals = [], {}, {}, {}
     for snr in settings.snrs:
         row = {"snr": snr, "decibel": 10 * math.log10(snr), "capacity": _capacity(cells, snr)}
@@ -63,6 +65,8 @@ def at_best_beta(cells, records, settings):
         ("rival", "compared with"),
         ("relative_gap", _GAP),
     )
+
+    # What the paper says of its figure, and whether it is so here.
     order = [
         compare(f"SNR {row['snr']:g}, against {row['rival']}", chosen["joint", row["snr"]], rivals[row["snr"]])
         for row in rows
@@ -74,6 +78,7 @@ def at_best_beta(cells, records, settings):
         ),
         _ends(settings.snrs, gaps),
     ]
+
     ticks = list(settings.snrs)
     lines = [_line(system, rows, f"{system}_mse") for system in SYSTEMS]
     lines.append(_line(plan.NothingSent.label, rows, "nothing_mse"))
@@ -89,6 +94,7 @@ def at_best_beta(cells, records, settings):
             zero=True,
         ),
     ]
+
     heading = f"{bars(settings)}; {plan.NothingSent.label}: over images"
     title = "Figure 4: error of joint and separate systems over the signal-to-noise ratio"
     remarks = ["beta is the one with the smallest validation error, averaged over seeds, of each system and SNR."]
@@ -105,6 +111,8 @@ def at_every_beta(cells, records, settings):
     """Figure 8: the same without a choice of beta. Arguments and result as in `at_best_beta`."""
     found, nothing = _by_place(cells, records)
     betas = plan.betas_of(cells)
+
+    # The table: a row for each SNR and beta.
     rows = []
     for snr in settings.snrs:
         for beta in betas:
@@ -126,6 +134,8 @@ def at_every_beta(cells, records, settings):
         *((f"{system}_validation_mse", f"{system} validation MSE") for system in SYSTEMS),
         *((f"{system}_rate", f"{system} rate, bits per image") for system in SYSTEMS),
     )
+
+    # Two figures: heat maps of the errors, and the same as curves with the gaps beside them.
     maps = {
         f"{system}: test MSE": [[row[f"{system}_mse"][0] for row in rows if row["snr"] == snr] for snr in settings.snrs]
         for system in SYSTEMS
@@ -156,6 +166,7 @@ def at_every_beta(cells, records, settings):
         )
         for start in range(0, len(gaps), 6)
     ]
+
     heading = f"{bars(settings)}; {plan.NothingSent.label}: over images"
     names = [f"{snr:g}" for snr in settings.snrs], [f"{beta:.3g}" for beta in betas]
     figures = {
