@@ -18,7 +18,7 @@ from tfcoded import config as configuration, data, models
 from tfcoded.codec.weights import key
 from tfcoded.runs import provenance
 from tfcoded.runs.workdir import differences
-from tfcoded.utils import npz
+from tfcoded.utils import keras_settings, npz
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import write_atomically
 
@@ -206,15 +206,10 @@ def _write_images(dataset, folder, part_bytes):
 
 def _initial(config, seed, dtype_policy, total_steps):
     """The model, and the initializers of its weights, a `dict` by path."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype_policy)
-    try:
-        # In such a scope Keras keeps the initializers; it draws the values when the scope ends.
-        with keras.StatelessScope():
-            model = models.build(config, seed, total_steps)
-            return model, {variable.path: variable._initializer for variable in model.weights}
-    finally:
-        keras.config.set_dtype_policy(before)
+    # In a stateless scope Keras keeps the initializers; it draws the values when the scope ends.
+    with keras_settings.dtype_policy(dtype_policy), keras.StatelessScope():
+        model = models.build(config, seed, total_steps)
+        return model, {variable.path: variable._initializer for variable in model.weights}
 
 
 def _described(step, initializers):

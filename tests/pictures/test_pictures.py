@@ -4,7 +4,7 @@ from PIL import Image
 
 from tfcoded import pictures
 from tfcoded.metrics import Estimate, calibration
-from tfcoded.pictures import _figure
+from tfcoded.pictures import _figure, training_curves
 
 
 def read(path):
@@ -133,7 +133,7 @@ def test_learning_curves_say_what_they_are_in_which_unit_and_of_which_model(monk
 def test_every_metric_of_a_training_has_a_unit():
     """Of a Coded-DVAE, see `CodedDVAE.metric_names`, and of the systems."""
     for name in ("iwae", "vr_iwae", "elbo", "reconstruction", "kl", "kl_m1", "mse", "rate", "kl_v"):
-        assert charts._described(name)[1]
+        assert training_curves._described(name)[1]
 
 
 def test_models_trained_for_as_many_epochs_are_named_without_them(monkeypatch):

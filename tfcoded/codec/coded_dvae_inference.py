@@ -1,11 +1,11 @@
 """A Coded-DVAE for use only: float32, stored weights, each network traced once."""
 
-import keras
 import tensorflow as tf
 
 from tfcoded.codec import layer_inputs
 from tfcoded.codec.weights import Weights, finite_value
 from tfcoded.models import CodedDVAE
+from tfcoded.utils import keras_settings
 
 
 class Inference(CodedDVAE):
@@ -45,12 +45,8 @@ def inference_copy(model, config, storage="float32", images=None):
       ValueError: if the storage is unknown or lacks images, a weight is not finite, or the configuration describes
         another model.
     """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
+    with keras_settings.dtype_policy("float32"):
         copy = Inference.from_configuration(config)
-    finally:
-        keras.config.set_dtype_policy(policy)
     _check_alike(model, copy, config)
     if isinstance(storage, Weights):
         copy.stored = storage

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfcoded import models
 from tfcoded.channels import Channel
 from tfcoded.codec.weights import Weights, key
+from tfcoded.utils import keras_settings
 from tfcoded.utils.errors import UserError
 
 
@@ -67,12 +68,8 @@ def inference_copy(model, config, storage="float32"):
       ValueError: if the storage is unknown or `"compensated"`, a weight is not finite, or the configuration describes
         another system.
     """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
+    with keras_settings.dtype_policy("float32"):
         copy = models.build(config)
-    finally:
-        keras.config.set_dtype_policy(policy)
     _check_alike(model, copy, config)
     if isinstance(storage, Weights):
         return SystemInference(copy, storage), storage

@@ -62,13 +62,9 @@ class StochasticModel(keras.Model):
     def from_config(cls, config):
         """The model whose `get_config` is `config`, with initial weights."""
         config = dict(config)
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(keras.dtype_policies.get(config.pop("dtype")))
-        try:
-            trainable = config.pop("trainable")
+        trainable = config.pop("trainable")
+        with keras_settings.dtype_policy(keras.dtype_policies.get(config.pop("dtype"))):
             model = cls(**keras.saving.deserialize_keras_object(config))
-        finally:
-            keras.config.set_dtype_policy(before)
         model.trainable = trainable
         return model
 

@@ -12,6 +12,7 @@ from tfcoded.runs.checkpoints import Checkpoints, latest_epoch, restore_weights
 from tfcoded.runs.workdir import Workdir, settings
 from tfcoded.training import hardware, workers
 from tfcoded.training.callbacks import EpochProgress, EpochRecord, StopUnlessFinite
+from tfcoded.utils import keras_settings
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder
 from tfcoded.zoo import restoring, sources
@@ -215,16 +216,11 @@ def _side_by_side(histories):
 
 
 def _build(config, seed, distribution, policy, images):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
     steps = config.training.epochs * data.steps_per_epoch(images, config.training.batch_size)
-    try:
-        with distribution.scope():
-            model = models.build(config, seed, steps)
-            model.compile(models.optimizer(config, steps), jit_compile=False)
-            model.optimizer.build(model.trainable_variables)
-    finally:
-        keras.config.set_dtype_policy(before)
+    with keras_settings.dtype_policy(policy), distribution.scope():
+        model = models.build(config, seed, steps)
+        model.compile(models.optimizer(config, steps), jit_compile=False)
+        model.optimizer.build(model.trainable_variables)
     return model
 
 

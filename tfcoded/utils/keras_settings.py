@@ -1,5 +1,6 @@
 """Keras' settings of the user: the file keras.json and the variables KERAS_*. Models here train in float32 on TensorFlow."""
 
+import contextlib
 import os
 
 from tfcoded.utils.errors import UserError
@@ -34,3 +35,16 @@ def require():
             f"the setting floatx of Keras is {keras.config.floatx()!r}, by keras.json or set_floatx; expected 'float32': "
             "call keras.config.set_floatx('float32') and keras.config.set_dtype_policy('float32') first"
         )
+
+
+@contextlib.contextmanager
+def dtype_policy(policy):
+    """A context in which layers are made with a policy, such as "mixed_bfloat16"; the one before is set again."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
