@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcoded.distributions import SmoothedBernoulli, TruncatedExponential, bernoulli_kl
-from tfcoded.distributions.truncated_exponential import uniform
+from tfcoded.utils.random import uniform
 
 BETAS = [1.0, 5.0, 15.0, 50.0]
 LOGITS = np.array([-200, -88, -40, -17, -8, -2, -0.1, 0, 0.1, 2, 8, 17, 40, 88, 200], np.float64)

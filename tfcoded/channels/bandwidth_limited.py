@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfcoded.channels._wrapper import LOSS, Wrapper
 from tfcoded.channels.channel import choice, derive, positive_count, probability
 from tfcoded.channels.real import RealChannel
-from tfcoded.distributions.truncated_exponential import uniform
+from tfcoded.utils.random import uniform
 
 
 @keras.saving.register_keras_serializable(package="tfcoded")

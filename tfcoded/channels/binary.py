@@ -16,7 +16,7 @@ from tfcoded.channels.prior import BinaryPrior, ErasedPrior
 from tfcoded.codes import box_plus
 from tfcoded.codes.bits import check_bits
 from tfcoded.distributions import BinaryConcreteLogit
-from tfcoded.distributions.truncated_exponential import uniform
+from tfcoded.utils.random import uniform
 
 _NOISE = 0  # purpose of a seed
 

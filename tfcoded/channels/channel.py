@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.distributions.truncated_exponential import uniform
 from tfcoded.utils import seeds
+from tfcoded.utils.random import uniform
 
 # The largest log-odds that a channel without noise is given: exp(-100) of doubt, and no infinity whose sums
 # and differences would not be numbers.

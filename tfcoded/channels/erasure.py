@@ -7,7 +7,7 @@ from tfcoded.channels._wrapper import CHANNEL, LOSS, Wrapper
 from tfcoded.channels.capacity import erasure_capacity
 from tfcoded.channels.channel import derive, probability
 from tfcoded.channels.prior import ZeroPrior
-from tfcoded.distributions.truncated_exponential import uniform
+from tfcoded.utils.random import uniform
 
 
 @keras.saving.register_keras_serializable(package="tfcoded")

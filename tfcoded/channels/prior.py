@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfcoded.channels.channel import positive
 from tfcoded.distributions import BinaryConcreteLogit, standard_normal
-from tfcoded.distributions.truncated_exponential import uniform
+from tfcoded.utils.random import uniform
 
 
 class SymbolPrior(keras.layers.Layer):

@@ -4,8 +4,8 @@ from tfcoded.distributions.bernoulli import bernoulli_entropy, bernoulli_kl
 from tfcoded.distributions.binary_concrete import BinaryConcreteLogit
 from tfcoded.distributions.normal import normal_kl
 from tfcoded.distributions.smoothed_bernoulli import SmoothedBernoulli
-from tfcoded.distributions.standard_normal import standard_normal
 from tfcoded.distributions.truncated_exponential import TruncatedExponential
+from tfcoded.utils.random import standard_normal
 
 __all__ = [
     "BinaryConcreteLogit",

@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfcoded.distributions._scalar import Scalar
+from tfcoded.distributions._scalar import POSITIVE, Scalar
 from tfcoded.distributions._sigmoid import sigmoid
 from tfcoded.distributions._tensors import as_parameter, broadcast_together
-from tfcoded.distributions.truncated_exponential import uniform
+from tfcoded.utils.random import uniform
 
 
 class BinaryConcreteLogit(Scalar):
@@ -83,23 +83,11 @@ class BinaryConcreteLogit(Scalar):
                     raise ValueError(f"temperature must be positive and finite, got {temperature}")
                 temperature = value
             self._temperature = as_parameter(temperature, "temperature", self._logits.dtype)
-            super().__init__(
-                dtype=self._logits.dtype,
-                reparameterization_type=tfp.distributions.FULLY_REPARAMETERIZED,
-                validate_args=validate_args,
-                allow_nan_stats=allow_nan_stats,
-                parameters=parameters,
-                name=name,
-            )
+            super().__init__(self._logits.dtype, parameters, name)
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
-        return {
-            "logits": tfp.util.ParameterProperties(),
-            "temperature": tfp.util.ParameterProperties(
-                default_constraining_bijector_fn=lambda: tfp.bijectors.Softplus(low=1e-3)
-            ),
-        }
+        return {"logits": tfp.util.ParameterProperties(), "temperature": POSITIVE}
 
     @property
     def logits(self):

@@ -4,17 +4,14 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfcoded.distributions._scalar import Scalar
+from tfcoded.distributions._scalar import POSITIVE, InUnitInterval
 from tfcoded.distributions._sigmoid import sigmoid
 from tfcoded.distributions._tensors import as_parameter, broadcast_together
-from tfcoded.distributions.truncated_exponential import (
-    TruncatedExponential,
-    uniform,
-    unit_interval_assertions,
-)
+from tfcoded.distributions.truncated_exponential import TruncatedExponential
+from tfcoded.utils.random import uniform
 
 
-class SmoothedBernoulli(Scalar):
+class SmoothedBernoulli(InUnitInterval):
     """Bernoulli variable smoothed by truncated exponentials, marginalised over the bit.
 
     #### Mathematical details
@@ -108,23 +105,11 @@ class SmoothedBernoulli(Scalar):
                 if hasattr(beta, "dtype"):  # a NumPy number: its dtype carries no intent
                     beta = np.asarray(beta, self._logits.dtype.as_numpy_dtype)
             self._beta = as_parameter(beta, "beta", self._logits.dtype)
-            super().__init__(
-                dtype=self._logits.dtype,
-                reparameterization_type=tfp.distributions.FULLY_REPARAMETERIZED,
-                validate_args=validate_args,
-                allow_nan_stats=allow_nan_stats,
-                parameters=parameters,
-                name=name,
-            )
+            super().__init__(self._logits.dtype, parameters, name)
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
-        return {
-            "logits": tfp.util.ParameterProperties(),
-            "beta": tfp.util.ParameterProperties(
-                default_constraining_bijector_fn=lambda: tfp.bijectors.Softplus(low=1e-3)
-            ),
-        }
+        return {"logits": tfp.util.ParameterProperties(), "beta": POSITIVE}
 
     @property
     def logits(self):
@@ -136,14 +121,8 @@ class SmoothedBernoulli(Scalar):
         """Input argument `beta`."""
         return self._beta
 
-    def _default_event_space_bijector(self):
-        return tfp.bijectors.Sigmoid(validate_args=self.validate_args)
-
     def _parameter_control_dependencies(self, is_init):
         return self._assert_positive(self._beta, "beta", is_init)
-
-    def _sample_control_dependencies(self, value):
-        return unit_interval_assertions(value) if self.validate_args else []
 
     def _logits_and_beta(self):
         """Logits of the whole batch shape, and the constant beta, below 1e-14 that (both are uniform to rounding)."""

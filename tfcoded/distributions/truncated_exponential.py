@@ -1,13 +1,11 @@
 """The exponential distribution truncated to the unit interval."""
 
-import numbers
-
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfcoded.distributions._scalar import Scalar
+from tfcoded.distributions._scalar import InUnitInterval
 from tfcoded.distributions._tensors import as_parameter, broadcast_together
-from tfcoded.utils.seeds import as_pair
+from tfcoded.utils.random import uniform
 
 # 1/a - 1/expm1(a) = 1/2 - sum_k _BERNOULLI[k] a^(2k+1), that is B_2n / (2n)! for n = 1, 2, ...
 _BERNOULLI = (
@@ -24,7 +22,7 @@ _BERNOULLI = (
 _LOG_SINHC = (1 / 24, -1 / 2880, 1 / 181440, -1 / 9676800)
 
 
-class TruncatedExponential(Scalar):
+class TruncatedExponential(InUnitInterval):
     """Exponential distribution truncated to [0, 1], with a rate of either sign.
 
     #### Mathematical details
@@ -81,14 +79,7 @@ class TruncatedExponential(Scalar):
         parameters = dict(locals())
         with tf.name_scope(name) as name:
             self._rate = as_parameter(rate, "rate")
-            super().__init__(
-                dtype=self._rate.dtype,
-                reparameterization_type=tfp.distributions.FULLY_REPARAMETERIZED,
-                validate_args=validate_args,
-                allow_nan_stats=allow_nan_stats,
-                parameters=parameters,
-                name=name,
-            )
+            super().__init__(self._rate.dtype, parameters, name)
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
@@ -98,12 +89,6 @@ class TruncatedExponential(Scalar):
     def rate(self):
         """Input argument `rate`."""
         return self._rate
-
-    def _default_event_space_bijector(self):
-        return tfp.bijectors.Sigmoid(validate_args=self.validate_args)
-
-    def _sample_control_dependencies(self, value):
-        return unit_interval_assertions(value) if self.validate_args else []
 
     def _sample_n(self, n, seed=None):
         rate = tf.convert_to_tensor(self._rate)
@@ -142,40 +127,6 @@ class TruncatedExponential(Scalar):
         small, near, far = _split(size, 0.2)
         log_normalizer = tf.where(small, _log_sinhc_series(near) - near / 2, _log_normalizer_far(far))
         return size * _mean(size) + log_normalizer
-
-
-def uniform(n, like, seed):
-    """Draws uniform numbers at the centres of 2^23 cells, hence within [2^-24, 1 - 2^-24].
-
-    Away from the ends of the interval every quantile and its derivative is finite. The numbers are made from
-    integers because TensorFlow's stateless integers are the same in eager mode and under XLA, and its
-    stateless floats are not: a seed gives the same noise in both, and in float32 and float64.
-
-    Args:
-      n: `int` or scalar tensor, the number of samples.
-      like: tensor whose shape (the batch) and dtype the draws have.
-      seed: a seed as TFP takes them; an int32 tensor [2] is stateless.
-
-    Returns:
-      Tensor [n, ...] of the dtype of `like`.
-    """
-    shape = tf.concat([[n], tf.shape(like)], axis=0)
-    if seed is not None and not isinstance(seed, numbers.Integral):
-        seed = as_pair(seed)
-    seed = tfp.random.sanitize_seed(seed)
-    bits = tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")
-    # From -2^22 to 2^22 - 1: exact in float32, as is what follows.
-    cell = tf.cast(tf.bitwise.right_shift(bits, 9), like.dtype)
-    return (cell + 0.5) * 2.0**-23 + 0.5
-
-
-def unit_interval_assertions(value):
-    """Assertions, for `validate_args`, that `value` lies in [0, 1]."""
-    message = "Sample must lie in the interval [0, 1]."
-    return [
-        tf.debugging.assert_greater_equal(value, tf.zeros([], value.dtype), message=message),
-        tf.debugging.assert_less_equal(value, tf.ones([], value.dtype), message=message),
-    ]
 
 
 def _split(rate, cut):

@@ -13,12 +13,12 @@ small in sum to outweigh a single received bit. So all words of a linear code ha
 import numpy as np
 import tensorflow as tf
 
-from tfcoded.distributions.truncated_exponential import uniform
 from tfcoded.metrics import bits as bit_metrics, image_quality, protocol
 from tfcoded.metrics.summary import estimate
 from tfcoded.models.posteriors import BitPosterior, posterior_of
 from tfcoded.utils import seeds
 from tfcoded.utils.progress import progress
+from tfcoded.utils.random import uniform
 
 # Purposes of random numbers below `protocol.TRANSMISSION`, and below the seed of `transmit`.
 _WORDS, _OF_WORDS, _OF_IMAGES, _DECODING = range(4)

@@ -8,10 +8,10 @@ import tensorflow as tf
 from tfcoded import objectives
 from tfcoded.channels import BitChannel
 from tfcoded.distributions import BinaryConcreteLogit, bernoulli_kl
-from tfcoded.distributions.truncated_exponential import uniform
 from tfcoded.models.system import System, squared_error
 from tfcoded.networks import SIZES, ResNetEncoder
 from tfcoded.utils import seeds
+from tfcoded.utils.random import uniform
 
 _CHANNEL, _DECODER, _BITS, _TEST = range(10, 14)  # purposes of seeds
 

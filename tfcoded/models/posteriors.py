@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from tfcoded.codes.codebook import all_words, information_marginals
 from tfcoded.distributions import SmoothedBernoulli, TruncatedExponential, bernoulli_entropy, bernoulli_kl
-from tfcoded.distributions.truncated_exponential import uniform
 from tfcoded.utils import seeds
+from tfcoded.utils.random import uniform
 
 # Purposes of the seed of `WordPosterior.latents`: the word and its smoothing are independent.
 _WORD, _SMOOTHING = 1, 2

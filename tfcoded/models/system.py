@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from tfcoded.distributions.truncated_exponential import uniform
 from tfcoded.models.stochastic_model import StochasticModel
 from tfcoded.utils import seeds
+from tfcoded.utils.random import uniform
 
 # Purposes of seeds. The systems draw with those from 10 on.
 _FLIP, _TRANSMIT, _CORRUPT, _RECEIVE = range(1, 5)
