@@ -64,12 +64,6 @@ def write(folder):
 
     Raises:
       UserError: if one of the files is missing or damaged.
-
-    Example:
-
-    ```python
-    write("zoo/coded_10_300")
-    ```
     """
     folder = pathlib.Path(folder)
     config = configuration.load(folder / "config.yaml")

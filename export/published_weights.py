@@ -29,12 +29,6 @@ def read(path):
 
     Raises:
       UserError: if it is no such file.
-
-    Example:
-
-    ```python
-    read("CODED_rep_fmnist_8_240_equal_enc_dcgan_dec_cnnskip_beta15.pt")["encoder.enc.0.weight"].shape  # (64, 1, 3, 3)
-    ```
     """
     try:
         with zipfile.ZipFile(io.BytesIO(pathlib.Path(path).read_bytes())) as archive:

@@ -27,12 +27,6 @@ def order(count, seed, epoch):
 
     Returns:
       `np.int32 [count]`, a permutation of 0 to count - 1.
-
-    Example:
-
-    ```python
-    images[order(60000, (7, 0x5B0F), epoch=0)[:128]]  # the first batch
-    ```
     """
     low, high = (int(word) for word in bits(2, seed))
     folded = _signed(high << 32 | low), epoch

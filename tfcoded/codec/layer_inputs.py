@@ -32,12 +32,6 @@ def moments(model, images, seed=0):
     Returns:
       `dict` from `tfcoded.codec.weights.key` of a kernel to its `tfcoded.storage.rounding.Moments`, for all dense and
       convolutional layers.
-
-    Example:
-
-    ```python
-    weights = Weights(model, "compensated", moments(model, train_images))
-    ```
     """
     layers = [
         layer

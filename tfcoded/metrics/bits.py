@@ -15,12 +15,6 @@ def bit_errors(sent, received):
 
     Raises:
       ValueError: if the shapes differ.
-
-    Example:
-
-    ```python
-    bit_errors([[0, 1, 1, 0]], [[0, 1, 0, 0]])  # [0.25]
-    ```
     """
     return tf.reduce_mean(tf.cast(_differs(sent, received), tf.float32), axis=-1)
 
@@ -37,12 +31,6 @@ def word_errors(sent, received):
 
     Raises:
       ValueError: if the shapes differ.
-
-    Example:
-
-    ```python
-    word_errors([[0, 1], [1, 1]], [[0, 1], [0, 0]])  # [0., 1.]
-    ```
     """
     return tf.cast(tf.reduce_any(_differs(sent, received), axis=-1), tf.float32)
 

@@ -46,12 +46,6 @@ def learning_curves(history, path, heading=None):
 
     Raises:
       ValueError: if there is no metric.
-
-    Example:
-
-    ```python
-    learning_curves({"elbo": [-310.0, -270.0], "val_elbo": [-280.0, -268.0]}, "learning_curves.png", "coded_8_240")
-    ```
     """
     training = {name: values for name, values in history.items() if not name.startswith("val_")}
     _over_epochs({"training data": training, "test data": _validation(history)}, path, heading)
@@ -68,12 +62,6 @@ def compared_curves(histories, path):
 
     Raises:
       ValueError: if there is no metric of test images.
-
-    Example:
-
-    ```python
-    compared_curves({"uncoded_8": {"val_elbo": [-290.1]}, "coded_8_240": {"val_elbo": [-254.5]}}, "curves.png")
-    ```
     """
     last = {model: max(_epochs(history), default=0) for model, history in histories.items()}
     lines = {model: _validation(history) for model, history in histories.items()}

@@ -31,12 +31,6 @@ def record(name, metrics, published, *, seed, split="test", notes=(), **facts):
       `dict`: name, split, metrics (each `{"value", "standard_error"}`), published, notes, the facts, and
       where the numbers come from: command, seed, hardware, versions, date. Numbers that are not finite become
       `None`.
-
-    Example:
-
-    ```python
-    write_atomically("metrics.json", to_json(record("coded_8_240", measured, config.published, seed=0)))
-    ```
     """
     return {
         "name": name,
@@ -94,12 +88,6 @@ def merge(before, after, *, replace=False):
 
     Raises:
       UserError: as `check_addition`.
-
-    Example:
-
-    ```python
-    merge({..., "metrics": {"psnr": ...}}, {..., "metrics": {"fid": ...}})["metrics"]  # both
-    ```
     """
     check_addition(before, after, replace=replace)
     origin = {key: after[key] for key in ("command", "seed", "hardware", "versions", "date")}

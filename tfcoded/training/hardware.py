@@ -24,13 +24,6 @@ def strategy(name="auto"):
 
     Raises:
       UserError: for another name, if TF_CONFIG is needed and not usable, or if a machine does not come within ten minutes.
-
-    Example:
-
-    ```python
-    with strategy("mirrored").scope():
-        model = CodedDVAE(...)
-    ```
     """
     import tensorflow as tf
 

@@ -76,13 +76,6 @@ def train(
 
     Raises:
       UserError: as `run`.
-
-    Example:
-
-    ```python
-    training.train(zoo.config("bwlc_joint_snr1"), "runs/joint", seed=1)
-    codec = restoring.load_workdir("runs/joint")
-    ```
     """
     config = config.without_published() if initial_weights else config
     distribution = hardware.strategy(strategy)

@@ -16,12 +16,6 @@ def folder():
     Returns:
       `pathlib.Path`, not necessarily existing: the environment variable TFCODED_CACHE, else the user's folder of caches
       (on Linux `tfcoded` in XDG_CACHE_HOME, else `~/.cache/tfcoded`).
-
-    Example:
-
-    ```python
-    folder() / "inception_2015.npz"
-    ```
     """
     return pathlib.Path(expanded(os.environ.get(ENVIRONMENT) or platformdirs.user_cache_dir("tfcoded")))
 

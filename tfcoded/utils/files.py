@@ -27,12 +27,6 @@ def expanded(path):
 
     Raises:
       UserError: if it is not UTF-8, which TensorFlow, YAML and JSON need.
-
-    Example:
-
-    ```python
-    expanded("~/runs/mine")  # "/home/me/runs/mine"
-    ```
     """
     path = os.path.expanduser(os.fspath(path))
     try:
@@ -128,12 +122,6 @@ def writable_folder(path):
 
     Raises:
       UserError: if it is a file, cannot be made, or cannot be written to.
-
-    Example:
-
-    ```python
-    out = writable_folder("pictures")
-    ```
     """
     path = pathlib.Path(path)
     try:
@@ -159,12 +147,6 @@ def lock(folder):
     Raises:
       UserError: if another process holds the lock.
       OSError: if files cannot be locked there.
-
-    Example:
-
-    ```python
-    held = lock(writable_folder("runs/mine"))
-    ```
     """
     try:
         return lock_file(folder / _LOCK)
@@ -212,14 +194,6 @@ def temporary_folder(parent, prefix):
 
     Raises:
       OSError: if it cannot be made.
-
-    Example:
-
-    ```python
-    with temporary_folder("models", ".exporting-") as temporary:
-        tf.saved_model.save(module, str(temporary / "new"))
-        (temporary / "new").rename("models/1")
-    ```
     """
     parent = pathlib.Path(parent)
     parent.mkdir(parents=True, exist_ok=True)

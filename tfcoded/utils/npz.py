@@ -15,12 +15,6 @@ def packed(arrays, compressed=False):
 
     Returns:
       `bytes`.
-
-    Example:
-
-    ```python
-    write_atomically("weights.npz", packed({"kernel": kernel, "bias": bias}))
-    ```
     """
     file = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(file, **arrays)
@@ -39,12 +33,6 @@ def read(file):
     Raises:
       OSError: if it cannot be read.
       ValueError: if it is damaged, or no such file.
-
-    Example:
-
-    ```python
-    kernel = read("weights.npz")["kernel"]
-    ```
     """
     content = file if isinstance(file, bytes) else pathlib.Path(file).read_bytes()
     if not content.startswith(b"PK"):

@@ -72,13 +72,6 @@ def progress(steps, label, total, stream=None):
 
     Yields:
       The elements of `steps`.
-
-    Example:
-
-    ```python
-    for batch in progress(batches, "reconstructions", len(batches)):
-        ...
-    ```
     """
     meter = Meter(label, total, stream)
     for done, step in enumerate(steps):

@@ -29,12 +29,6 @@ def derive(seed, *data):
 
     Raises:
       ValueError: if one of them is something else. What only a graph knows is not looked at.
-
-    Example:
-
-    ```python
-    noise = tf.random.stateless_uniform([3], derive(0, TRAIN, step, replica))
-    ```
     """
     fold = _fold_at_once(len(data)) if tf.executing_eagerly() else _fold
     return fold(as_pair(seed), [_int32(number, "a number that a seed is derived by must be int32") for number in data])

@@ -13,12 +13,6 @@ def nearest(word, words, cutoff=0.6):
 
     Returns:
       `str`, or `None` if none is near.
-
-    Example:
-
-    ```python
-    nearest("CODED_5_50", zoo.list())  # 'coded_5_50'
-    ```
     """
     folded = {}
     for known in words:

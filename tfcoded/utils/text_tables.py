@@ -10,12 +10,6 @@ def aligned(rows, left=1):
 
     Returns:
       `str` without a final newline.
-
-    Example:
-
-    ```python
-    aligned([["metric", "value"], ["psnr", "18.1"]])  # "metric  value\npsnr     18.1"
-    ```
     """
     return _render(rows, left, tablefmt="plain")
 

@@ -30,12 +30,6 @@ def record(codec, config, images):
 
     Returns:
       `bytes`, the content of a golden.npz.
-
-    Example:
-
-    ```python
-    write_atomically("golden.npz", record(codec, config, dataset.test_images))
-    ```
     """
     inputs = {"images": np.asarray(images[:IMAGES]), "seed": np.array(_SEED, np.int32)}
     inputs |= families.of(config).golden_inputs(codec, config, **inputs)

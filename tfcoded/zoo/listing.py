@@ -23,12 +23,6 @@ def render(entries, zoo_dir=None, format="text"):  # pylint: disable=redefined-b
 
     Returns:
       `str` without a final newline.
-
-    Example:
-
-    ```python
-    print(render({"coded_8_240": zoo.config("coded_8_240")}))
-    ```
     """
     systems = {name: entry for name, entry in entries.items() if isinstance(entry, SystemConfig)}
     others = {name: entry for name, entry in entries.items() if name not in systems}

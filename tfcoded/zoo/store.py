@@ -90,12 +90,6 @@ def config(name, zoo_dir=None):
 
     Raises:
       UserError: if there is no such entry (with the nearest name), or its configuration is wrong.
-
-    Example:
-
-    ```python
-    zoo.config("coded_10_300").code_bits   # 300
-    ```
     """
     path = _configuration_path(name, zoo_dir)
     settings = configuration.load(path)
