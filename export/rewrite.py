@@ -62,7 +62,7 @@ def rewrite(name, zoo_dir):
       UserError: if the entry has no weights, its files are not those of the index, or an output would change.
     """
     from export import card
-    from tfcoded.runs import provenance
+    from tfcoded.runs import records
     from tfcoded.zoo import golden, saving
 
     folder = zoo.trained_path(name, zoo_dir)
@@ -82,7 +82,7 @@ def rewrite(name, zoo_dir):
         for record in folder.parent.glob("metrics*.json"):
             content = json.loads(record.read_text(encoding="utf-8"))
             if "bytes" in content:
-                (new / record.name).write_text(provenance.to_json(content | {"bytes": sizes[1]}), encoding="utf-8")
+                (new / record.name).write_text(records.to_json(content | {"bytes": sizes[1]}), encoding="utf-8")
         checksums.exchange(zoo_dir, name, new)
     if config is not None and (folder.parent / "metrics.json").is_file():
         card.write(folder.parent)

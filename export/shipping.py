@@ -111,7 +111,7 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
     from export import card
     from tfcoded import pictures
     from tfcoded.evaluation import measurement
-    from tfcoded.runs import provenance
+    from tfcoded.runs import records
     from tfcoded.zoo import golden, sources
     from tfcoded.zoo.restoring import restored_model
     from tfcoded.zoo.saving import export_saved_model
@@ -141,10 +141,10 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
         facts = {"epochs": epochs, "training": training, "storage": storage, "bytes": size}
         scratch = workdir / f".shipping.{storage}.npz"
         content, text, bins = measurement.measure(codec, config, dataset, classifier, plan, scratch=scratch, **facts)
-        write_atomically(new / "metrics.json", provenance.to_json(content))
+        write_atomically(new / "metrics.json", records.to_json(content))
         if train_plan is not None:
             content, _, _ = measurement.measure(codec, config, dataset, classifier, train_plan, **facts)
-            write_atomically(new / "metrics_train.json", provenance.to_json(content))
+            write_atomically(new / "metrics_train.json", records.to_json(content))
         write_atomically(new / "golden.npz", golden.record(codec, config, dataset.test_images))
         history = _history(workdir, epochs)
         if history:

@@ -13,7 +13,7 @@ from tfcoded import data, zoo
 from tfcoded.evaluation import measurement
 from tfcoded.metrics import Estimate, protocol
 from tfcoded.metrics.likelihood import log_likelihood
-from tfcoded.runs import provenance
+from tfcoded.runs import records
 from tfcoded.utils.errors import UserError
 
 
@@ -274,7 +274,7 @@ def test_what_is_told_of_a_likelihood_goes_with_it(monkeypatch):
     images = np.zeros([3, 28, 28, 1], np.uint8)
     dataset = data.Dataset("none", images, None, images, None)
     plan = measurement.Plan(metrics=("likelihood",))
-    before = provenance.record(config.name, {}, {}, seed=0, notes=["of before"])
+    before = records.record(config.name, {}, {}, seed=0, notes=["of before"])
     size = {"effective_sample_size": Estimate(9.3, None)}
     value = {"log_likelihood": Estimate(-230.0, 1.0)}
     bounded = {"monte_carlo_error": 0.21, "bias": 0.5, "bias_at_most": 0.75, "twice_the_samples": 0.3}
@@ -289,7 +289,7 @@ def test_what_is_told_of_a_likelihood_goes_with_it(monkeypatch):
         result = log_likelihood.LogLikelihood(measured, {"log_likelihood": facts})
         monkeypatch.setattr(log_likelihood, "measure", lambda *arguments, **more: result)
         content, text, _ = measurement.measure(None, config, dataset, None, plan)
-        before = provenance.merge(before, content, replace=True)
+        before = records.merge(before, content, replace=True)
         first, told = measurement.remarks(before)  # and nothing of the likelihood that was replaced
         assert before["metrics"].keys() == measured.keys()  # nothing of samples that there are no more
         assert first == "of before" and expected in told and f"note: {told}" in text

@@ -26,7 +26,7 @@ from absl import flags
 from tfcoded import cli, families
 from tfcoded.evaluation import measurement, noisy_channel, tables
 from tfcoded.metrics.frechet import inception_weights
-from tfcoded.runs import provenance
+from tfcoded.runs import records
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
@@ -99,7 +99,7 @@ def main():
         _refuse_existing(picture)
     if before:
         planned = {"name": config.name, "split": plan.split, "epochs": epochs, "metrics": kind.signs(plan)}
-        provenance.check_addition(before, planned, replace=FLAGS.overwrite)
+        records.check_addition(before, planned, replace=FLAGS.overwrite)
     if "frechet" in plan.metrics and config.network.image_shape[2] == 3 and plan.inception is None:
         raise UserError(f"--metrics=frechet needs --inception; {inception_weights.how_to_get()}")
     dataset = data.load(config.dataset, FLAGS.data_dir)
@@ -110,17 +110,17 @@ def main():
     if sweep is not None:
         content, text, curves = noisy_channel.measure(codec, config, dataset, classifier, plan, sweep, epochs=epochs)
         pictures.transmission_curves(path=picture, heading=config.name, **curves)
-        write_atomically(out, provenance.to_json(content))
+        write_atomically(out, records.to_json(content))
         print(text)
         print(f"written to {out} and {picture}")
         return
     scratch = out.with_name(f".{out.name}.likelihood.npz")
     content, text, bins = measurement.measure(codec, config, dataset, classifier, plan, scratch=scratch, epochs=epochs)
     if before:
-        content = provenance.merge(before, content, replace=FLAGS.overwrite)
+        content = records.merge(before, content, replace=FLAGS.overwrite)
     if bins:
         pictures.reliability_diagram(bins, picture, config.name)
-    write_atomically(out, provenance.to_json(content))
+    write_atomically(out, records.to_json(content))
     scratch.unlink(missing_ok=True)
     print(text)
     print(f"written to {out}")

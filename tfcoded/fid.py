@@ -19,7 +19,7 @@ from absl import flags
 
 from tfcoded import cli
 from tfcoded.metrics.frechet import inception_weights
-from tfcoded.runs import provenance
+from tfcoded.runs import records
 from tfcoded.utils import cache, path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder, write_atomically
@@ -61,7 +61,7 @@ def main():
         f"{FLAGS.reference} ({len(reference):,} images)"
     )
     if out:
-        content = provenance.record(
+        content = records.record(
             f"{FLAGS.images} against {FLAGS.reference}",
             {"fid": Estimate(distance, None)},
             {},
@@ -70,7 +70,7 @@ def main():
             images=len(images),
             reference=len(reference),
         )
-        write_atomically(out, provenance.to_json(content))
+        write_atomically(out, records.to_json(content))
         print(f"written to {out}")
 
 

@@ -17,7 +17,7 @@ from absl import flags
 
 from tfcoded import cli
 from tfcoded.data import DATASETS
-from tfcoded.runs import provenance
+from tfcoded.runs import records
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, lock, temporary_folder, writable_folder, write_atomically
@@ -138,7 +138,7 @@ def _describe(folder, out, dataset, classifier, folded, accuracy):
     """Writes metrics.json and the card into `folder`, of what will lie in `out`."""
     name, shape = f"classifier_{dataset.name}", dataset.image_shape
     known = FLAGS.dataset in _labelled()
-    content = provenance.record(name, {"accuracy": accuracy}, {}, seed=FLAGS.seed, epochs=FLAGS.epochs)
+    content = records.record(name, {"accuracy": accuracy}, {}, seed=FLAGS.seed, epochs=FLAGS.epochs)
     parameters = sum(variable.shape.num_elements() for variable in folded.variables)
     readme = README.format(
         name=name,
@@ -162,7 +162,7 @@ def _describe(folder, out, dataset, classifier, folded, accuracy):
         licence=LICENCE if known else "",
     )
     write_atomically(folder / "README.md", readme)
-    write_atomically(folder / "metrics.json", provenance.to_json(content))
+    write_atomically(folder / "metrics.json", records.to_json(content))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 from tfcoded import families
-from tfcoded.runs import provenance
+from tfcoded.runs import records
 from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 
@@ -133,7 +133,7 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
     if not measured:
         raise UserError(f"--metrics={','.join(plan.metrics)}: nothing can be measured; {'; '.join(notes)}")
     published = published_on(config.published, plan.split)
-    content = provenance.record(
+    content = records.record(
         config.name,
         measured,
         published,

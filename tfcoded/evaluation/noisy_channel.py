@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from tfcoded.config import channels
-from tfcoded.runs import provenance
+from tfcoded.runs import records
 from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 
@@ -136,7 +136,7 @@ def measure(codec, config, dataset, classifier, plan, sweep, **facts):
         measured |= {f"{name}_{suffix}": value for name, value in row["metrics"].items()}
     over = {"channel": sweep.kind, "rate": config.rate, "limit": limit, "levels": levels}
     facts = {"images": len(images), "runs": plan.runs, "words": plan.words, "over": over} | facts
-    content = provenance.record(
+    content = records.record(
         config.name, measured | noiseless, {}, seed=plan.seed, split=plan.split, notes=notes, **facts
     )
     levels = [max(limit, *sweep.parameters) * step / 100 for step in range(101)]

@@ -11,7 +11,7 @@ import json
 import math
 
 from tfcoded.experiments.quantity import Quantity
-from tfcoded.runs import provenance
+from tfcoded.runs import records
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import write_atomically
 
@@ -88,7 +88,7 @@ def write(out, cell, settings, metrics, validation, training, images):
       training: list of what JSON can hold about the runs.
       images: list of `str`, the SHA-256 of the data set's training and test images.
     """
-    content = provenance.record(
+    content = records.record(
         cell.name,
         {name: (quantity.value, quantity.standard_error) for name, quantity in metrics.items()},
         {},

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from tfcoded import zoo
 from tfcoded.evaluation import tables
 from tfcoded.experiments import claims as claims_module, plan
-from tfcoded.runs import provenance
+from tfcoded.runs import provenance, records
 from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import write_atomically
@@ -106,7 +106,7 @@ def write(folder, name, result, settings, cells):
         "hardware": provenance.hardware(),
         "versions": provenance.versions(),
     }
-    write_atomically(folder / "result.json", provenance.to_json(content))
+    write_atomically(folder / "result.json", records.to_json(content))
 
 
 def describe(settings, cells, shown=""):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfcoded import data, families, pictures
 from tfcoded.evaluation import measurement
-from tfcoded.runs import provenance
+from tfcoded.runs import records
 from tfcoded.training import hardware, loop, workers
 from tfcoded.utils.files import for_tensorflow, write_atomically
 from tfcoded.zoo import restoring, saving, sources
@@ -101,7 +101,7 @@ def _finish(config, trained, classifier, plan, storage):
     )
     if bins:
         pictures.reliability_diagram(bins, workdir / "reliability.png", config.name)
-    write_atomically(workdir / "metrics.json", provenance.to_json(content))
+    write_atomically(workdir / "metrics.json", records.to_json(content))
     (workdir / _EXPORTED).unlink(missing_ok=True)
     print(text)
     print(f"numbers and pictures: {workdir}/metrics.json, {workdir}/*.png")

@@ -1,10 +1,10 @@
 """The model zoo: every configuration of the papers, with trained models where there are any."""
 
+from tfcoded.runs.records import Measurement, read_record
 from tfcoded.zoo.store import (
     CLASSIFIER,
     ENVIRONMENT,
     SMOKE,
-    Measurement,
     config,
     directory,
     find,
@@ -16,7 +16,6 @@ from tfcoded.zoo.store import (
     measured,
     measured_path,
     natural,
-    read_record,
     saved_model_path,
     trained,
     trained_path,

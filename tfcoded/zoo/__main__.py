@@ -46,6 +46,7 @@ import math
 import sys
 
 from tfcoded import config as configuration
+from tfcoded.runs import records
 from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.suggestions import nearest
@@ -64,11 +65,11 @@ def _entry(name, zoo_dir):
         )
     published = configuration.load(path).published
     found = store.measured_path(name, zoo_dir=zoo_dir)
-    record = {"metrics": {}} if found is None else store.read_record(found)
+    record = {"metrics": {}} if found is None else records.read_record(found)
     here = record["metrics"]
     rows = [("metric", "paper", "here", "standard error")]
     for metric in dict.fromkeys((*published, *here)):
-        paper = tables.formatted(store.Measurement(published[metric], None)) if metric in published else "-"
+        paper = tables.formatted(records.Measurement(published[metric], None)) if metric in published else "-"
         value, _, error = tables.formatted(here[metric]).partition(" ± ") if metric in here else ("-", "", "")
         rows.append((metric + measurement.qualified(record, metric), paper, value, error or "-"))
     lines = [f"# {path}", text, "", text_tables.aligned(rows)]

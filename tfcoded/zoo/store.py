@@ -13,15 +13,14 @@ So a folder that holds nothing but SavedModels is enough for 1. TensorFlow is im
 models only.
 """
 
-import json
 import os
 import pathlib
 import re
 import sys
-import typing
 
 from tfcoded import config as configuration
 from tfcoded.config.communication import SystemConfig
+from tfcoded.runs.records import read_record
 from tfcoded.utils.errors import UserError, said
 from tfcoded.utils.files import expanded, for_tensorflow, require_readable
 from tfcoded.utils.suggestions import nearest
@@ -34,18 +33,6 @@ SMOKE = "_smoke"  # ends the names of what is derived from communication systems
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 _SAVED_MODEL = "1/saved_model.pb"
 _SMOKE_SETTINGS = ("network.size=smoke", "training.batch_size=8")
-
-
-class Measurement(typing.NamedTuple):
-    """A measured metric.
-
-    Attributes:
-      value: `float`.
-      standard_error: `float`, or `None` where the metric was not sampled.
-    """
-
-    value: float
-    standard_error: float | None
 
 
 def directory(zoo_dir=None):
@@ -159,37 +146,6 @@ def measured_path(name, file="metrics.json", zoo_dir=None):
         if _has_model(folder, name):
             break
     return None
-
-
-def read_record(path):
-    """Reads a metrics.json, see `measured`.
-
-    Args:
-      path: `str` or `os.PathLike`.
-
-    Returns:
-      Its content, a `dict`, with `metrics` a dict from metric to `Measurement`, without what is no number.
-
-    Raises:
-      UserError: if the file is missing or damaged.
-    """
-    path = pathlib.Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        metrics = content["metrics"].items()
-        if not all(isinstance(content.get(name) or {}, dict) for name in ("training", "likelihood")):
-            raise TypeError("training or likelihood is no mapping")
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f'{path} is damaged; expected JSON such as {{"metrics": {{"psnr": 18.1}}}}') from None
-    found = {}
-    for name, entry in metrics:
-        entry = entry if isinstance(entry, dict) else {"value": entry}
-        value, error = entry.get("value"), entry.get("standard_error")
-        if _is_number(value):
-            found[name] = Measurement(float(value), float(error) if _is_number(error) else None)
-    return {**content, "metrics": found}
 
 
 def find(relative, zoo_dir=None):
@@ -419,10 +375,6 @@ def _has_smoke(path):
         return isinstance(configuration.load(path), SystemConfig)
     except UserError:
         return True
-
-
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def natural(name):

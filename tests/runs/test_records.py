@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from tfcoded.runs import provenance
+from tfcoded.runs import provenance, records
 from tfcoded.utils.errors import UserError
 
 
 def test_record_is_json():
     metrics = {"psnr": (math.inf, None), "ber": (0.25, 0.01)}
-    content = provenance.record("mine", metrics, {"ber": 0.2}, seed=3, notes=["a note"], epochs=5)
-    assert json.loads(provenance.to_json(content)) == content
+    content = records.record("mine", metrics, {"ber": 0.2}, seed=3, notes=["a note"], epochs=5)
+    assert json.loads(records.to_json(content)) == content
     assert content["metrics"] == {
         "psnr": {"value": None, "standard_error": None},
         "ber": {"value": 0.25, "standard_error": 0.01},
@@ -24,27 +24,27 @@ def test_record_is_json():
 
 def test_json_refuses_what_json_cannot_hold():
     with pytest.raises(ValueError):
-        provenance.to_json({"value": math.nan})
+        records.to_json({"value": math.nan})
 
 
 def test_what_is_added_replaces_nothing_unasked():
-    before = provenance.record("mine", {"psnr": (18.0, 0.1), "ber": (0.25, 0.01)}, {}, seed=0, images=10, runs=5)
-    same = provenance.record("mine", {"psnr": (18.0, 0.1), "fid": (90.0, None)}, {}, seed=0, images=4, generated=7)
-    added = provenance.merge(before, same)
+    before = records.record("mine", {"psnr": (18.0, 0.1), "ber": (0.25, 0.01)}, {}, seed=0, images=10, runs=5)
+    same = records.record("mine", {"psnr": (18.0, 0.1), "fid": (90.0, None)}, {}, seed=0, images=4, generated=7)
+    added = records.merge(before, same)
     assert list(added["metrics"]) == ["psnr", "ber", "fid"]
     assert (added["images"], added["runs"], added["generated"]) == (10, 5, 7)
     assert added["additions"][0]["images"] == 4 and "likelihood" not in added
     likely = {name: before | {"metrics": {}, "likelihood": {name: {"samples": 300}}} for name in ("z", "pi")}
-    added = provenance.merge(added, likely["z"])
-    assert provenance.merge(added, likely["pi"])["likelihood"].keys() == likely.keys() > added["likelihood"].keys()
+    added = records.merge(added, likely["z"])
+    assert records.merge(added, likely["pi"])["likelihood"].keys() == likely.keys() > added["likelihood"].keys()
 
-    other = provenance.record("mine", {"ber": (0.5, 0.1)}, {}, seed=1, images=10, runs=2)
+    other = records.record("mine", {"ber": (0.5, 0.1)}, {}, seed=1, images=10, runs=2)
     with pytest.raises(UserError, match="cannot add what is there already: ber;"):
-        provenance.merge(before, other)
-    replaced = provenance.merge(before, other, replace=True)
+        records.merge(before, other)
+    replaced = records.merge(before, other, replace=True)
     assert replaced["metrics"]["ber"]["value"] == 0.5 and replaced["runs"] == 2 and replaced["seed"] == 0
     with pytest.raises(UserError, match="another name: mine there, other here"):
-        provenance.merge(before, other | {"name": "other"}, replace=True)
+        records.merge(before, other | {"name": "other"}, replace=True)
 
 
 def test_command_of_a_module(tmp_path):
