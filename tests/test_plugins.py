@@ -101,7 +101,8 @@ def test_training_minimizes_the_objective_of_the_plug_in(folder):
     assert after["elbo"] > before["elbo"] + 1
 
 
-def test_a_keras_file_keeps_code_and_objective(folder, tmp_path):
+def test_a_keras_file_keeps_code_and_objective(folder, tmp_path, monkeypatch):
+    tiny_networks.replace_networks(monkeypatch)
     model = tiny_model(folder)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")

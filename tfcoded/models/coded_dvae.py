@@ -12,10 +12,16 @@ from tfcoded.models.stochastic_model import StochasticModel
 from tfcoded.networks import Decoder, Encoder
 from tfcoded.utils import seeds
 
-# What a saved model names; codes by themselves know nothing of Keras.
-_CODES = (codes.Uncoded, codes.Repetition, codes.Hierarchical, codes.RandomCode)
-for _part in (*_CODES, objectives.Elbo, objectives.ImportanceWeighted, objectives.LeaveOneOut):
-    keras.saving.register_keras_serializable("tfcoded")(_part)
+
+def _parts():
+    """Classes of all codes and objectives, which a saved model names; by themselves they know nothing of Keras."""
+    kinds = (*codes.CodeSettings.kinds.values(), *objectives.ObjectiveSettings.kinds.values())
+    return dict.fromkeys(settings.makes for settings in kinds)
+
+
+for _part in _parts():
+    if _part.__module__.startswith("tfcoded."):  # `from_config` finds those of others
+        keras.saving.register_keras_serializable("tfcoded")(_part)
 
 
 @keras.saving.register_keras_serializable("tfcoded")
@@ -120,6 +126,12 @@ class CodedDVAE(StochasticModel):
             config.objective.build(),
             config.training.samples_at_once,
         )
+
+    @classmethod
+    def from_config(cls, config):
+        """See `StochasticModel.from_config`."""
+        with keras.saving.custom_object_scope({part.__name__: part for part in _parts()}):
+            return super().from_config(config)
 
     def arguments(self):
         """See `StochasticModel.arguments`."""
