@@ -350,9 +350,12 @@ def _configuration_paths(zoo_dir):
 
 def _configuration_path(name, zoo_dir):
     """The config.yaml of an entry, or of the entry that a smoke configuration is derived from."""
-    plain, paths = _is_name(name), _configuration_paths(zoo_dir)
-    if name in paths:
-        return paths[name]
+    plain = _is_name(name)
+    if plain and not name.startswith(CLASSIFIER):
+        for folder in _directories(zoo_dir):
+            if os.path.exists(path := folder / name / "config.yaml"):
+                return path
+    paths = _configuration_paths(zoo_dir)
     stem = name.removesuffix(SMOKE)
     if stem in paths and _has_smoke(paths[stem]):
         return paths[stem]
