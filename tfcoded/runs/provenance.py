@@ -1,6 +1,5 @@
 """Where a measured number comes from: command, hardware, versions."""
 
-import importlib.metadata
 import os
 import platform
 import shlex
@@ -35,6 +34,8 @@ def hardware():
 
 def versions():
     """`dict` from package to version, with Python's own, for what the numbers depend on."""
+    import importlib.metadata  # takes a while, and most commands need no versions
+
     found = {"python": platform.python_version(), "tfcoded": tfcoded.__version__}
     for package in PACKAGES:
         try:
