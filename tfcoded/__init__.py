@@ -1,38 +1,24 @@
-"""tfcoded: discrete VAEs with error-correcting codes, and neural communication over noisy channels."""
+"""tfcoded: discrete VAEs with error-correcting codes, and neural communication over noisy channels.
 
-from tfcoded.utils import process
+A name is imported when it is first used: `import tfcoded` alone costs no TensorFlow. The names are those of
+`tfcoded/__init__.pyi`.
+"""
 
-__version__ = "0.1.0"
+from tfcoded.utils import presets as _presets, process as _process
 
-process.begin_command()  # before the imports of a command, which take longer than a first Ctrl-C
+__version__ = "0.2.0"
+
+_process.begin_command()  # before the imports of a command, which take longer than a first Ctrl-C
+
+import lazy_loader as _lazy_loader
+
+__getattr__, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)
 
 
-def load(model, zoo_dir=None):
-    """Loads a trained model.
+def _restored(preset, zoo_dir):
+    from tfcoded.zoo import restoring  # here, so that TensorFlow is imported for this alone
 
-    A SavedModel is a program, which can read and write files when it is loaded or called: load only what comes from
-    where you would take a program from.
+    return restoring.restored(preset, zoo_dir)
 
-    Args:
-      model: `str`, the name of an entry of the zoo or of a classifier such as `classifier_mnist`; or `str` or path, the
-        folder of a SavedModel or of its version folders, such as `runs/mine/saved_model`. A name that is a folder too
-        is that of the entry; write `./coded_8_240` for the folder.
-      zoo_dir: `str` or path, the folder of the zoo's entries; by default as in `tfcoded.zoo.directory`.
 
-    Returns:
-      `tfcoded.zoo.loaded_model.LoadedModel`: the SavedModel with methods that take any NumPy array of the right shape.
-
-    Raises:
-      UserError: as `tfcoded.zoo.load`.
-
-    Example:
-
-    ```python
-    model = tfcoded.load("coded_8_240")
-    model.encode(np.zeros([5, 28, 28, 1]))["bits"]  # int32[5, 8]
-    model.signatures["encode"]                      # the SavedModel's own
-    ```
-    """
-    from tfcoded.zoo import loaded_model  # here, so that TensorFlow is imported for this alone
-
-    return loaded_model.load(model, zoo_dir)
+_presets.hand_in(_restored)

@@ -88,6 +88,7 @@ def first_images(dataset, count):
 
 
 def check_count(count, what):
+    """Refuses a `count` that is no positive integer with a `DataError`; `what` is its name in the message."""
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
         raise DataError(f"{what} must be a positive integer, got {count!r}")
 

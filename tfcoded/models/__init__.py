@@ -4,9 +4,9 @@ from tfcoded.utils import keras_settings
 
 keras_settings.require()  # one line, not an error from the depths of Keras
 
-from tfcoded.models.adam_l2 import AdamL2
+from tfcoded.models.adam_l2 import AdamL2, optimizer
 from tfcoded.models.binary_joint_model import BinaryJointModel
-from tfcoded.models.building import build, optimizer
+from tfcoded.models.building import build
 from tfcoded.models.channel_autoencoder import ChannelAutoencoder
 from tfcoded.models.coded_dvae import CodedDVAE
 from tfcoded.models.joint_model import JointModel

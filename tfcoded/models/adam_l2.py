@@ -58,3 +58,23 @@ class AdamL2(keras.optimizers.Adam):
 
     def get_config(self):
         return {**super().get_config(), "l2": self.l2}
+
+
+def optimizer(config, total_steps=None):
+    """The optimizer that a configuration describes.
+
+    Args:
+      config: `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig`.
+      total_steps: `int`, optimizer steps of the whole training, over which the learning rate of a system falls along a
+        cosine; `None`: it does not fall.
+
+    Returns:
+      `AdamL2`.
+    """
+    training = config.training
+    if not hasattr(config, "system"):
+        return AdamL2(training.learning_rate, training.l2)
+    rate = training.learning_rate
+    if total_steps:
+        rate = keras.optimizers.schedules.CosineDecay(rate, total_steps, training.final_learning_rate / rate)
+    return AdamL2(rate, l2=0.0)

@@ -100,8 +100,7 @@ class BinaryJointModel(System):
         self._finish()
 
     @classmethod
-    def from_configuration(cls, config, seed=0, total_steps=None):
-        """The model that a configuration describes, see `tfcoded.models.build`."""
+    def _from_configuration(cls, config, seed, total_steps):
         settings, size, shape = config.channel, SIZES[config.network.size], config.network.image_shape
         return cls(
             ResNetEncoder(settings.symbols, size.width, shape, seed, "bits", name="encoder"),

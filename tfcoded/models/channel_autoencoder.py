@@ -62,8 +62,7 @@ class ChannelAutoencoder(System):
         self._finish()
 
     @classmethod
-    def from_configuration(cls, config, seed=0, total_steps=None):
-        """The model that a configuration describes, see `tfcoded.models.build`."""
+    def _from_configuration(cls, config, seed, total_steps):
         channel = config.channel
         return cls(
             channel.symbols,

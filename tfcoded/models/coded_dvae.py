@@ -101,16 +101,7 @@ class CodedDVAE(StochasticModel):
         self._finish()
 
     @classmethod
-    def from_configuration(cls, config, seed=0):
-        """The model that a `tfcoded.config.Config` describes.
-
-        Args:
-          config: `tfcoded.config.Config`.
-          seed: `int`.
-
-        Raises:
-          ConfigError: if the seed of a random code gives two equal codewords.
-        """
+    def _from_configuration(cls, config, seed, total_steps):
         try:
             code = config.code.build()
         except ValueError as error:  # all else about a code is checked by the configuration
@@ -132,6 +123,11 @@ class CodedDVAE(StochasticModel):
         """See `StochasticModel.from_config`."""
         with keras.saving.custom_object_scope({part.__name__: part for part in _parts()}):
             return super().from_config(config)
+
+    @property
+    def item_shape(self):
+        """`image_shape`: what `fit` takes items of."""
+        return self.image_shape
 
     def arguments(self):
         """See `StochasticModel.arguments`."""

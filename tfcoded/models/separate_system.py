@@ -61,8 +61,7 @@ class SeparateSystem(System):
         return cls(source, channel_autoencoder)
 
     @classmethod
-    def from_configuration(cls, config, seed=0, total_steps=None):
-        """The system that a configuration describes, with untrained parts; see `tfcoded.models.build`."""
+    def _from_configuration(cls, config, seed, total_steps):
         return cls(
             SourceVAE.from_configuration(config.part("source_vae"), seed, total_steps),
             ChannelAutoencoder.from_configuration(config.part("channel_autoencoder"), seed, total_steps),

@@ -52,8 +52,7 @@ class SourceVAE(System):
         self._finish()
 
     @classmethod
-    def from_configuration(cls, config, seed=0, total_steps=None):
-        """The model that a configuration describes, see `tfcoded.models.build`."""
+    def _from_configuration(cls, config, seed, total_steps):
         symbols, width, shape = config.channel.symbols, SIZES[config.network.size].width, config.network.image_shape
         return cls(
             ResNetEncoder(symbols, width, shape, seed, name="encoder"),

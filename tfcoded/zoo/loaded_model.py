@@ -16,13 +16,37 @@ from tfcoded.zoo import sources
 
 
 def load(model, zoo_dir=None):
-    """See `tfcoded.load`."""
-    if isinstance(model, str) and model in {*zoo.list(zoo_dir), *zoo.trained(zoo_dir)}:
-        found = (zoo.load_trained if model.startswith(zoo.CLASSIFIER) else zoo.load)(model, zoo_dir)
-    elif isinstance(model, os.PathLike) or isinstance(model, str) and (os.sep in model or os.path.isdir(model)):
+    """Loads a trained model.
+
+    A SavedModel is a program, which can read and write files when it is loaded or called: load only what comes from
+    where you would take a program from.
+
+    Args:
+      model: `str`, the name of an entry of the zoo or of a classifier such as `classifier_mnist`; or `str` or path, the
+        folder of a SavedModel or of its version folders, such as `runs/mine/saved_model`. A name that is a folder too
+        is that of the entry; write `./coded_8_240` for the folder.
+      zoo_dir: `str` or path, the folder of the zoo's entries; by default as in `tfcoded.zoo.directory`.
+
+    Returns:
+      `LoadedModel`: the SavedModel with methods that take any NumPy array of the right shape.
+
+    Raises:
+      UserError: as `tfcoded.zoo.load`.
+
+    Example:
+
+    ```python
+    model = tfcoded.load("coded_8_240")
+    model.encode(np.zeros([5, 28, 28, 1]))["bits"]  # int32[5, 8]
+    model.signatures["encode"]                      # the SavedModel's own
+    ```
+    """
+    if sources.is_folder(model, zoo_dir):
         found = zoo.load_saved_model(sources.saved_model_folder(model))
+    elif isinstance(model, str) and model.startswith(zoo.CLASSIFIER) and model in zoo.trained(zoo_dir):
+        found = zoo.load_trained(model, zoo_dir)
     else:
-        found = zoo.load(model, zoo_dir)  # a name that is not listed, or an error with the nearest one
+        found = zoo.load(model, zoo_dir)
     return LoadedModel(found, os.fspath(model))
 
 

@@ -7,7 +7,7 @@ from tfcoded.codec.weights import key, stored_values
 from tfcoded.runs.checkpoints import Checkpoints
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow
-from tfcoded.zoo import identity
+from tfcoded.zoo import identity, sources
 from tfcoded.zoo.saving import module
 
 
@@ -54,6 +54,33 @@ def restored_model(workdir):
     return model, config
 
 
+def restored(preset, zoo_dir=None):
+    """A trained model, to be trained further, and its configuration.
+
+    Args:
+      preset: `str`, an entry with weights; or `str` or path, the folder of a SavedModel or of its version folders, or
+        the `--workdir` of a training, whose newest checkpoint is read. A name that is a folder too is that of the entry.
+      zoo_dir: as in `tfcoded.zoo.directory`.
+
+    Returns:
+      The model, one of `tfcoded.models`, and its configuration.
+
+    Raises:
+      UserError: if there is no such entry (with the nearest name) or folder, it has no weights, or they are damaged.
+    """
+    if not sources.is_folder(preset, zoo_dir):
+        return restored_entry(preset, zoo_dir)
+    folder = sources.find_saved_model(preset)
+    if folder is None and not pathlib.Path(preset, "config.yaml").is_file():
+        raise UserError(
+            f"{preset} holds neither a SavedModel nor a training; expected the name of an entry, the folder of a"
+            " SavedModel, or the --workdir of python -m tfcoded.train"
+        )
+    if folder is None:
+        return restored_model(preset)
+    return _of_saved_model(zoo.load_saved_model(folder), folder)
+
+
 def restore_weights(model, folder):
     """Gives a model the weights of a SavedModel of the same networks, rounded if they are stored so.
 
@@ -81,6 +108,10 @@ def restored_entry(name, zoo_dir=None):
       UserError: as `tfcoded.zoo.load`.
     """
     folder, loaded = zoo.saved_model_path(name, zoo_dir), zoo.load(name, zoo_dir)
+    return _of_saved_model(loaded, folder)
+
+
+def _of_saved_model(loaded, folder):
     config = identity.configuration_of(loaded, folder)
     model = models.build(config)
     _assign(model, loaded, folder)

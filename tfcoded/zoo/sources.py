@@ -226,6 +226,13 @@ def load_classifier(dataset, zoo_dir=None, folder=None):
     return Classifier(zoo.load_trained(name, zoo_dir), zoo.trained_path(name, zoo_dir))
 
 
+def is_folder(model, zoo_dir=None):
+    """Whether a model is named by a folder, a `bool`; a name that is a folder too is that of the entry or classifier."""
+    if isinstance(model, str) and model in {*zoo.list(zoo_dir), *zoo.trained(zoo_dir)}:
+        return False
+    return isinstance(model, os.PathLike) or isinstance(model, str) and (os.sep in model or os.path.isdir(model))
+
+
 def saved_model_folder(path):
     """The folder with `saved_model.pb`: `path`, or its version folder with the largest number.
 

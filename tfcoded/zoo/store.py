@@ -13,6 +13,7 @@ So a folder that holds nothing but SavedModels is enough for 1. TensorFlow is im
 models only.
 """
 
+import fnmatch
 import os
 import pathlib
 import re
@@ -63,6 +64,30 @@ def list(zoo_dir=None):  # pylint: disable=redefined-builtin  (read as zoo.list)
       UserError: if `zoo_dir` is no folder.
     """
     return sorted(_configuration_paths(zoo_dir), key=natural)
+
+
+def list_models(pattern="*", pretrained=False, zoo_dir=None):
+    """Names of the entries that a pattern matches.
+
+    ```python
+    tfcoded.list_models("coded_8_*", pretrained=True)  # ['coded_8_80', 'coded_8_160', 'coded_8_240', ...]
+    ```
+
+    Args:
+      pattern: `str`, as of file names: `*` is any text, `?` any letter, `[58]` one of these letters.
+      pretrained: `bool`: of entries with weights only.
+      zoo_dir: as in `directory`.
+
+    Returns:
+      list of `str`, sorted, numbers by value; empty if none matches.
+
+    Raises:
+      UserError: if the pattern is no `str`, or `zoo_dir` is no folder.
+    """
+    if not isinstance(pattern, str):
+        raise UserError(f"a pattern is {pattern!r}; expected a str such as 'coded_8_*'")
+    names = [name for name in list(zoo_dir) if fnmatch.fnmatchcase(name, pattern)]
+    return [name for name in names if not pretrained or has_weights(name, zoo_dir)]
 
 
 def config(name, zoo_dir=None):
