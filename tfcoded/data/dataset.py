@@ -94,6 +94,7 @@ def check_count(count, what):
 
 
 def check_images(images, what):
+    """Refuses `images` that are no np.uint8 `[N, h, w, c]` with a `DataError`; `what` is their name in the message."""
     dtype, shape = getattr(images, "dtype", None), tuple(getattr(images, "shape", ()))
     images_shape = len(shape) == 4 and shape[3] in (1, 3) and 0 not in shape
     draws_shape = len(shape) == 2 and shape[0] > 0 and shape[1] == 0

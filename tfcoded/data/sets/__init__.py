@@ -5,3 +5,5 @@ import pkgutil
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__: list[str] = []  # its modules are imported one by one
