@@ -184,7 +184,7 @@ class CodedDVAEModule(tf.Module):
     def elbo(self, images, seed):
         """The evidence lower bound and its parts, with one sample per image, in nats.
 
-        Of a code whose bits are sent several times it is no bound on log p(x), see `tfcoded.models.estimators.Elbo`.
+        Of a code whose bits are sent several times it is no bound on log p(x), see `tfcoded.objectives.Elbo`.
 
         Args:
           images: `[N, h, w, c]`, tf.uint8, or tf.float32 in [0, 1].
