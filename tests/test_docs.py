@@ -81,6 +81,7 @@ def test_python_runs(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "generated.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "tuned.keras").exists()
 
 
 def test_a_code_of_ones_own_trains(tmp_path):
