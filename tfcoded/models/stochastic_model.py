@@ -1,5 +1,8 @@
 """What every trained model here has in common: steps whose noise is a function of seed, step and replica."""
 
+import os
+import typing
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -55,7 +58,7 @@ class StochasticModel(keras.Model):
         return model
 
     @classmethod
-    def from_preset(cls, preset, zoo_dir=None):
+    def from_preset(cls, preset: str | os.PathLike[str], zoo_dir: str | os.PathLike[str] | None = None) -> typing.Self:
         """A trained model, to be used or trained further.
 
         It is compiled with the optimizer of its configuration; `compile` with another one replaces it. Weights that the

@@ -6,6 +6,7 @@ nothing is lost by it: float64 images to float32, int64 seeds to int32, integer 
 
 import inspect
 import os
+import typing
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,7 @@ from tfcoded.utils.errors import UserError, said
 from tfcoded.zoo import sources
 
 
-def load(model, zoo_dir=None):
+def load(model: str | os.PathLike[str], zoo_dir: str | os.PathLike[str] | None = None) -> "LoadedModel":
     """Loads a trained model.
 
     A SavedModel is a program, which can read and write files when it is loaded or called: load only what comes from
@@ -46,7 +47,7 @@ def load(model, zoo_dir=None):
     elif isinstance(model, str) and model.startswith(zoo.CLASSIFIER) and model in zoo.trained(zoo_dir):
         found = zoo.load_trained(model, zoo_dir)
     else:
-        found = zoo.load(model, zoo_dir)
+        found = zoo.load(typing.cast(str, model), zoo_dir)
     return LoadedModel(found, os.fspath(model))
 
 

@@ -18,14 +18,18 @@ import os
 import pathlib
 import re
 import sys
+import typing
+from collections.abc import Sequence
 
 from tfcoded import config as configuration
 from tfcoded.config.communication import SystemConfig
-from tfcoded.runs.records import read_record
+from tfcoded.runs.records import Measurement, read_record
 from tfcoded.utils.errors import UserError, said
 from tfcoded.utils.files import expanded, for_tensorflow, require_readable
 from tfcoded.utils.suggestions import nearest
 from tfcoded.zoo import checksums, identity
+
+Path = str | os.PathLike[str]
 
 ENVIRONMENT = "TFCODED_ZOO"
 CLASSIFIER = "classifier_"  # begins the names of what evaluation labels images with, which are no models of the paper
@@ -36,7 +40,7 @@ _SAVED_MODEL = "1/saved_model.pb"
 _SMOKE_SETTINGS = ("network.size=smoke", "training.batch_size=8")
 
 
-def directory(zoo_dir=None):
+def directory(zoo_dir: Path | None = None) -> pathlib.Path:
     """The folder of zoo entries that is looked into first.
 
     Args:
@@ -51,7 +55,7 @@ def directory(zoo_dir=None):
     return _directories(zoo_dir)[0]
 
 
-def list(zoo_dir=None):  # pylint: disable=redefined-builtin  (read as zoo.list)
+def list(zoo_dir: Path | None = None) -> Sequence[str]:  # pylint: disable=redefined-builtin  (read as zoo.list)
     """Names of all entries, whether or not there are weights for them.
 
     Args:
@@ -66,7 +70,7 @@ def list(zoo_dir=None):  # pylint: disable=redefined-builtin  (read as zoo.list)
     return sorted(_configuration_paths(zoo_dir), key=natural)
 
 
-def list_models(pattern="*", pretrained=False, zoo_dir=None):
+def list_models(pattern: str = "*", pretrained: bool = False, zoo_dir: Path | None = None) -> Sequence[str]:
     """Names of the entries that a pattern matches.
 
     ```python
@@ -90,7 +94,7 @@ def list_models(pattern="*", pretrained=False, zoo_dir=None):
     return [name for name in names if not pretrained or has_weights(name, zoo_dir)]
 
 
-def config(name, zoo_dir=None):
+def config(name: str, zoo_dir: Path | None = None) -> configuration.Config | SystemConfig:
     """Loads the configuration of an entry.
 
     Args:
@@ -110,7 +114,9 @@ def config(name, zoo_dir=None):
     return configuration.override(settings, (f"name={name}", *_SMOKE_SETTINGS))
 
 
-def with_own_facts(settings, zoo_dir=None):
+def with_own_facts(
+    settings: configuration.Config | SystemConfig, zoo_dir: Path | None = None
+) -> configuration.Config | SystemConfig:
     """A configuration without facts that are another's, such as published numbers in a changed copy of an entry's file.
 
     Args:
@@ -130,7 +136,7 @@ def with_own_facts(settings, zoo_dir=None):
     return bare.replace(**{fact: value for fact, value in true.items() if getattr(settings, fact)})
 
 
-def measured(name, zoo_dir=None):
+def measured(name: str, zoo_dir: Path | None = None) -> dict[str, Measurement]:
     """Reads what was measured of an entry's SavedModel.
 
     `metrics.json` is `{"metrics": {"psnr": {"value": 18.1, "standard_error": 0.01}, "entropy": 5.1}}`.
@@ -150,7 +156,7 @@ def measured(name, zoo_dir=None):
     return {} if path is None else read_record(path)["metrics"]
 
 
-def measured_path(name, file="metrics.json", zoo_dir=None):
+def measured_path(name: str, file: str = "metrics.json", zoo_dir: Path | None = None) -> pathlib.Path | None:
     """Finds what was measured of an entry's SavedModel.
 
     Args:
@@ -173,7 +179,7 @@ def measured_path(name, file="metrics.json", zoo_dir=None):
     return None
 
 
-def find(relative, zoo_dir=None):
+def find(relative: str, zoo_dir: Path | None = None) -> pathlib.Path | None:
     """Finds a file or folder of the zoo.
 
     Args:
@@ -192,7 +198,7 @@ def find(relative, zoo_dir=None):
     return next((path for path in paths if path.exists()), None)
 
 
-def has_weights(name, zoo_dir=None):
+def has_weights(name: str, zoo_dir: Path | None = None) -> bool:
     """Whether there is a SavedModel of an entry.
 
     Args:
@@ -205,7 +211,7 @@ def has_weights(name, zoo_dir=None):
     return _home(name, zoo_dir) is not None
 
 
-def trained(zoo_dir=None):
+def trained(zoo_dir: Path | None = None) -> Sequence[str]:
     """Names of everything that has weights, or should have because an index of hashes lists it.
 
     Args:
@@ -214,14 +220,14 @@ def trained(zoo_dir=None):
     Returns:
       list of `str`, the classifiers included, sorted, numbers by value.
     """
-    names = set()
+    names: set[str] = set()
     for folder in _directories(zoo_dir):
         names.update(path.parent.parent.name for path in folder.glob(f"*/{_SAVED_MODEL}"))
         names.update(path.partition("/")[0] for path in checksums.read(folder) or ())
     return sorted(names, key=natural)
 
 
-def saved_model_path(name, zoo_dir=None):
+def saved_model_path(name: str, zoo_dir: Path | None = None) -> pathlib.Path:
     """Finds the SavedModel of an entry.
 
     Args:
@@ -238,7 +244,7 @@ def saved_model_path(name, zoo_dir=None):
     return trained_path(name, zoo_dir)
 
 
-def trained_path(name, zoo_dir=None):
+def trained_path(name: str, zoo_dir: Path | None = None) -> pathlib.Path:
     """As `saved_model_path`, for the classifiers too."""
     home = _home(name, zoo_dir)
     if home is None:
@@ -255,7 +261,7 @@ def trained_path(name, zoo_dir=None):
     return home / name / "1"
 
 
-def load(name, zoo_dir=None):
+def load(name: str, zoo_dir: Path | None = None) -> typing.Any:
     """Loads the SavedModel of an entry.
 
     Args:
@@ -283,7 +289,7 @@ def load(name, zoo_dir=None):
     return loaded
 
 
-def load_trained(name, zoo_dir=None):
+def load_trained(name: str, zoo_dir: Path | None = None) -> typing.Any:
     """As `load`, for the classifiers too, and whatever the configuration inside."""
     folder = trained_path(name, zoo_dir)
     root = folder.parent.parent
@@ -294,7 +300,7 @@ def load_trained(name, zoo_dir=None):
     return _load(folder)
 
 
-def load_saved_model(folder):
+def load_saved_model(folder: Path) -> typing.Any:
     """Loads a SavedModel.
 
     Args:
