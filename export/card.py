@@ -12,6 +12,7 @@ from tfcoded import config as configuration, families, zoo
 from tfcoded.data import DATASETS
 from tfcoded.evaluation import tables
 from tfcoded.evaluation.measurement import published_on, qualified, remarks
+from tfcoded.metrics import registry
 from tfcoded.utils import text_tables
 from tfcoded.utils.files import write_atomically
 
@@ -168,7 +169,7 @@ def _numbers(config, record, texts):
     names = [name for name in {**published, **measured} if name not in told]  # the paper's first
     rows = [
         (
-            texts.label(name) + qualified(record, name),
+            registry.label(families.of(config).name, name) + qualified(record, name),
             texts.number(config, name, measured[name]) if name in measured else "-",
             tables.formatted(zoo.Measurement(published[name], None)) if name in published else "-",
         )

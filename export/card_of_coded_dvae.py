@@ -4,30 +4,6 @@ from tfcoded.evaluation import tables
 from tfcoded.evaluation.measurement import published_on
 
 CAPTIONS = {}
-_LABELS = {
-    "psnr": "PSNR, dB",
-    "ssim": "SSIM",
-    "entropy": "posterior entropy, bits",
-    "elbo": "ELBO, nats",
-    "kl": "KL divergence, nats",
-    "reconstruction": "E log p(x given z), nats",
-    "accuracy": "semantic accuracy",
-    "confident_accuracy": "semantic accuracy where the word is likelier than 0.4",
-    "confident_fraction": "images whose word is likelier than 0.4",
-    "psnr_words": "PSNR of the likeliest word's image, dB",
-    "ssim_words": "SSIM of the likeliest word's image",
-    "accuracy_words": "semantic accuracy of the likeliest word's image",
-    "words_used": "words that are the likeliest of some image",
-    "usage_entropy": "entropy of the frequencies of these words, bits",
-    "effective_sample_size": "effective sample size of the log-likelihood, median",
-    "ber": "bit error rate, words drawn",
-    "wer": "word error rate, words drawn",
-    "ber_map": "bit error rate, likeliest words",
-    "wer_map": "word error rate, likeliest words",
-    "log_likelihood": "log-likelihood, nats",
-    "log_likelihood_hard": "log-likelihood by enumeration of the words, nats",
-    "fid": "FID",
-}
 
 
 def introduction(config):
@@ -43,14 +19,6 @@ def introduction(config):
         f"A discrete variational autoencoder of images of {size} with {config.information_bits} information bits;"
         f" {paper}."
     )
-
-
-def label(metric):
-    """What a metric is called, `str`."""
-    name, _, branch = metric.rpartition("_m")
-    if branch.isdecimal() and name in _LABELS:
-        return f"{_LABELS[name]}, branch {branch}"
-    return _LABELS.get(metric, f"`{metric}`")
 
 
 def number(config, metric, measurement):

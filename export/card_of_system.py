@@ -6,19 +6,6 @@ CAPTIONS = {
     "reconstructions.png": "Test images, and below them what arrives of them.",
     "samples.png": "What is shown when no band arrives: samples of the prior.",
 }
-_LABELS = {
-    "mse": "mean squared error",
-    "psnr": "PSNR of the mean squared error, dB",
-    "rate": "rate: divergence from the prior, bits per image",
-    "transmission_rate": "bound of I(Y; Z), bits per image",
-    "source_rate": "bound of I(X; Z), bits per image",
-    "capacity_used": "bound of I(X; Z) as a part of the capacity",
-    "power": "power sent, per symbol",
-    "ber": "bits that arrive flipped",
-    "erased": "bits that do not arrive",
-}
-_BANDS = "mse_bands_"
-
 _WHAT = {
     "source_vae": "The source half of a separate system: a variational autoencoder whose code nothing disturbs",
     "channel_autoencoder": "The channel half of a separate system: a code for normal numbers over a noisy channel",
@@ -35,13 +22,6 @@ def introduction(config):
         f"{_WHAT[config.system]}, after Ullrich, Viola and Rezende, [Neural Communication Systems with"
         f" Bandwidth-limited Channel](https://arxiv.org/abs/2003.13367) (2020{figures}), trained here."
     )
-
-
-def label(metric):
-    """What a metric is called, `str`."""
-    if metric.startswith(_BANDS):
-        return f"mean squared error, {metric.removeprefix(_BANDS)} bands received"
-    return _LABELS.get(metric, f"`{metric}`")
 
 
 def number(config, metric, measurement):

@@ -14,13 +14,11 @@ and its hashes into `<zoo_dir>/SHA256SUMS`. `<zoo_dir>/README.md`, the table of 
 one's own, whose name is that of no entry, becomes a new one.
 """
 
-import dataclasses
-
 from absl import flags
 
 from export import shipping
 from tfcoded import cli, families, zoo
-from tfcoded.evaluation import measurement
+from tfcoded.evaluation.plan import Plan
 from tfcoded.metrics.frechet import inception_weights
 from tfcoded.storage import STORAGES
 from tfcoded.utils import path_flags
@@ -44,10 +42,7 @@ def define_flags():
     sources.define_metrics_flag()
     flags.DEFINE_bool("train", False, "Measure on the training images too: of a Coded-DVAE reconstructions.")
     flags.DEFINE_integer("images", None, "Measure on the first so many images only.", lower_bound=1)
-    flags.DEFINE_integer("runs", 50, "Runs of the bit and word error rates.", lower_bound=1)
-    flags.DEFINE_integer("words", 1000, "Words in each run.", lower_bound=1)
-    flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image.", lower_bound=1)
-    flags.DEFINE_integer("likelihood_images", 1000, "Images whose likelihood is measured.", lower_bound=1)
+    sources.define_options()
     flags.DEFINE_integer("seed", 0, "Seed of the measurement.", lower_bound=0, upper_bound=2**31 - 1)
     path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
     sources.define_inception_flag()
@@ -96,17 +91,15 @@ def _plans(config):
     first = kind.metrics[0]  # what an entry is known by
     if first not in metrics:
         raise UserError(f"--metrics={','.join(metrics)}: expected {first} and others of {', '.join(kind.metrics)}")
-    plan = measurement.Plan(
+    plan = Plan(
         metrics=metrics,
         images=FLAGS.images,
         seed=FLAGS.seed,
-        runs=FLAGS.runs,
-        words=FLAGS.words,
-        draws=FLAGS.draws,
-        likelihood_images=FLAGS.likelihood_images,
-        inception=inception_weights.locate(FLAGS.inception) if "frechet" in metrics else None,
+        **sources.options(FLAGS),
     )
-    return plan, dataclasses.replace(plan, metrics=(first,), split="train") if FLAGS.train else None
+    if plan.needs("inception"):
+        plan = plan.replace(inception=inception_weights.locate(FLAGS.inception))
+    return plan, plan.replace(metrics=(first,), split="train") if FLAGS.train else None
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def ship(shipment, dataset, classifier, plan, storage, train_plan=None):
       shipment: a `Shipment`.
       dataset: its `tfcoded.data.Dataset`.
       classifier: function from images to logits, or `None`.
-      plan: `tfcoded.evaluation.measurement.Plan` of the test images.
+      plan: `tfcoded.evaluation.plan.Plan` of the test images.
       storage: one of `tfcoded.storage.STORAGES`.
       train_plan: a plan of the training images, for `metrics_train.json`, or `None`.
 

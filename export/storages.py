@@ -160,14 +160,12 @@ def _measured(storage, model, config, dataset, classifier):
     import tensorflow as tf
 
     from tfcoded import families
-    from tfcoded.evaluation import measurement
+    from tfcoded.evaluation.plan import Plan
     from tfcoded.zoo.saving import export_saved_model
 
     images = dataset.test_images[: FLAGS.images]
     labels = None if dataset.test_labels is None else dataset.test_labels[: FLAGS.images]
-    plan = measurement.Plan(
-        seed=FLAGS.seed, runs=FLAGS.runs, words=FLAGS.words, likelihood_images=FLAGS.likelihood_images
-    )
+    plan = Plan(seed=FLAGS.seed, runs=FLAGS.runs, words=FLAGS.words, likelihood_images=FLAGS.likelihood_images)
     with tempfile.TemporaryDirectory() as folder:
         saved = export_saved_model(model, config, folder, storage, dataset.train_images)
         size = sum(file.stat().st_size for file in saved.rglob("*") if file.is_file())

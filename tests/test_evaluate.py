@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfcoded import data, zoo
 from tfcoded.evaluation import measurement
+from tfcoded.evaluation.plan import Plan
 from tfcoded.metrics import Estimate, protocol
 from tfcoded.metrics.likelihood import log_likelihood
 from tfcoded.runs import records
@@ -273,7 +274,7 @@ def test_what_is_told_of_a_likelihood_goes_with_it(monkeypatch):
     config = zoo.config("coded_8_240")
     images = np.zeros([3, 28, 28, 1], np.uint8)
     dataset = data.Dataset("none", images, None, images, None)
-    plan = measurement.Plan(metrics=("likelihood",))
+    plan = Plan(metrics=("likelihood",))
     before = records.record(config.name, {}, {}, seed=0, notes=["of before"])
     size = {"effective_sample_size": Estimate(9.3, None)}
     value = {"log_likelihood": Estimate(-230.0, 1.0)}
@@ -320,20 +321,20 @@ def test_notes():
 )
 def test_a_plan_that_cannot_be_carried_out_is_refused(given, message):
     with pytest.raises(UserError) as caught:
-        measurement.Plan(**given)
+        Plan(**given)
     assert message in str(caught.value)
 
 
 def test_a_plan_chooses_the_first_images_of_its_split():
     images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
     dataset = data.Dataset("mine", images[:6], np.arange(6), images[6:], None)
-    chosen, labels = measurement.Plan(split="train", images=6).chosen(dataset)
+    chosen, labels = Plan(split="train", images=6).chosen(dataset)
     assert chosen.ravel().tolist() == labels.tolist() == [0, 1, 2, 3, 4, 5]
-    chosen, labels = measurement.Plan(images=3).chosen(dataset)
+    chosen, labels = Plan(images=3).chosen(dataset)
     assert chosen.ravel().tolist() == [6, 7, 8] and labels is None
     for plan, words in (
-        (measurement.Plan(images=5), "first 5 test images: mine has 4 of them"),
-        (measurement.Plan(split="train", images=99999999), "first 99999999 training images: mine has 6 of them"),
+        (Plan(images=5), "first 5 test images: mine has 4 of them"),
+        (Plan(split="train", images=99999999), "first 99999999 training images: mine has 6 of them"),
     ):
         with pytest.raises(UserError, match=words):
             plan.chosen(dataset)

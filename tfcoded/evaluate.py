@@ -15,9 +15,7 @@ Prints each metric with its standard error beside the published value. Calibrati
 tfcoded/metrics/.
 """
 
-import dataclasses
 import json
-import math
 import pathlib
 import sys
 
@@ -25,6 +23,7 @@ from absl import flags
 
 from tfcoded import cli, families
 from tfcoded.evaluation import measurement, noisy_channel, tables
+from tfcoded.evaluation.plan import SPLITS, Plan
 from tfcoded.metrics.frechet import inception_weights
 from tfcoded.runs import records
 from tfcoded.utils import path_flags
@@ -40,26 +39,11 @@ _OF_TABLES = ("plugin", "table", "runs_dir", "zoo_dir", "format", "out", "overwr
 def define_flags():
     sources.define_flags()
     sources.define_metrics_flag()
-    flags.DEFINE_enum("split", "test", list(measurement.SPLITS), "Images to measure on.")
+    flags.DEFINE_enum("split", "test", list(SPLITS), "Images to measure on.")
     path_flags.define("data_dir", None, "Folder of tensorflow-datasets.", check=for_tensorflow)
     flags.DEFINE_integer("seed", 0, "Seed of everything sampled.", lower_bound=0, upper_bound=2**31 - 1)
     flags.DEFINE_integer("images", None, "Use only the first so many images.", lower_bound=1)
-    flags.DEFINE_integer("runs", 50, "Runs of the bit and word error rates.", lower_bound=1)
-    flags.DEFINE_integer("words", 1000, "Words in each run.", lower_bound=1)
-    flags.DEFINE_integer("likelihood_images", 1000, "Images whose likelihood is measured.", lower_bound=1)
-    flags.DEFINE_integer(
-        "likelihood_samples",
-        None,
-        "Importance samples per image; default: 300 as in the paper, none of an uncoded model whose words are enumerated.",
-        lower_bound=10,
-    )
-    flags.DEFINE_integer("likelihood_draws", 64, "Draws of z for each word that is enumerated.", lower_bound=2)
-    flags.DEFINE_enum("likelihood_space", "z", ["z", "pi"], "Where the proposal lives, see metrics/log_likelihood.py.")
-    flags.DEFINE_enum("likelihood_prior", "fitted", ["fitted", "jeffreys"], "Beta prior of the bit probabilities.")
-    flags.DEFINE_float("likelihood_omega", 0.5, "Weight of the image's own posterior.", lower_bound=0, upper_bound=1)
-    flags.DEFINE_integer("likelihood_batch", 300, "Samples decoded at a time.", lower_bound=1)
-    flags.DEFINE_integer("generated", 10_000, "Images generated for the Frechet distances.", lower_bound=2)
-    flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image.", lower_bound=1)
+    sources.define_options()
     sources.define_inception_flag()
     sources.define_classifier_flag()
     flags.DEFINE_string(
@@ -93,15 +77,17 @@ def main():
     codec, config, epochs = sources.load(FLAGS)
     families.refuse_flags(config, FLAGS)
     kind = families.of(config)
-    plan = dataclasses.replace(plan, metrics=kind.require(config, plan.metrics))
+    plan = plan.replace(metrics=kind.require(config, plan.metrics))
     picture = out.with_name(f"{out.stem}_{'reliability' if sweep is None else 'over'}.png")
-    if sweep is not None or "calibration" in plan.metrics:
+    if sweep is not None or any(group.reliability for group in plan.groups):
         _refuse_existing(picture)
     if before:
-        planned = {"name": config.name, "split": plan.split, "epochs": epochs, "metrics": kind.signs(plan)}
+        planned = {"name": config.name, "split": plan.split, "epochs": epochs, "metrics": plan.signs}
         records.check_addition(before, planned, replace=FLAGS.overwrite)
-    if "frechet" in plan.metrics and config.network.image_shape[2] == 3 and plan.inception is None:
-        raise UserError(f"--metrics=frechet needs --inception; {inception_weights.how_to_get()}")
+    if plan.needs("inception") and config.network.image_shape[2] == 3 and plan.inception is None:
+        raise UserError(
+            f"--metrics={','.join(group.name for group in plan.groups if 'inception' in group.needs)} needs --inception; {inception_weights.how_to_get()}"
+        )
     dataset = data.load(config.dataset, FLAGS.data_dir)
     dataset.require_shape(config.item_shape)
     classifier = sources.load_classifier(config.dataset, FLAGS.zoo_dir, FLAGS.classifier)
@@ -127,26 +113,14 @@ def main():
 
 
 def _plan():
-    if math.isnan(FLAGS.likelihood_omega):  # which passes absl's bounds
-        raise UserError("--likelihood_omega=nan: expected a number from 0 to 1")
-    return measurement.Plan(
+    plan = Plan(
         metrics=sources.chosen_metrics(FLAGS),
         split=FLAGS.split,
         images=FLAGS.images,
         seed=FLAGS.seed,
-        runs=FLAGS.runs,
-        words=FLAGS.words,
-        likelihood_images=FLAGS.likelihood_images,
-        likelihood_samples=FLAGS.likelihood_samples,
-        likelihood_draws=FLAGS.likelihood_draws,
-        likelihood_space=FLAGS.likelihood_space,
-        likelihood_prior=FLAGS.likelihood_prior,
-        likelihood_omega=FLAGS.likelihood_omega,
-        likelihood_batch=FLAGS.likelihood_batch,
-        generated=FLAGS.generated,
-        draws=FLAGS.draws,
-        inception=inception_weights.locate(FLAGS.inception) if "frechet" in FLAGS.metrics else None,
+        **sources.options(FLAGS),
     )
+    return plan.replace(inception=inception_weights.locate(FLAGS.inception)) if plan.needs("inception") else plan
 
 
 def _sweep():

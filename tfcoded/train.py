@@ -15,7 +15,7 @@ from absl import flags
 
 from tfcoded import cli, config as configuration, families, storage, zoo
 from tfcoded.data import DATASETS
-from tfcoded.evaluation import measurement
+from tfcoded.evaluation.plan import Plan, runs_after
 from tfcoded.runs.workdir import differences
 from tfcoded.training import hardware
 from tfcoded.utils import path_flags
@@ -65,8 +65,7 @@ def define_flags():
         "Runs of the final bit and word error rates; default: 50, or one for every thousand of --train_images.",
         lower_bound=1,
     )
-    flags.DEFINE_integer("words", 1000, "Words in each of these runs.", lower_bound=1)
-    flags.DEFINE_integer("draws", 4, "Draws of a channel's noise for every image of the final errors.", lower_bound=1)
+    sources.define_options(default=True, without=("runs",))
     sources.define_classifier_flag()
     flags.DEFINE_bool("export", True, "Export the SavedModel at the end.")
     flags.DEFINE_enum("storage", "float32", storage.STORAGES, "Storage of the exported weights.")
@@ -117,7 +116,9 @@ def main():
 
     from tfcoded.training.run import run
 
-    runs = measurement.runs_after(FLAGS.train_images) if FLAGS.runs is None else FLAGS.runs
+    options = sources.options(FLAGS)
+    if options["runs"] is None:
+        options["runs"] = runs_after(FLAGS.train_images)
     run(
         config,
         workdir,
@@ -127,7 +128,7 @@ def main():
         strategy=FLAGS.strategy,
         dtype_policy=FLAGS.dtype_policy,
         initial_weights=FLAGS.initial_weights,
-        plan=measurement.Plan(images=FLAGS.images, runs=runs, words=FLAGS.words, draws=FLAGS.draws),
+        plan=Plan(images=FLAGS.images, **options),
         storage=FLAGS.storage if FLAGS.export else None,
         zoo_dir=FLAGS.zoo_dir,
         classifier=FLAGS.classifier,

@@ -415,7 +415,7 @@ def test_a_model_of_ones_own_becomes_a_new_entry(home, tmp_path):
 
 def test_a_training_on_part_of_the_data_is_refused(home, tmp_path):
     from tfcoded import data
-    from tfcoded.evaluation import measurement
+    from tfcoded.evaluation.plan import Plan
 
     workdir = shutil.copytree(home / "run", tmp_path / "run")
     facts = json.loads((workdir / "run.json").read_text())
@@ -425,4 +425,4 @@ def test_a_training_on_part_of_the_data_is_refused(home, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         shipped.tiny_networks.replace_networks(patch)
         with pytest.raises(UserError, match="trained on 39 of 40 images"):
-            shipping.ship(shipment, dataset, None, measurement.Plan(), "int4")
+            shipping.ship(shipment, dataset, None, Plan(), "int4")

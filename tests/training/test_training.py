@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tiny_networks
 
-from tfcoded.evaluation import measurement
+from tfcoded.evaluation.plan import runs_after
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -105,7 +105,7 @@ def test_a_small_training_is_measured_on_few_images(tiny, tmp_path):
 
 @pytest.mark.parametrize("images, runs", [(None, 50), (1, 2), (2999, 2), (12800, 12), (50_000, 50), (60_000, 50)])
 def test_error_rates_after_a_small_training_take_few_runs(images, runs):
-    assert measurement.runs_after(images) == runs
+    assert runs_after(images) == runs
 
 
 def test_a_finished_run_is_left_alone(finished, tiny):

@@ -1,109 +1,10 @@
 """Everything that is measured of a trained model, as one record beside the published numbers."""
 
-import dataclasses
-import pathlib
-
 from tfcoded import families
+from tfcoded.metrics.registry import Measured, Model
 from tfcoded.runs import records
 from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
-
-SPLITS = ("test", "train")
-# The least that each of these numbers may be.
-_LEAST = {
-    "images": 1,
-    "seed": 0,
-    "runs": 1,
-    "words": 1,
-    "likelihood_images": 1,
-    "likelihood_samples": 1,
-    "likelihood_batch": 1,
-    "generated": 2,
-    "draws": 1,
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What to measure, and on how much.
-
-    Attributes:
-      metrics: of a Coded-DVAE some of `reconstruction` and `errors` (`tfcoded.metrics.protocol`), `words`
-        (`tfcoded.metrics.transmission`), `calibration` (`tfcoded.metrics.calibration`), `likelihood`
-        (`tfcoded.metrics.likelihood.log_likelihood`), `frechet` (`tfcoded.metrics.frechet`), by default the first four; of a
-        communication system `communication` (`tfcoded.metrics.communication`). Empty for the default ones.
-      split: `test` or `train`, the images to measure on.
-      images: `int`, use only the first so many, or `None` for all.
-      seed: `int`, of everything sampled.
-      runs, words: `int`, runs of the error rates and words in each.
-      likelihood_images: `int`, images whose likelihood is measured, the first ones.
-      likelihood_samples, likelihood_draws, likelihood_space, likelihood_prior, likelihood_omega, likelihood_batch: see
-        `tfcoded.metrics.likelihood.log_likelihood`. The name `log_likelihood` is that of the default, 300 samples as published or
-        the enumeration; others are told by what follows it, as in `log_likelihood_5000` or `log_likelihood_pi`.
-      generated: `int`, images generated for the Frechet distances.
-      inception: path of the FID network's weights, or `None`: then colour images have no FID.
-      draws: `int`, of a channel's noise for every image.
-
-    Raises:
-      UserError: if a number is too small or none, or there is no such split.
-    """
-
-    metrics: tuple[str, ...] = ()
-    split: str = "test"
-    images: int | None = None
-    seed: int = 0
-    runs: int = 50
-    words: int = 1000
-    likelihood_images: int = 1000
-    likelihood_samples: int | None = None
-    likelihood_draws: int = 64
-    likelihood_space: str = "z"
-    likelihood_prior: str = "fitted"
-    likelihood_omega: float = 0.5
-    likelihood_batch: int = 300
-    generated: int = 10_000
-    inception: str | pathlib.Path | None = None
-    draws: int = 4
-
-    def __post_init__(self):
-        if self.split not in SPLITS:
-            raise UserError(f"split is {self.split!r}; expected {' or '.join(map(repr, SPLITS))}")
-        if isinstance(self.metrics, str):
-            raise UserError(f"metrics is the text {self.metrics!r}; expected several, such as ({self.metrics!r},)")
-        for name, least in _LEAST.items():
-            number = getattr(self, name)
-            if number is None and getattr(Plan, name) is None:
-                continue
-            if isinstance(number, bool) or not isinstance(number, int) or number < least:
-                raise UserError(f"{name} is {number!r}; expected an integer of at least {least}")
-
-    def chosen(self, dataset):
-        """The images to measure on and their labels, or `None` for these.
-
-        Args:
-          dataset: `tfcoded.data.Dataset`.
-
-        Raises:
-          UserError: if there are fewer images than planned.
-        """
-        test = self.split == "test"
-        images = dataset.test_images if test else dataset.train_images
-        labels = dataset.test_labels if test else dataset.train_labels
-        if self.images is not None and self.images > len(images):
-            raise UserError(
-                f"cannot measure on the first {self.images} {'test' if test else 'training'} images: {dataset.name} has"
-                f" {len(images)} of them"
-            )
-        return images[: self.images], None if labels is None else labels[: self.images]
-
-
-def runs_after(train_images):
-    """How many runs of the error rates follow a training, `int`: 50, or as many thousands as it had images, at least 2.
-
-    Args:
-      train_images: `int`, or `None` for all images.
-    """
-    return Plan.runs if train_images is None else max(2, min(Plan.runs, train_images // 1000))
 
 
 def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
@@ -114,7 +15,7 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
       config: its configuration, of any kind.
       dataset: `tfcoded.data.Dataset`.
       classifier: function from images to logits, or `None`.
-      plan: a `Plan`.
+      plan: a `tfcoded.evaluation.plan.Plan`.
       scratch: file in which the likelihoods of finished images are kept until the measurement ends, so that an
         interrupted one goes on; or `None`.
       **facts: more for the record, such as `epochs`.
@@ -124,12 +25,24 @@ def measure(codec, config, dataset, classifier, plan, *, scratch=None, **facts):
       `tfcoded.pictures.reliability_diagram` draws, a `dict` that is empty without `calibration`.
 
     Raises:
-      UserError: if a metric cannot be measured, or not of this kind of model, or if none of them can.
+      UserError: if a metric cannot be measured, or not of this kind of model, or lacks what it needs, or if none can.
     """
     kind = families.of(config)
-    plan = dataclasses.replace(plan, metrics=kind.require(config, plan.metrics))
-    images, _ = plan.chosen(dataset)
-    measured, more, notes, bins = kind.measure(codec, config, dataset, classifier, plan, scratch)
+    plan = plan.replace(metrics=kind.require(config, plan.metrics))
+    images, labels = plan.chosen(dataset)
+    if plan.needs("labels") and labels is None:
+        raise UserError(f"--metrics={','.join(plan.metrics)} needs labels, which the images of {dataset.name} have not")
+    if plan.needs("classifier") and classifier is None:
+        raise UserError(f"--metrics={','.join(plan.metrics)} needs a classifier of {dataset.name}; give --classifier")
+    model = Model(codec, config, dataset, images, labels, classifier, plan, scratch)
+    measured, more, notes, bins = {}, {}, [], {}
+    for group in plan.groups:
+        found = group.measure(model)
+        found = found if isinstance(found, Measured) else Measured(found)
+        measured |= found.metrics
+        more |= found.facts
+        notes += [note for note in found.notes if note not in notes]
+        bins |= found.bins
     if not measured:
         raise UserError(f"--metrics={','.join(plan.metrics)}: nothing can be measured; {'; '.join(notes)}")
     published = published_on(config.published, plan.split)

@@ -104,7 +104,7 @@ def measure(codec, config, dataset, classifier, plan, sweep, **facts):
 
     Args:
       codec, config, dataset, classifier: as in `tfcoded.evaluation.measurement.measure`.
-      plan: a `tfcoded.evaluation.measurement.Plan`, of which `split`, `images`, `seed`, `runs` and `words` are used.
+      plan: a `tfcoded.evaluation.plan.Plan`, of which `split`, `images`, `seed`, `runs` and `words` are used.
       sweep: a `Sweep`.
       **facts: more for the record, such as `epochs`.
 

@@ -21,6 +21,7 @@ import pathlib
 from absl import flags
 
 from tfcoded import cli, zoo
+from tfcoded.metrics.groups import DRAWS
 from tfcoded.training import hardware
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
@@ -48,7 +49,7 @@ def define_flags():
     )
     flags.DEFINE_integer("eval_images", None, "Validation and test images to measure; default all.", lower_bound=1)
     flags.DEFINE_integer(
-        "draws", 4, "Draws of the channel per test image; twice as many over the bandwidth.", lower_bound=1
+        "draws", DRAWS.default, "Draws of the channel per test image; twice as many over the bandwidth.", lower_bound=1
     )
     flags.DEFINE_enum("dtype_policy", "auto", hardware.DTYPE_POLICIES, "Precision of the networks in training.")
     path_flags.define("out", "experiments/bwlc", "Folder to write into.")

@@ -7,13 +7,14 @@ import math
 
 from tfcoded import config as configuration, zoo
 from tfcoded.data import registry
+from tfcoded.metrics import groups
 from tfcoded.runs import workdir
 from tfcoded.utils.errors import UserError
 
 BETAS = (0.01, 10**-1.5, 0.1, 10**-0.5, 1.0, 10**0.5, 10.0)  # weights of the rate
 SNRS = (0.01, 0.1, 1.0, 10.0, 100.0)  # linear, of powers
 VALIDATION_IMAGES = 5000
-DRAWS = 4  # of the channel, per image
+DRAWS = groups.DRAWS.default  # of the channel, per image
 
 PRIORS = {"gaussian": "bwlc_prior_gaussian", "convdraw": "bwlc_prior_convdraw"}
 DECODERS = {"plain": "bwlc_decoder_plain", "ALV": "bwlc_alv"}

@@ -2,7 +2,7 @@
 
 ```python
 family = families.of(config)
-measured, facts, notes, bins = family.measure(codec, config, dataset, classifier, plan)
+family.signatures(config)
 ```
 
 TensorFlow is imported by the methods that compute only.
@@ -15,10 +15,9 @@ from tfcoded.families.family import Family
 from tfcoded.storage import STORAGES
 from tfcoded.utils.errors import UserError
 
-__all__ = ["FAMILIES", "Family", "METRICS", "of", "refuse_flags", "require_storage", "storages_of"]
+__all__ = ["FAMILIES", "Family", "of", "refuse_flags", "require_storage", "storages_of"]
 
 FAMILIES = (CodedDVAEFamily(), CommunicationFamily())
-METRICS = tuple(name for kind in FAMILIES for name in kind.metrics)  # of any kind, for --metrics
 
 
 def of(config):
@@ -44,7 +43,7 @@ def refuse_flags(config, flags):
     mine = of(config)
     for kind in FAMILIES:
         for name in kind.flags:
-            if kind is not mine and name in flags and flags[name].present:
+            if name not in mine.flags and name in flags and flags[name].present:
                 raise UserError(f"--{name} is for {kind.noun}; {config.name} is {mine.noun}")
 
 

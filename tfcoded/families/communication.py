@@ -17,14 +17,7 @@ class CommunicationFamily(Family):
     name = "communication_system"
     noun = "a communication system"
     methods = ("transmit", "corrupt", "receive", "communicate", "rates", "configuration")
-    metrics = ("communication",)
-    default_metrics = metrics
     example = "model.communicate(images, 1, [1, 2])"
-    flags = ("draws",)
-
-    def signs(self, plan):
-        """See `Family.signs`."""
-        return {"mse": None}
 
     def module(self, model, config, storage="float32", images=None):
         """See `Family.module`."""
@@ -39,14 +32,6 @@ class CommunicationFamily(Family):
         where = "" if config.system == "source_vae" else f" over {channel.text}"
         paid = "" if config.system == "channel_autoencoder" else f", beta {config.beta:g}"
         return f"{_SYSTEMS[config.system]}, {channel.symbols} symbols{bands}{where}{paid}"
-
-    def measure(self, codec, config, dataset, classifier, plan, scratch=None):
-        """See `Family.measure`."""
-        from tfcoded.metrics import communication
-
-        images, _ = plan.chosen(dataset)
-        measured = communication.measure(codec, config, images, seed=plan.seed, draws=plan.draws)
-        return measured, {"draws": plan.draws}, communication.notes(config), {}
 
     def samples(self, codec, config, images, labels, classifier, plan):
         """See `Family.samples`."""

@@ -1,32 +1,45 @@
 """What commands ask of a kind of model."""
 
+from tfcoded.metrics import registry
 from tfcoded.utils.errors import UserError
 
 
 class Family:
     """A kind of model: what its SavedModel offers, what can be measured of it, and what it is drawn as.
 
-    Subclasses implement all methods but `require`.
+    Subclasses implement all methods but `require`. Its metrics are those of `tfcoded.metrics.METRICS` with its name.
 
     Attributes:
       name: `str`, a key for what belongs to one kind.
       noun: `str`, what such a model is called in messages, with its article.
       methods: `str`s, what an object must have to be taken for such a model.
-      metrics: `str`s, groups of metrics that can be measured.
-      default_metrics: `str`s, those that are measured unless others are asked for.
       example: `str`, a call that shows how a loaded SavedModel is used.
-      flags: `str`s, flags of the commands that mean something for this kind alone.
+      own_flags: `str`s, flags of the commands that mean something for this kind alone, beside the metrics' options.
       compensated: `bool`, whether `tfcoded.codec.layer_inputs` knows its layers, so that it can be stored so.
     """
 
     name = ""
     noun = ""
     methods = ()
-    metrics = ()
-    default_metrics = ()
     example = ""
-    flags = ()
+    own_flags = ()
     compensated = False
+
+    @property
+    def metrics(self):
+        """Names of the groups of metrics that can be measured, a tuple of `str`."""
+        return tuple(group.name for group in registry.of_family(self.name))
+
+    @property
+    def default_metrics(self):
+        """Names of those that are measured unless others are asked for, a tuple of `str`."""
+        return tuple(group.name for group in registry.of_family(self.name) if group.default)
+
+    @property
+    def flags(self):
+        """Names of the flags that mean something for this kind alone, a tuple of `str`."""
+        options = (option.name for group in registry.of_family(self.name) for option in group.options)
+        return tuple(dict.fromkeys((*self.own_flags, *options)))
 
     def require(self, config, metrics):
         """The groups of metrics to measure, a tuple of `str`; the default ones if none is named.
@@ -42,17 +55,6 @@ class Family:
             )
         return tuple(metrics) or self.default_metrics
 
-    def signs(self, plan):
-        """Metrics whose presence in a record tells that a group of a plan was measured before.
-
-        Args:
-          plan: `tfcoded.evaluation.measurement.Plan` whose metrics are of this kind, and not empty.
-
-        Returns:
-          `dict` from a metric's name to `None`.
-        """
-        raise NotImplementedError
-
     def module(self, model, config, storage="float32", images=None):
         """What a SavedModel of a model holds, a `tf.Module` of `tfcoded.codec`, whose arguments these are."""
         raise NotImplementedError
@@ -61,27 +63,14 @@ class Family:
         """`str`, what the model is, for the first line of a training."""
         raise NotImplementedError
 
-    def measure(self, codec, config, dataset, classifier, plan, scratch=None):
-        """Measures a model.
-
-        Args:
-          codec, config, dataset, classifier, scratch: as in `tfcoded.evaluation.measurement.measure`.
-          plan: `tfcoded.evaluation.measurement.Plan` whose metrics are of this kind.
-
-        Returns:
-          `dict` from a metric's name to a `tfcoded.metrics.Estimate`; `dict` of facts for the record; notes, a list
-          of `str`; and what `tfcoded.pictures.reliability_diagram` draws, a `dict` that may be empty.
-        """
-        raise NotImplementedError
-
     def samples(self, codec, config, images, labels, classifier, plan):
         """What the most telling metrics are the means of, so that two models can be compared image by image.
 
         Args:
-          codec, config, classifier: as in `measure`.
+          codec, config, classifier: as in `tfcoded.evaluation.measurement.measure`.
           images: `[N, ...]`, test images.
           labels: `[N]`, or `None`.
-          plan: `tfcoded.evaluation.measurement.Plan`.
+          plan: `tfcoded.evaluation.plan.Plan`.
 
         Returns:
           `dict` from a metric's name to an array.

@@ -1,6 +1,12 @@
-"""Image quality, bit and word errors, calibration, likelihoods, and the protocol that measures a whole model."""
+"""Image quality, bit and word errors, calibration, likelihoods, and the protocol that measures a whole model.
+
+`register` adds a group of metrics of one's own to those of `--metrics`. TensorFlow is imported by what measures.
+"""
 
 import lazy_loader
+
+from tfcoded.metrics import groups as _groups  # noqa: F401  # registers the groups
+from tfcoded.metrics.registry import METRICS, Measured, Metric, Model, Option, register
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
@@ -13,3 +19,4 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "words": ["most_probable_words"],
     },
 )
+__all__ += ["METRICS", "Measured", "Metric", "Model", "Option", "register"]

@@ -17,11 +17,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfcoded.distributions import standard_normal
-from tfcoded.metrics import protocol
+from tfcoded.metrics import groups, protocol
 from tfcoded.metrics.summary import Estimate, estimate
 from tfcoded.utils.progress import progress
 
-DRAWS = 4  # of the channel's noise, for every image
+DRAWS = groups.DRAWS.default
 
 # Purposes of random numbers below `protocol.COMMUNICATION`.
 _SENT, _CORRUPTED, _RECEIVED, _RATES, _SOURCE = range(5)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfcoded import data, families, pictures
 from tfcoded.evaluation import measurement
+from tfcoded.evaluation.plan import Plan, runs_after
 from tfcoded.runs import records
 from tfcoded.training import hardware, loop, workers
 from tfcoded.utils.files import for_tensorflow, write_atomically
@@ -39,7 +40,7 @@ def run(
       config: `tfcoded.config.Config` or `tfcoded.config.communication.SystemConfig`.
       workdir: `str` or path; see `tfcoded.runs.workdir` for what is written there.
       seed, data_dir, train_images, strategy, dtype_policy, initial_weights: see `tfcoded.training.loop.train`.
-      plan: `tfcoded.evaluation.measurement.Plan` of the final measurement, or `None` for one as large as the training. Where it has
+      plan: `tfcoded.evaluation.plan.Plan` of the final measurement, or `None` for one as large as the training. Where it has
         no number of images, at most `train_images` are measured.
       storage: one of `tfcoded.storage.STORAGES` for the exported SavedModel, or `None` for no export.
       zoo_dir: folder of the zoo with the classifiers, or `None` for the default.
@@ -57,7 +58,7 @@ def run(
     workdir = for_tensorflow(workdir)
     distribution = hardware.strategy(strategy)  # before anything that starts TensorFlow's devices
     # Mistakes first: an hour of training must not end in one.
-    plan = plan or measurement.Plan(runs=measurement.runs_after(train_images))
+    plan = plan or Plan(runs=runs_after(train_images))
     config = config.without_published() if initial_weights else config
     families.of(config).require(config, plan.metrics)
     classifier = sources.load_classifier(config.dataset, zoo_dir, classifier)
@@ -67,7 +68,7 @@ def run(
         classifier.require(dataset)
     images, _ = plan.chosen(dataset)
     if plan.images is None and train_images is not None:  # a quick try is to end quickly
-        plan = dataclasses.replace(plan, images=min(len(data.first_images(dataset, train_images)), len(images)))
+        plan = plan.replace(images=min(len(data.first_images(dataset, train_images)), len(images)))
     job = loop.Job(seed, data_dir, train_images, distribution, policy, initial_weights)
     trained = loop.train_as(job, config, workdir, dataset)
     home = trained.home

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from absl import flags
 
 from tfcoded import config as configuration, families, zoo
+from tfcoded.metrics import registry
 from tfcoded.metrics.frechet import inception_weights
 from tfcoded.runs.workdir import read_run
 from tfcoded.utils import path_flags
@@ -46,6 +47,42 @@ def define_metrics_flag():
     flags.DEFINE_list("metrics", [], f"What to measure: {'; '.join(texts)}. By default {' or '.join(defaults)}.")
 
 
+def define_options(default=False, without=()):
+    """Defines the flags of the metrics' options.
+
+    Args:
+      default: `bool`, whether of those groups only that are measured by default.
+      without: `str`s, options left out.
+    """
+    for name, option in registry.options(default).items():
+        if name in without:
+            continue
+        if option.choices:
+            flags.DEFINE_enum(name, option.default, option.choices, option.help)
+        elif isinstance(option.default, str):
+            flags.DEFINE_string(name, option.default, option.help)
+        else:
+            define = flags.DEFINE_float if isinstance(option.default, float) else flags.DEFINE_integer
+            define(name, option.default, option.help, lower_bound=option.least, upper_bound=option.most)
+
+
+def options(values):
+    """The values of the options that have flags, a `dict`, for `tfcoded.evaluation.plan.Plan`.
+
+    Args:
+      values: absl's parsed flags.
+
+    Raises:
+      UserError: for NaN, which passes absl's bounds.
+    """
+    found = {name: values[name].value for name in registry.options() if name in values}
+    for name, value in found.items():
+        if value != value:
+            known = registry.options()[name]
+            raise UserError(f"--{name}=nan: expected a number from {known.least:g} to {known.most:g}")
+    return found
+
+
 def chosen_metrics(values):
     """The groups of metrics that --metrics names, a tuple of `str`; empty for the default ones.
 
@@ -55,10 +92,10 @@ def chosen_metrics(values):
     Raises:
       UserError: if a name is that of no group of any kind of model.
     """
-    unknown = [name for name in values.metrics if name not in families.METRICS]
+    unknown = [name for name in values.metrics if name not in registry.METRICS]
     if unknown or (values["metrics"].present and not values.metrics):
         raise UserError(
-            f"--metrics={','.join(values.metrics)}: expected some of {', '.join(families.METRICS)}, separated by commas"
+            f"--metrics={','.join(values.metrics)}: expected some of {', '.join(registry.METRICS)}, separated by commas"
         )
     return tuple(values.metrics)
 

@@ -11,11 +11,12 @@ from tfcoded.metrics.protocol import as_float
 from tfcoded.utils import seeds
 from tfcoded.utils.progress import progress
 
+DRAWS = 4  # of z for each word
 _IMAGES = 1000  # at a time
 _NOISE = 101  # purpose of random numbers, see tfcoded.metrics.protocol
 
 
-def hard_log_likelihood(codec, config, images, *, seed=0, draws=4, batch_size=300):
+def hard_log_likelihood(codec, config, images, *, seed=0, draws=DRAWS, batch_size=300):
     """log p(x) under hard encoding, by enumeration of the words: the logarithm of the mean weight of `hard_log_weights`.
 
     A lower bound in expectation, which rises with the number of draws: `tfcoded.metrics.monte_carlo` tells by how much.
@@ -33,7 +34,7 @@ def hard_log_likelihood(codec, config, images, *, seed=0, draws=4, batch_size=30
     return log_mean(hard_log_weights(codec, config, images, seed=seed, draws=draws, batch_size=batch_size))
 
 
-def hard_log_weights(codec, config, images, *, seed=0, draws=4, batch_size=300):
+def hard_log_weights(codec, config, images, *, seed=0, draws=DRAWS, batch_size=300):
     """Unbiased estimates of p(x) under hard encoding from each of several draws of z, by enumeration of the words.
 
     ```none
