@@ -17,6 +17,7 @@ class CommunicationFamily(Family):
     name = "communication_system"
     noun = "a communication system"
     methods = ("transmit", "corrupt", "receive", "communicate", "rates", "configuration")
+    smoke = True
     example = "model.communicate(images, 1, [1, 2])"
 
     def module(self, model, config, storage="float32", images=None):

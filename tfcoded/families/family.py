@@ -16,6 +16,7 @@ class Family:
       example: `str`, a call that shows how a loaded SavedModel is used.
       own_flags: `str`s, flags of the commands that mean something for this kind alone, beside the metrics' options.
       compensated: `bool`, whether `tfcoded.codec.layer_inputs` knows its layers, so that it can be stored so.
+      smoke: `bool`, whether its networks have the size `smoke`, for a quick trial.
     """
 
     name = ""
@@ -24,6 +25,7 @@ class Family:
     example = ""
     own_flags = ()
     compensated = False
+    smoke = False
 
     @property
     def metrics(self):

@@ -2,9 +2,9 @@
 
 import sys
 
-from tfcoded import zoo
+from tfcoded import families, zoo
 from tfcoded.config import channels
-from tfcoded.config.communication import SYSTEMS, SystemConfig
+from tfcoded.config.communication import SYSTEMS
 from tfcoded.utils import text_tables
 from tfcoded.utils.errors import UserError
 
@@ -24,9 +24,11 @@ def render(entries, zoo_dir=None, format="text"):  # pylint: disable=redefined-b
     Returns:
       `str` without a final newline.
     """
-    systems = {name: entry for name, entry in entries.items() if isinstance(entry, SystemConfig)}
-    others = {name: entry for name, entry in entries.items() if name not in systems}
-    found = [rows(part, zoo_dir) for rows, part in ((_vaes, others), (_systems, systems)) if part]
+    tables = {"coded_dvae": _vaes, "communication_system": _systems}  # by family
+    parts = {name: {} for name in tables}
+    for name, entry in entries.items():
+        parts[families.of(entry).name][name] = entry
+    found = [rows(parts[name], zoo_dir) for name, rows in tables.items() if parts[name]]
     return "\n\n".join((_markdown if format == "markdown" else text_tables.aligned)(*table) for table in found)
 
 

@@ -96,6 +96,7 @@ def chosen_metrics(values):
     if unknown or (values["metrics"].present and not values.metrics):
         raise UserError(
             f"--metrics={','.join(values.metrics)}: expected some of {', '.join(registry.METRICS)}, separated by commas"
+            "; those of a module of your own need --plugin=MODULE"
         )
     return tuple(values.metrics)
 

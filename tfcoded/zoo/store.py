@@ -21,8 +21,7 @@ import sys
 import typing
 from collections.abc import Sequence
 
-from tfcoded import config as configuration
-from tfcoded.config.communication import SystemConfig
+from tfcoded import config as configuration, families
 from tfcoded.runs.records import Measurement, read_record
 from tfcoded.utils.errors import UserError, said
 from tfcoded.utils.files import expanded, for_tensorflow, require_readable
@@ -404,9 +403,9 @@ def _configuration_path(name, zoo_dir):
 
 
 def _has_smoke(path):
-    """Whether a configuration is a communication system's; one that is broken may be, and then says so itself."""
+    """Whether there is a quick trial of a configuration; of one that is broken there may be, and it then says so itself."""
     try:
-        return isinstance(configuration.load(path), SystemConfig)
+        return families.of(configuration.load(path)).smoke
     except UserError:
         return True
 
