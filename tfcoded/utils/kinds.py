@@ -64,7 +64,10 @@ class KindOfSection(Section):
         if kind is None and "kind" not in values:
             raise ConfigError(f"{cls._where()} has no key 'kind', which is required")
         if not isinstance(kind, str) or kind not in cls.kinds:
-            raise ConfigError(f"{cls._place}kind is {show(kind)}; expected {one_of(cls.kinds, kind)}")
+            raise ConfigError(
+                f"{cls._place}kind is {show(kind)}; expected {one_of(cls.kinds, kind)}; a kind of a module of your own needs"
+                " --plugin=MODULE"
+            )
         chosen = cls.kinds[kind]
         foreign = [key for key in values if key not in chosen.model_fields and key in cls.keys()]
         for key in foreign:
