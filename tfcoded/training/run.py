@@ -1,6 +1,5 @@
 """A training run as its command does it: training, then pictures, the SavedModel and the measurement."""
 
-import dataclasses
 import hashlib
 import json
 import shlex
