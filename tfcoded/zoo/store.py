@@ -22,6 +22,7 @@ import typing
 from collections.abc import Sequence
 
 from tfcoded import config as configuration, families
+from tfcoded.config.communication import SystemConfig
 from tfcoded.runs.records import Measurement, read_record
 from tfcoded.utils.errors import UserError, said
 from tfcoded.utils.files import expanded, for_tensorflow, require_readable
