@@ -56,15 +56,20 @@ def load(name_or_path, data_dir=None):
 def require_known(name):
     """Raises `DataError` unless `name` is one of `DATASETS` or an existing path; reads no images."""
     if not name:  # as a path, it would be the current folder
-        raise DataError(f"the name of the data set is empty; expected one of {', '.join(DATASETS)}, or a path")
+        raise DataError(f"the name of the data set is empty; expected one of {', '.join(_names())}, or a path")
     if name in DATASETS or pathlib.Path(expanded(name)).exists():
         return
     close = difflib.get_close_matches(name.lower(), DATASETS, n=1)
     raise DataError(
         f"unknown data set {name!r}, neither a known name nor an existing path; "
         + (f"did you mean {close[0]!r}? " if close else "")
-        + f"expected one of {', '.join(DATASETS)}, a .npy or .npz file or a folder of images (one of a module of your own needs --plugin=MODULE)"
+        + f"expected one of {', '.join(_names())}, a .npy or .npz file or a folder of images (one of a module of your own needs --plugin=MODULE)"
     )
+
+
+def _names():
+    """The names of `DATASETS`, those of small images first and what is drawn last."""
+    return sorted(DATASETS, key=lambda name: (DATASETS[name].drawn, DATASETS[name].image_shape, name))
 
 
 def digest(array):
