@@ -206,9 +206,9 @@ def differences(gradient, other, variables):
 
 def _coded_dvae(path):
     """The Coded-DVAE of a SavedModel with its weights, and its configuration; `path` as for `prepared`."""
-    from tfcoded.zoo import identity, sources
+    from tfcoded.zoo import folders, identity
 
-    folder = sources.find_saved_model(path)
+    folder = folders.find_saved_model(path)
     if folder is None:
         raise UserError(f"--model {path} holds no SavedModel")
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfcoded import data, zoo
 from tfcoded.networks.classifier import FoldedClassifier
 from tfcoded.utils.errors import UserError
-from tfcoded.zoo import checksums, identity, restoring, sources
+from tfcoded.zoo import checksums, folders, identity, restoring, sources
 
 
 def touch(path):
@@ -19,20 +19,20 @@ def test_the_largest_version_is_taken(tmp_path):
     for version in ("2", "10", "9", "11x", "v12"):
         touch(tmp_path / version / "saved_model.pb")
     (tmp_path / "30").mkdir()  # not yet copied in whole
-    assert sources.saved_model_folder(tmp_path) == tmp_path / "10"
-    assert sources.saved_model_folder(tmp_path / "2") == tmp_path / "2"
+    assert folders.saved_model_folder(tmp_path) == tmp_path / "10"
+    assert folders.saved_model_folder(tmp_path / "2") == tmp_path / "2"
 
 
 def test_folders_without_a_model(tmp_path):
     with pytest.raises(UserError, match="neither saved_model.pb nor a version folder"):
-        sources.saved_model_folder(tmp_path)
+        folders.saved_model_folder(tmp_path)
     with pytest.raises(UserError, match="is not a folder"):
-        sources.saved_model_folder(tmp_path / "absent")
+        folders.saved_model_folder(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("path", [None, "", 3])
 @pytest.mark.parametrize(
-    "call", [sources.saved_model_folder, sources.find_saved_model, sources.load_run, sources.checkpoint_epochs]
+    "call", [folders.saved_model_folder, folders.find_saved_model, sources.load_run, sources.checkpoint_epochs]
 )
 def test_what_is_no_path(call, path, tmp_path, monkeypatch):
     touch(tmp_path / "1" / "saved_model.pb")

@@ -17,17 +17,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfcoded.distributions import standard_normal
-from tfcoded.metrics import groups, protocol
+from tfcoded.metrics import protocol
+from tfcoded.metrics.registry import CHANNEL_DRAWS
 from tfcoded.metrics.summary import Estimate, estimate
 from tfcoded.utils.progress import progress
-
-DRAWS = groups.DRAWS.default
 
 # Purposes of random numbers below `protocol.COMMUNICATION`.
 _SENT, _CORRUPTED, _RECEIVED, _RATES, _SOURCE = range(5)
 
 
-def measure(codec, config, images, *, seed=0, draws=DRAWS, batch_size=128):
+def measure(codec, config, images, *, seed=0, draws=CHANNEL_DRAWS, batch_size=128):
     """How well images arrive, and how much of the channel that takes.
 
     | name | what |
@@ -82,7 +81,7 @@ def measure(codec, config, images, *, seed=0, draws=DRAWS, batch_size=128):
     return found
 
 
-def communication_samples(codec, config, images, *, seed=0, draws=DRAWS, batch_size=128):
+def communication_samples(codec, config, images, *, seed=0, draws=CHANNEL_DRAWS, batch_size=128):
     """What `measure` gives the means of, so that two systems can be compared image by image.
 
     Args:

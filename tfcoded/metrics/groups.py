@@ -3,7 +3,7 @@
 The order is that of help texts. TensorFlow is imported by the functions that measure.
 """
 
-from tfcoded.metrics.registry import Measured, Option, register
+from tfcoded.metrics.registry import CHANNEL_DRAWS, Measured, Option, register
 from tfcoded.utils.errors import UserError
 
 _HARD = "log_likelihood_hard"
@@ -13,7 +13,7 @@ _CALIBRATION_RUNS = 10  # its bins need no more; each run costs as much as one o
 
 RUNS = Option("runs", 50, "Runs of the bit and word error rates.", least=1)
 WORDS = Option("words", 1000, "Words in each run.", least=1)
-DRAWS = Option("draws", 4, "Draws of a channel's noise for every image.", least=1)
+DRAWS = Option("draws", CHANNEL_DRAWS, "Draws of a channel's noise for every image.", least=1)
 OMEGA = Option("likelihood_omega", 0.5, "Weight of the image's own posterior.", least=0, most=1)
 LIKELIHOOD = (
     Option("likelihood_images", 1000, "Images whose likelihood is measured.", least=1),

@@ -24,6 +24,7 @@ from tfcoded.utils.errors import UserError
 from tfcoded.utils.registry import Registry
 
 NEEDS = ("labels", "classifier", "inception")
+CHANNEL_DRAWS = 4  # of a channel's noise for every image, unless an option says otherwise
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tfcoded.training.callbacks import EpochProgress, EpochRecord, StopUnlessFin
 from tfcoded.utils import keras_settings
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow, writable_folder
-from tfcoded.zoo import restoring, sources
+from tfcoded.zoo import folders, restoring, sources
 
 
 class Trained(NamedTuple):
@@ -219,7 +219,7 @@ def _build(config, seed, distribution, policy, images):
 
 def _start_from(model, path):
     """Gives the model the weights of the SavedModel, checkpoint or run at `path`; returns where exactly they are."""
-    folder = sources.find_saved_model(path)
+    folder = folders.find_saved_model(path)
     if folder is None:
         return restore_weights(model, path)
     restoring.restore_weights(model, folder)

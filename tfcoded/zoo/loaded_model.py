@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfcoded import zoo
 from tfcoded.utils.errors import UserError, said
-from tfcoded.zoo import sources
+from tfcoded.zoo import folders
 
 
 def load(model: str | os.PathLike[str], zoo_dir: str | os.PathLike[str] | None = None) -> "LoadedModel":
@@ -42,8 +42,8 @@ def load(model: str | os.PathLike[str], zoo_dir: str | os.PathLike[str] | None =
     model.signatures["encode"]                      # the SavedModel's own
     ```
     """
-    if sources.is_folder(model, zoo_dir):
-        found = zoo.load_saved_model(sources.saved_model_folder(model))
+    if folders.is_folder(model, zoo_dir):
+        found = zoo.load_saved_model(folders.saved_model_folder(model))
     elif isinstance(model, str) and model.startswith(zoo.CLASSIFIER) and model in zoo.trained(zoo_dir):
         found = zoo.load_trained(model, zoo_dir)
     else:

@@ -7,7 +7,7 @@ from tfcoded.codec.weights import key, stored_values
 from tfcoded.runs.checkpoints import Checkpoints
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow
-from tfcoded.zoo import identity, sources
+from tfcoded.zoo import folders, identity
 from tfcoded.zoo.saving import module
 
 
@@ -68,9 +68,9 @@ def restored(preset, zoo_dir=None):
     Raises:
       UserError: if there is no such entry (with the nearest name) or folder, it has no weights, or they are damaged.
     """
-    if not sources.is_folder(preset, zoo_dir):
+    if not folders.is_folder(preset, zoo_dir):
         return restored_entry(preset, zoo_dir)
-    folder = sources.find_saved_model(preset)
+    folder = folders.find_saved_model(preset)
     if folder is None and not pathlib.Path(preset, "config.yaml").is_file():
         raise UserError(
             f"{preset} holds neither a SavedModel nor a training; expected the name of an entry, the folder of a"

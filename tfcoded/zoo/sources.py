@@ -1,8 +1,6 @@
 """Where evaluation and generation get a model from: the zoo, a SavedModel or a training run's folder."""
 
 import json
-import os
-import pathlib
 from typing import NamedTuple
 
 from absl import flags
@@ -14,7 +12,7 @@ from tfcoded.runs.workdir import read_run
 from tfcoded.utils import path_flags
 from tfcoded.utils.errors import UserError
 from tfcoded.utils.files import for_tensorflow
-from tfcoded.zoo import identity
+from tfcoded.zoo import folders, identity
 
 
 class Source(NamedTuple):
@@ -127,8 +125,8 @@ def check(values):
     if values.model is not None:
         for_tensorflow(zoo.saved_model_path(values.model, values.zoo_dir))
     elif values.saved_model is not None:
-        saved_model_folder(values.saved_model)
-    elif not _path(values.workdir, "--workdir").is_dir():
+        folders.saved_model_folder(values.saved_model)
+    elif not folders.named(values.workdir, "--workdir").is_dir():
         raise UserError(
             f"--workdir {values.workdir} is not a folder; expected the --workdir of python -m tfcoded.train"
         )
@@ -151,7 +149,7 @@ def load(values):
         return load_entry(values.model, values.zoo_dir)
     if values.workdir is not None:
         return load_run(values.workdir, values.zoo_dir)
-    folder = saved_model_folder(values.saved_model)
+    folder = folders.saved_model_folder(values.saved_model)
     return _saved(zoo.load_saved_model(folder), folder, values.zoo_dir)
 
 
@@ -164,7 +162,7 @@ def load_run(workdir, zoo_dir=None):
     """Loads the latest checkpoint of a training run, as a `Source`; see `tfcoded.zoo.restoring.load_workdir`."""
     from tfcoded.zoo.restoring import load_workdir
 
-    workdir = _path(workdir, "workdir")
+    workdir = folders.named(workdir, "workdir")
     epochs, codec = checkpoint_epochs(workdir), load_workdir(workdir)
     if checkpoint_epochs(workdir) != epochs:  # the training goes on, and finished an epoch meanwhile
         return load_run(workdir, zoo_dir)
@@ -250,7 +248,7 @@ def load_classifier(dataset, zoo_dir=None, folder=None):
       UserError: if its files are damaged, or hold no classifier.
     """
     if folder is not None:
-        version = find_saved_model(folder)
+        version = folders.find_saved_model(folder)
         if version is None:
             raise UserError(
                 f"--classifier {folder} holds no SavedModel; expected the --out of python -m tfcoded.train_classifier"
@@ -264,37 +262,6 @@ def load_classifier(dataset, zoo_dir=None, folder=None):
     return Classifier(zoo.load_trained(name, zoo_dir), zoo.trained_path(name, zoo_dir))
 
 
-def is_folder(model, zoo_dir=None):
-    """Whether a model is named by a folder, a `bool`; a name that is a folder too is that of the entry or classifier."""
-    if isinstance(model, str) and model in {*zoo.list(zoo_dir), *zoo.trained(zoo_dir)}:
-        return False
-    return isinstance(model, os.PathLike) or isinstance(model, str) and (os.sep in model or os.path.isdir(model))
-
-
-def saved_model_folder(path):
-    """The folder with `saved_model.pb`: `path`, or its version folder with the largest number.
-
-    Raises:
-      UserError: if there is none.
-    """
-    found = find_saved_model(path)
-    if found is None:
-        if not _path(path, "--saved_model").is_dir():
-            raise UserError(f"--saved_model {path} is not a folder; expected one that holds saved_model.pb")
-        raise UserError(f"--saved_model {path} holds neither saved_model.pb nor a version folder such as 1/ with it")
-    return found
-
-
-def find_saved_model(path):
-    """As `saved_model_folder`, but `None` if there is none."""
-    path = _path(path, "a SavedModel's folder")
-    if (path / "saved_model.pb").is_file():
-        return path
-    numbered = (child for child in path.iterdir() if child.name.isdecimal()) if path.is_dir() else ()
-    versions = [child for child in numbered if (child / "saved_model.pb").is_file()]
-    return max(versions, key=lambda child: int(child.name), default=None)
-
-
 def checkpoint_epochs(workdir):
     """Number of the newest checkpoint of a training run, an `int`, or `None` if there is none.
 
@@ -305,7 +272,7 @@ def checkpoint_epochs(workdir):
     """
     from tfcoded.runs.checkpoints import latest_epoch
 
-    workdir = _path(workdir, "workdir")
+    workdir = folders.named(workdir, "workdir")
     file = workdir / "config.yaml"
     parts = {}
     if file.is_file():
@@ -325,10 +292,3 @@ def _recorded_epochs(folder):
         except (OSError, ValueError, KeyError, TypeError):
             continue  # the number of epochs is told where it is known; nothing depends on it
     return None
-
-
-def _path(path, name):
-    """`pathlib.Path` of what a user gave under this name; an empty one would be the current folder."""
-    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise UserError(f"{name} is {path!r}; expected the path of a folder")
-    return pathlib.Path(path)
