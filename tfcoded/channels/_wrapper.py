@@ -1,6 +1,7 @@
 """What the channels that lose symbols of another channel have in common."""
 
 import inspect
+from typing import Any, Self
 
 import keras
 import tensorflow as tf
@@ -17,7 +18,9 @@ class Wrapper(Channel):
     Subclasses implement `call` and use `_send`, then `_fill`.
     """
 
-    def __init__(self, channel, prior, fill_noise, filler_grad, **kwargs):
+    def __init__(
+        self, channel: Channel, prior: SymbolPrior | None, fill_noise: str, filler_grad: bool, **kwargs: Any
+    ) -> None:
         """Checks and stores what the subclasses document; `prior=None` is `channel.default_prior()`."""
         super().__init__(**kwargs)
         if not isinstance(channel, Channel):
@@ -33,7 +36,7 @@ class Wrapper(Channel):
         self.fill_noise = fill_noise
         self.filler_grad = filler_grad
 
-    def _build(self, input_shape, bands):
+    def _build(self, input_shape: tuple[int | None, ...], bands: int) -> None:
         """Builds the channel inside and the prior, the latter for codewords of `bands` bands."""
         if len(input_shape) < 2 or input_shape[-1] is None:
             raise ValueError(f"codewords must be [..., n] with a batch axis and a known n, got {input_shape}")
@@ -42,7 +45,9 @@ class Wrapper(Channel):
         if not self.prior.built:
             self.prior.build((None, bands, input_shape[-1] // bands))
 
-    def _send(self, inputs, seed, **options):
+    def _send(
+        self, inputs: tf.Tensor, seed: tf.types.experimental.TensorLike | None, **options: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
         """Everything through the channel inside; its dict."""
         options = {name: value for name, value in options.items() if value is not None}
         known = inspect.signature(self.channel.call).parameters
@@ -52,7 +57,13 @@ class Wrapper(Channel):
         # The channel inside says itself whether it misses a seed.
         return self.channel(inputs, seed=None if seed is None else derive(seed, CHANNEL, ""), **options)
 
-    def _fill(self, received, keep, seed, filler):
+    def _fill(
+        self,
+        received: tf.Tensor,
+        keep: tf.Tensor,
+        seed: tf.types.experimental.TensorLike | None,
+        filler: tf.Tensor | None,
+    ) -> tf.Tensor:
         """Puts filler in the place of lost bands.
 
         Args:
@@ -90,20 +101,22 @@ class Wrapper(Channel):
         z = tf.reshape(tf.where(mask, by_band, filler), tf.shape(received))
         return tf.ensure_shape(z, received.shape)
 
-    def corrupt(self, y, seed=None, w=None):
+    def corrupt(
+        self, y: tf.Tensor, seed: tf.types.experimental.TensorLike | None = None, w: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Symbols through the channel inside; this one loses none. See `Channel.corrupt`."""
         return self.channel.corrupt(y, seed, w)
 
     @property
-    def symbol_rank(self):
+    def symbol_rank(self) -> int:  # type: ignore[override]
         """That of the channel inside."""
         return self.channel.symbol_rank
 
-    def default_prior(self):
+    def default_prior(self) -> SymbolPrior:
         """That of the channel inside."""
         return self.channel.default_prior()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor; the channel and the prior as Keras serialises them."""
         return {
             **super().get_config(),
@@ -114,7 +127,7 @@ class Wrapper(Channel):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The layer whose `get_config` is `config`."""
         parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("channel", "prior")}
         return cls(**{**config, **parts})

@@ -1,11 +1,15 @@
 """The channel through which only the first bands of a codeword get."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfcoded.channels._wrapper import LOSS, Wrapper
-from tfcoded.channels.channel import choice, derive, positive_count, probability
+from tfcoded.channels.channel import Channel, choice, derive, positive_count, probability
+from tfcoded.channels.prior import SymbolPrior
 from tfcoded.channels.real import RealChannel
 from tfcoded.utils.random import uniform
 
@@ -53,16 +57,16 @@ class BandwidthLimitedChannel(Wrapper):
 
     def __init__(
         self,
-        channel,
-        bands=5,
-        probabilities=None,
-        marginalise="mc",
-        prior=None,
-        fill_noise="none",
-        filler_grad=False,
-        reveal_bands=False,
-        **kwargs,
-    ):
+        channel: Channel,
+        bands: int = 5,
+        probabilities: Sequence[float] | None = None,
+        marginalise: str = "mc",
+        prior: SymbolPrior | None = None,
+        fill_noise: str = "none",
+        filler_grad: bool = False,
+        reveal_bands: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Initialises the layer.
 
         Args:
@@ -96,13 +100,23 @@ class BandwidthLimitedChannel(Wrapper):
                 f" of a codeword, expected {type(channel).__name__}(power='codeword', bands={bands})"
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Builds the channel inside and the prior."""
         if len(input_shape) and input_shape[-1] is not None and input_shape[-1] % self.bands:
             raise ValueError(f"{input_shape[-1]} symbols cannot be divided into {self.bands} equal bands")
         self._build(input_shape, self.bands)
 
-    def call(self, y, log_sig=None, seed=None, training=False, bands=None, filler=None, eps=None, w=None):
+    def call(
+        self,
+        y: tf.Tensor,
+        log_sig: tf.Tensor | None = None,
+        seed: tf.types.experimental.TensorLike | None = None,
+        training: bool = False,
+        bands: tf.types.experimental.TensorLike | None = None,
+        filler: tf.Tensor | None = None,
+        eps: tf.Tensor | None = None,
+        w: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
         """Sends codewords.
 
         Args:
@@ -150,7 +164,13 @@ class BandwidthLimitedChannel(Wrapper):
             "weights": tf.constant(weights, tf.float64 if received.dtype == tf.float64 else tf.float32),
         }
 
-    def receive(self, received, bands, seed=None, filler=None):
+    def receive(
+        self,
+        received: tf.Tensor,
+        bands: tf.types.experimental.TensorLike,
+        seed: tf.types.experimental.TensorLike | None = None,
+        filler: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
         """The end of the channel alone: fills in, in symbols that have come through the channel inside.
 
         Args:
@@ -172,7 +192,7 @@ class BandwidthLimitedChannel(Wrapper):
         return self._seen(received, bands, seed, filler)
 
     @staticmethod
-    def average(values, weights):
+    def average(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """Mean over the bandwidths of what was computed for every copy of every codeword.
 
         Args:
@@ -189,12 +209,12 @@ class BandwidthLimitedChannel(Wrapper):
         return tf.tensordot(tf.cast(weights, values.dtype), tf.reshape(values, shape), axes=1)
 
     @property
-    def capacity_bits(self):
+    def capacity_bits(self) -> float:
         """`float`, bits per symbol: the mean of `B / T` times the capacity of the channel inside."""
         mean = np.dot(np.arange(self.bands + 1), self.probabilities) / self.bands
         return float(mean * self.channel.capacity_bits)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {
             **super().get_config(),
@@ -204,7 +224,13 @@ class BandwidthLimitedChannel(Wrapper):
             "reveal_bands": self.reveal_bands,
         }
 
-    def _seen(self, visible, bands, seed, filler):
+    def _seen(
+        self,
+        visible: tf.Tensor,
+        bands: tf.Tensor,
+        seed: tf.types.experimental.TensorLike | None,
+        filler: tf.Tensor | None,
+    ) -> dict[str, tf.Tensor]:
         """What the receiver sees of the symbols `visible` if `bands` get through, a dict."""
         keep = tf.range(self.bands) < bands[..., tf.newaxis]
         z = self._fill(visible, keep, seed, filler)
@@ -217,7 +243,7 @@ class BandwidthLimitedChannel(Wrapper):
             decoder_input = tf.concat([tf.cast(z, dtype), keep], axis=-1)
         return {"z": z, "keep": keep, "bands": bands, "decoder_input": decoder_input}
 
-    def _forced(self, bands, batch):
+    def _forced(self, bands: tf.types.experimental.TensorLike, batch: tf.Tensor) -> tf.Tensor:
         bands = tf.convert_to_tensor(bands)
         if not bands.dtype.is_integer:
             raise ValueError(f"bands must be integers, got {bands.dtype.name}")
@@ -226,7 +252,7 @@ class BandwidthLimitedChannel(Wrapper):
             raise ValueError(f"bands must lie in [0, {self.bands}], got {known}")
         return tf.broadcast_to(tf.cast(bands, tf.int32), batch)
 
-    def _draw(self, batch, seed):
+    def _draw(self, batch: tf.Tensor, seed: tf.types.experimental.TensorLike | None) -> tf.Tensor:
         """One bandwidth per codeword, by the inverse of the distribution function."""
         draws = uniform(1, tf.zeros(batch), derive(seed, LOSS, "bands"))[0]
         # Up to rounding of float64 the last sum is 1, in float32 exactly; the draws are less.
@@ -234,7 +260,7 @@ class BandwidthLimitedChannel(Wrapper):
         return tf.reduce_sum(tf.cast(above, tf.int32), axis=-1)
 
 
-def _distribution(probabilities, bands):
+def _distribution(probabilities: Sequence[float] | None, bands: int) -> tuple[float, ...]:
     if probabilities is None:
         return (0.0,) + (1 / bands,) * bands
     array = probability(probabilities, "probabilities")

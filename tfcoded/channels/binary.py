@@ -1,6 +1,7 @@
 """Channels of bits: one flips them (hard or relaxed), one loses them and says which."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,7 +13,7 @@ from tfcoded.channels.capacity import (
     keep_probability,
 )
 from tfcoded.channels.channel import CERTAIN, BitChannel, as_reals, choice, derive, positive, probability
-from tfcoded.channels.prior import BinaryPrior, ErasedPrior
+from tfcoded.channels.prior import BinaryPrior, ErasedPrior, SymbolPrior
 from tfcoded.codes import box_plus
 from tfcoded.codes.bits import check_bits
 from tfcoded.distributions import BinaryConcreteLogit
@@ -61,7 +62,14 @@ class BinarySymmetricChannel(BitChannel):
         https://arxiv.org/abs/1811.07557
     """
 
-    def __init__(self, p_keep=None, snr=None, mode="hard", temperature=0.1, **kwargs):
+    def __init__(
+        self,
+        p_keep: float | None = None,
+        snr: float | None = None,
+        mode: str = "hard",
+        temperature: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
         """Initialises the layer.
 
         Args:
@@ -78,12 +86,14 @@ class BinarySymmetricChannel(BitChannel):
         if (p_keep is None) == (snr is None):
             raise ValueError(f"give exactly one of p_keep and snr, got p_keep={p_keep} and snr={snr}")
         if p_keep is None:
-            p_keep = keep_probability(positive(snr, "snr"))
+            p_keep = keep_probability(positive(snr, "snr"))  # type: ignore[assignment]
         self.p_keep = float(probability(p_keep, "p_keep"))
         self.mode = choice(mode, "mode", ("hard", "relaxed", "mixture"))
         self.temperature = float(positive(temperature, "temperature"))
 
-    def call(self, y, seed=None, w=None):
+    def call(
+        self, y: tf.Tensor, seed: tf.types.experimental.TensorLike | None = None, w: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """Sends bits.
 
         Args:
@@ -103,7 +113,9 @@ class BinarySymmetricChannel(BitChannel):
         y = self._symbols(y)
         return {"y": y, "z": self.corrupt(y, seed, w)}
 
-    def corrupt(self, y, seed=None, w=None):
+    def corrupt(
+        self, y: tf.Tensor, seed: tf.types.experimental.TensorLike | None = None, w: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """The same as `call(y, seed, w)["z"]`: nothing is normalised. See `Channel.corrupt`."""
         y = self._symbols(y)
         if self.mode == "hard":
@@ -124,7 +136,7 @@ class BinarySymmetricChannel(BitChannel):
             return box_plus(y, w)
         return (self.received_logits(y) + w) / self.temperature
 
-    def log_prob(self, z, y):
+    def log_prob(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Log-density of what was received given what was sent, in nats, bit by bit.
 
         Args:
@@ -153,7 +165,7 @@ class BinarySymmetricChannel(BitChannel):
         noise = BinaryConcreteLogit(tf.constant(self._keep_logit, y.dtype), self.temperature)
         return tf.where(inside, noise.log_prob(w) + log_jacobian, tf.constant(-math.inf, y.dtype))
 
-    def received_logits(self, logits):
+    def received_logits(self, logits: tf.Tensor) -> tf.Tensor:
         """Log-odds that a one arrives if one is sent with log-odds `logits`: encoder and channel collapsed.
 
         With `a = sigmoid(logits)` and `f = 1 - p_keep`, the probability is `a - 2 a f + f`.
@@ -167,7 +179,7 @@ class BinarySymmetricChannel(BitChannel):
         logits = as_reals(logits, "logits")
         return box_plus(logits, tf.constant(self._keep_logit, logits.dtype))
 
-    def log_likelihood_ratio(self, z):
+    def log_likelihood_ratio(self, z: tf.Tensor) -> tf.Tensor:
         """What a received bit says about the one that was sent, `log P(z | 1) - log P(z | 0)`.
 
         Added to a bit's prior log-odds it makes those of the posterior; a soft decoder takes it as its input.
@@ -188,39 +200,41 @@ class BinarySymmetricChannel(BitChannel):
         z = z if z.dtype.is_floating else tf.cast(z, tf.float32)
         return (2 * z - 1) * self._keep_logit
 
-    def arrivals(self, logits, samples, seed):
+    def arrivals(
+        self, logits: tf.Tensor, samples: int, seed: tf.types.experimental.TensorLike | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """See `BitChannel.arrivals`: bits of the log-odds `received_logits`."""
         draws, arriving = uniform(samples, logits, seed), self.received_logits(logits)
         words = tf.cast(draws < tf.sigmoid(arriving), draws.dtype)
         return tf.stop_gradient(words), -tf.math.softplus(-(2 * words - 1) * arriving)
 
     @property
-    def relaxed(self):
+    def relaxed(self) -> bool:  # type: ignore[override]
         """`bool`, whether symbols are logits of relaxed bits."""
         return self.mode != "hard"
 
-    def hardened(self):
+    def hardened(self) -> BitChannel:
         """The channel of true bits that flips as often."""
         return BinarySymmetricChannel(self.p_keep, name="hard_channel") if self.relaxed else self
 
     @property
-    def snr(self):
+    def snr(self) -> float:
         """`float`, signal-to-noise ratio of the bits read as -1 and +1."""
         return float(binary_symmetric_snr(self.p_keep))
 
     @property
-    def capacity_bits(self):
+    def capacity_bits(self) -> float:
         """`float`, `1 - H2(p_keep)` bits per bit sent through the hard channel.
 
         A relaxed bit says more, by its size; it is hard bits that trained systems are measured with.
         """
         return float(binary_symmetric_capacity(self.p_keep))
 
-    def default_prior(self):
+    def default_prior(self) -> SymbolPrior:
         """`BinaryPrior`: fair bits, or logits of fair relaxed bits of this channel's temperature."""
         return BinaryPrior(None if self.mode == "hard" else self.temperature)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {
             **super().get_config(),
@@ -230,12 +244,12 @@ class BinarySymmetricChannel(BitChannel):
         }
 
     @property
-    def _keep_logit(self):
+    def _keep_logit(self) -> float:
         if self.p_keep in (0.0, 1.0):
             return CERTAIN if self.p_keep else -CERTAIN
         return min(CERTAIN, max(-CERTAIN, math.log(self.p_keep) - math.log1p(-self.p_keep)))
 
-    def _symbols(self, value):
+    def _symbols(self, value: tf.Tensor) -> tf.Tensor:
         if self.mode == "hard":
             value = tf.convert_to_tensor(value)
             value = value if value.dtype.is_integer else as_reals(value, "bits other than integers")
@@ -244,7 +258,7 @@ class BinarySymmetricChannel(BitChannel):
         return as_reals(value, "logits of relaxed bits")
 
 
-def _log_sinh(x):
+def _log_sinh(x: tf.Tensor) -> tf.Tensor:
     """Of positive numbers, without the overflow of sinh."""
     return x + tf.math.log(-tf.math.expm1(-2 * x)) - math.log(2)
 
@@ -274,7 +288,7 @@ class BinaryErasureChannel(BitChannel):
 
     symbol_rank = 1
 
-    def __init__(self, erase_prob, **kwargs):
+    def __init__(self, erase_prob: float, **kwargs: Any) -> None:
         """Initialises the layer.
 
         Args:
@@ -287,7 +301,9 @@ class BinaryErasureChannel(BitChannel):
         super().__init__(**kwargs)
         self.erase_prob = float(probability(erase_prob, "erase_prob"))
 
-    def call(self, y, seed=None, w=None):
+    def call(
+        self, y: tf.Tensor, seed: tf.types.experimental.TensorLike | None = None, w: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """Sends bits.
 
         Args:
@@ -307,16 +323,18 @@ class BinaryErasureChannel(BitChannel):
         keep = self._keep(y, seed, w)
         return {"y": y, "z": _one_hot(y, keep), "keep": keep}
 
-    def corrupt(self, y, seed=None, w=None):
+    def corrupt(
+        self, y: tf.Tensor, seed: tf.types.experimental.TensorLike | None = None, w: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """The same as `call(y, seed, w)["z"]`. See `Channel.corrupt`."""
         y = self._bits(y)
         return _one_hot(y, self._keep(y, seed, w))
 
-    def values(self, z):
+    def values(self, z: tf.Tensor) -> tf.Tensor:
         """Zeros, ones, and a half for an erased bit. See `BitChannel.values`."""
         return z[..., 1] + 0.5 * z[..., 2]
 
-    def log_prob(self, z, y):
+    def log_prob(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Log-probability of what was received given what was sent, in nats, bit by bit.
 
         Args:
@@ -332,7 +350,9 @@ class BinaryErasureChannel(BitChannel):
         got = tf.where(same, arrives, tf.constant(-math.inf, z.dtype))
         return tf.where(z[..., 2] > 0.5, tf.math.log(tf.constant(self.erase_prob, z.dtype)), got)
 
-    def arrivals(self, logits, samples, seed):
+    def arrivals(
+        self, logits: tf.Tensor, samples: int, seed: tf.types.experimental.TensorLike | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """See `BitChannel.arrivals`: one draw decides whether a bit is erased, and which it is."""
         draws = uniform(samples, logits, seed)
         zero, one, erased = tf.unstack(self.received_log_probs(logits), axis=-1)
@@ -341,7 +361,7 @@ class BinaryErasureChannel(BitChannel):
         words = tf.where(is_erased, 0.5, tf.cast(is_one, draws.dtype))
         return tf.stop_gradient(words), tf.where(is_erased, erased, tf.where(is_one, one, zero))
 
-    def received_log_probs(self, logits):
+    def received_log_probs(self, logits: tf.Tensor) -> tf.Tensor:
         """Log-probabilities of the three outcomes, if a one is sent with log-odds `logits`.
 
         Args:
@@ -357,7 +377,7 @@ class BinaryErasureChannel(BitChannel):
         zero, one = -tf.math.softplus(logits), -tf.math.softplus(-logits)
         return tf.stack([kept + zero, kept + one, erased], axis=-1)
 
-    def log_likelihood_ratio(self, z):
+    def log_likelihood_ratio(self, z: tf.Tensor) -> tf.Tensor:
         """What a received symbol says about the bit that was sent, `log P(z | 1) - log P(z | 0)`.
 
         Args:
@@ -377,19 +397,19 @@ class BinaryErasureChannel(BitChannel):
         return CERTAIN * (z[..., 1] - z[..., 0])
 
     @property
-    def capacity_bits(self):
+    def capacity_bits(self) -> float:
         """`float`, `1 - erase_prob` bits per bit sent."""
         return float(erasure_capacity(self.erase_prob))
 
-    def default_prior(self):
+    def default_prior(self) -> SymbolPrior:
         """`ErasedPrior()`: lost bits are erased ones."""
         return ErasedPrior()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {**super().get_config(), "erase_prob": self.erase_prob}
 
-    def _bits(self, y):
+    def _bits(self, y: tf.Tensor) -> tf.Tensor:
         y = tf.convert_to_tensor(y)
         if y.dtype.is_integer:
             y = tf.cast(y, tf.float32)
@@ -397,11 +417,11 @@ class BinaryErasureChannel(BitChannel):
         check_bits(y, "BinaryErasureChannel", relaxed=True)
         return y
 
-    def _keep(self, y, seed, w):
+    def _keep(self, y: tf.Tensor, seed: tf.types.experimental.TensorLike | None, w: tf.Tensor | None) -> tf.Tensor:
         if w is not None:
             return tf.cast(w, y.dtype)
         return tf.cast(uniform(1, y, derive(seed, _NOISE, "w"))[0] >= self.erase_prob, y.dtype)
 
 
-def _one_hot(y, keep):
+def _one_hot(y: tf.Tensor, keep: tf.Tensor) -> tf.Tensor:
     return tf.stack([keep * (1 - y), keep * y, 1 - keep], axis=-1)

@@ -4,12 +4,13 @@ NumPy float64: for reports, not for gradients. `measured_snr` alone is of tensor
 """
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfcoded.channels.channel import positive, probability
 
 
-def gaussian_capacity(snr):
+def gaussian_capacity(snr: npt.ArrayLike) -> np.float64 | np.ndarray:
     """Capacity of a channel with additive Gaussian noise and limited power, `1/2 log2(1 + snr)`.
 
     ```python
@@ -29,7 +30,7 @@ def gaussian_capacity(snr):
     return 0.5 * np.log1p(positive(snr, "snr")) / np.log(2)
 
 
-def binary_symmetric_capacity(p_keep):
+def binary_symmetric_capacity(p_keep: npt.ArrayLike) -> np.float64 | np.ndarray:
     """Capacity of a binary symmetric channel, `1 - binary_entropy(p_keep)`.
 
     ```python
@@ -49,7 +50,7 @@ def binary_symmetric_capacity(p_keep):
     return 1 - binary_entropy(probability(p_keep, "p_keep"))
 
 
-def erasure_capacity(erase_prob, inner_capacity=1.0):
+def erasure_capacity(erase_prob: npt.ArrayLike, inner_capacity: npt.ArrayLike = 1.0) -> np.float64 | np.ndarray:
     """Capacity of a channel whose symbols are erased, `(1 - erase_prob) * inner_capacity`.
 
     The receiver knows which symbols were erased.
@@ -72,7 +73,7 @@ def erasure_capacity(erase_prob, inner_capacity=1.0):
     return (1 - probability(erase_prob, "erase_prob")) * inner_capacity
 
 
-def binary_entropy(p):
+def binary_entropy(p: npt.ArrayLike) -> np.float64 | np.ndarray:
     """Entropy of a bit, `-p log2 p - (1-p) log2(1-p)`, and 0 at 0 and 1.
 
     Args:
@@ -91,7 +92,7 @@ def binary_entropy(p):
     return 0.0 - terms  # not -terms, which would be -0.0 where nothing is unknown
 
 
-def snr_from_decibel(decibel):
+def snr_from_decibel(decibel: npt.ArrayLike) -> np.float64 | np.ndarray:
     """Linear power ratio `10^(dB / 10)`.
 
     ```python
@@ -107,7 +108,7 @@ def snr_from_decibel(decibel):
     return 10.0 ** (np.asarray(decibel, np.float64) / 10)
 
 
-def snr_to_decibel(snr):
+def snr_to_decibel(snr: npt.ArrayLike) -> np.float64 | np.ndarray:
     """Decibels of a linear power ratio, `10 log10(snr)`.
 
     Args:
@@ -122,7 +123,7 @@ def snr_to_decibel(snr):
     return 10 * np.log10(positive(snr, "snr"))
 
 
-def binary_symmetric_snr(p_keep, p_one=None):
+def binary_symmetric_snr(p_keep: npt.ArrayLike, p_one: npt.ArrayLike | None = None) -> np.float64 | np.ndarray:
     """Signal-to-noise ratio of a binary symmetric channel whose bits are read as -1 and +1.
 
     The output is `z = (2p-1) y + e` with an error `e` of power `4p(1-p)` that is uncorrelated with `y`, hence
@@ -158,7 +159,7 @@ def binary_symmetric_snr(p_keep, p_one=None):
     return np.where(np.asarray(varying) == 0, 0.0, snr)[()]
 
 
-def keep_probability(snr):
+def keep_probability(snr: npt.ArrayLike) -> np.float64 | np.ndarray:
     """The `p_keep >= 1/2` of a binary symmetric channel with this signal-to-noise ratio.
 
     The inverse of `binary_symmetric_snr`: `(1 + sqrt(snr / (1 + snr))) / 2`.
@@ -179,7 +180,7 @@ def keep_probability(snr):
     return (1 + 1 / np.sqrt(1 + inverse)) / 2
 
 
-def measured_snr(y, z):
+def measured_snr(y: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
     """Ratio of the power that was sent to the power of what the channel added, over all symbols.
 
     What to watch where the power is not normalised (`GaussianChannel(power="none")`).

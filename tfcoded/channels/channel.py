@@ -1,6 +1,9 @@
 """What every channel offers, and the checks and conversions that channels share."""
 
 import numbers
+import typing
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,6 +11,9 @@ import tensorflow as tf
 
 from tfcoded.utils import seeds
 from tfcoded.utils.random import uniform
+
+if typing.TYPE_CHECKING:
+    from tfcoded.channels.prior import SymbolPrior
 
 # The largest log-odds that a channel without noise is given: exp(-100) of doubt, and no infinity whose sums
 # and differences would not be numbers.
@@ -46,7 +52,7 @@ class Channel(keras.layers.Layer):
 
     symbol_rank = 0  # of one received symbol: `"z"` is [..., n] and, behind it, as many axes
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         """Initialises the layer.
 
         Args:
@@ -56,11 +62,13 @@ class Channel(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
 
     @property
-    def capacity_bits(self):
+    def capacity_bits(self) -> float:
         """`float`, capacity in bits per symbol."""
         raise NotImplementedError
 
-    def corrupt(self, y, seed=None, w=None):
+    def corrupt(
+        self, y: tf.Tensor, seed: tf.types.experimental.TensorLike | None = None, w: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Sends symbols as they are: the conditional law C(z|y) alone, without normalisation.
 
         Args:
@@ -73,7 +81,7 @@ class Channel(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def default_prior(self):
+    def default_prior(self) -> "SymbolPrior":
         """The `SymbolPrior` that fills in lost symbols of this channel when no other was named."""
         raise NotImplementedError
 
@@ -92,15 +100,15 @@ class BitChannel(Channel):
 
     relaxed = False  # whether symbols are logits of relaxed bits, with a gradient
 
-    def hardened(self):
+    def hardened(self) -> "BitChannel":
         """The channel of true bits over which a trained system sends: this one, where it is one."""
         return self
 
-    def values(self, z):
+    def values(self, z: tf.Tensor) -> tf.Tensor:
         """Symbols received as numbers in [0, 1], `[..., n]`: what a decoder is given, a half where nothing is known."""
         return z
 
-    def log_prob(self, z, y):
+    def log_prob(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Log-probability of what was received, `z` as `"z"` of `call`, given the bits sent, `y : [..., n]`.
 
         Returns:
@@ -108,7 +116,7 @@ class BitChannel(Channel):
         """
         raise NotImplementedError
 
-    def log_likelihood_ratio(self, z):
+    def log_likelihood_ratio(self, z: tf.Tensor) -> tf.Tensor:
         """What received symbols say about the bits sent, `log P(z | 1) - log P(z | 0)`, at most `CERTAIN` in size.
 
         Added to a bit's prior log-odds it makes those of the posterior; a soft decoder takes it as its input.
@@ -122,7 +130,9 @@ class BitChannel(Channel):
         one, zero = self._both(z)
         return tf.clip_by_value(tf.where(tf.equal(one, zero), tf.zeros_like(one), one - zero), -CERTAIN, CERTAIN)
 
-    def arrivals(self, logits, samples, seed):
+    def arrivals(
+        self, logits: tf.Tensor, samples: int, seed: tf.types.experimental.TensorLike | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Words as they arrive, drawn of the collapsed law of encoder and channel.
 
         Args:
@@ -140,13 +150,13 @@ class BitChannel(Channel):
         log_q = tf.stack([one - tf.math.softplus(-logits), zero - tf.math.softplus(logits)])
         return tf.stop_gradient(self.values(z)), tf.reduce_logsumexp(log_q, axis=0)
 
-    def _both(self, z):
+    def _both(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Log-probabilities of `z` given ones, and given zeros."""
         ones = tf.ones_like(self.values(z))
         return self.log_prob(z, ones), self.log_prob(z, tf.zeros_like(ones))
 
 
-def positive(value, name):
+def positive(value: Any, name: str) -> np.ndarray:
     """`value` as float64, all of it positive and finite."""
     array = _numeric(value, name)
     if not np.all((array > 0) & np.isfinite(array)):
@@ -154,7 +164,7 @@ def positive(value, name):
     return array
 
 
-def probability(value, name):
+def probability(value: Any, name: str) -> np.ndarray:
     """`value` as float64, all of it in [0, 1]."""
     array = _numeric(value, name)
     if not np.all((array >= 0) & (array <= 1)):
@@ -162,21 +172,21 @@ def probability(value, name):
     return array
 
 
-def positive_count(value, name):
+def positive_count(value: int, name: str) -> int:
     """`value` as a positive `int`."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be a positive integer, got {value!r}")
     return int(value)
 
 
-def choice(value, name, choices):
+def choice(value: str, name: str, choices: Sequence[str]) -> str:
     """`value`, which must be one of `choices`."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
 
 
-def as_reals(value, name, like=None):
+def as_reals(value: tf.types.experimental.TensorLike, name: str, like: tf.Tensor | None = None) -> tf.Tensor:
     """Converts real symbols to float32, or to float64 where they are; half precision is widened.
 
     Args:
@@ -197,7 +207,7 @@ def as_reals(value, name, like=None):
     return value if value.dtype in (tf.float32, tf.float64) else tf.cast(value, tf.float32)
 
 
-def derive(seed, purpose, supplied):
+def derive(seed: tf.types.experimental.TensorLike | None, purpose: int, supplied: str) -> tf.Tensor:
     """The seed of one draw; `supplied` says by which argument the draw could have been given instead.
 
     Raises:
@@ -211,7 +221,7 @@ def derive(seed, purpose, supplied):
     return seeds.derive(seed, purpose)
 
 
-def _numeric(value, name):
+def _numeric(value: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(value, np.float64)
     except (TypeError, ValueError):

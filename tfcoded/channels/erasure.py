@@ -1,12 +1,14 @@
 """The channel that loses single symbols of another channel."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from tfcoded.channels._wrapper import CHANNEL, LOSS, Wrapper
 from tfcoded.channels.capacity import erasure_capacity
-from tfcoded.channels.channel import derive, probability
-from tfcoded.channels.prior import ZeroPrior
+from tfcoded.channels.channel import Channel, derive, probability
+from tfcoded.channels.prior import SymbolPrior, ZeroPrior
 from tfcoded.utils.random import uniform
 
 
@@ -27,7 +29,15 @@ class ErasureChannel(Wrapper):
     ```
     """
 
-    def __init__(self, channel, erase_prob, prior=None, fill_noise="none", filler_grad=False, **kwargs):
+    def __init__(
+        self,
+        channel: Channel,
+        erase_prob: float,
+        prior: SymbolPrior | None = None,
+        fill_noise: str = "none",
+        filler_grad: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Initialises the layer.
 
         Args:
@@ -46,11 +56,21 @@ class ErasureChannel(Wrapper):
         super().__init__(channel, prior, fill_noise, filler_grad, **kwargs)
         self.erase_prob = float(probability(erase_prob, "erase_prob"))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Builds the channel inside and the prior."""
-        self._build(input_shape, input_shape[-1] if len(input_shape) else None)
+        self._build(input_shape, input_shape[-1] if len(input_shape) else None)  # type: ignore[arg-type]  # which it looks at
 
-    def call(self, y, log_sig=None, seed=None, training=False, keep=None, filler=None, eps=None, w=None):
+    def call(
+        self,
+        y: tf.Tensor,
+        log_sig: tf.Tensor | None = None,
+        seed: tf.types.experimental.TensorLike | None = None,
+        training: bool = False,
+        keep: tf.Tensor | None = None,
+        filler: tf.Tensor | None = None,
+        eps: tf.Tensor | None = None,
+        w: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
         """Sends codewords.
 
         Args:
@@ -81,22 +101,24 @@ class ErasureChannel(Wrapper):
         kept = tf.cast(keep, z.dtype if z.dtype.is_floating else tf.float32)
         return {**sent, "z": z, "received": sent["z"], "keep": kept}
 
-    def corrupt(self, y, seed=None, w=None):
+    def corrupt(
+        self, y: tf.Tensor, seed: tf.types.experimental.TensorLike | None = None, w: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Symbols through the channel inside, some of them lost. See `Channel.corrupt`; `w` is of the channel inside."""
         y = tf.convert_to_tensor(y)
         received = self.channel.corrupt(y, None if seed is None else derive(seed, CHANNEL, ""), w)
         return self._fill(received, self._draw(y, seed), seed, None)
 
     @property
-    def capacity_bits(self):
+    def capacity_bits(self) -> float:
         """`float`, bits per symbol, `1 - erase_prob` times the capacity of the channel inside."""
         return float(erasure_capacity(self.erase_prob, self.channel.capacity_bits))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {**super().get_config(), "erase_prob": self.erase_prob}
 
-    def _draw(self, y, seed):
+    def _draw(self, y: tf.Tensor, seed: tf.types.experimental.TensorLike | None) -> tf.Tensor:
         """Which symbols get through, tf.bool like `y`."""
         draws = uniform(1, tf.zeros_like(y, tf.float32), derive(seed, LOSS, "keep"))[0]
         return tf.ensure_shape(draws >= self.erase_prob, y.shape)

@@ -1,6 +1,7 @@
 """The channel with additive Gaussian noise at a given signal-to-noise ratio."""
 
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -49,7 +50,15 @@ class GaussianChannel(RealChannel):
 
     powers = (*RealChannel.powers, "element")
 
-    def __init__(self, snr=1.0, power="batch", reading="power", bands=1, decay=0.99, **kwargs):
+    def __init__(
+        self,
+        snr: float = 1.0,
+        power: str = "batch",
+        reading: str = "power",
+        bands: int = 1,
+        decay: float = 0.99,
+        **kwargs: Any,
+    ) -> None:
         """Initialises the layer.
 
         Args:
@@ -69,7 +78,15 @@ class GaussianChannel(RealChannel):
         if reading != "power" and power != "element":
             raise ValueError(f"reading={reading!r} is an ablation of power='element', got power={power!r}")
 
-    def call(self, mu, log_sig=None, seed=None, training=False, eps=None, w=None):
+    def call(
+        self,
+        mu: tf.Tensor,
+        log_sig: tf.Tensor | None = None,
+        seed: tf.types.experimental.TensorLike | None = None,
+        training: bool = False,
+        eps: tf.Tensor | None = None,
+        w: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
         """Sends codewords, see `RealChannel.call`; `w` is standard normal.
 
         Returns:
@@ -78,7 +95,9 @@ class GaussianChannel(RealChannel):
         sent = super().call(mu, log_sig, seed, training, eps, w)
         return {**sent, "noise_std": self._noise_std(sent["mu"])}
 
-    def corrupt(self, y, seed=None, w=None):
+    def corrupt(
+        self, y: tf.Tensor, seed: tf.types.experimental.TensorLike | None = None, w: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Adds the channel's noise to `y : [..., n]`; `w` is standard normal. See `Channel.corrupt`.
 
         With `power="element"` the noise is proportional to `y`, all that a channel can know of; that of `call` is
@@ -88,11 +107,11 @@ class GaussianChannel(RealChannel):
         return y + self._noise_std(y) * normal_noise(y, w, seed, NOISE, "w")
 
     @property
-    def capacity_bits(self):
+    def capacity_bits(self) -> float:
         """`float`, `1/2 log2(1 + snr)` bits per symbol; infinite for `power="element"`."""
         return math.inf if self.power == "element" else float(gaussian_capacity(self.snr))
 
-    def rates(self, sent):
+    def rates(self, sent: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`transmission_rate` but where the noise follows the symbols, `source_rate` where power is no codeword's own."""
         bounds = {}
         if self.power != "element":
@@ -101,14 +120,16 @@ class GaussianChannel(RealChannel):
             bounds["source_rate"] = source_rate(sent)
         return bounds
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {**super().get_config(), "snr": self.snr, "reading": self.reading}
 
-    def _received(self, y, mu, seed, w):
+    def _received(
+        self, y: tf.Tensor, mu: tf.Tensor, seed: tf.types.experimental.TensorLike | None, w: tf.Tensor | None
+    ) -> tf.Tensor:
         return y + self._noise_std(mu) * normal_noise(y, w, seed, NOISE, "w")
 
-    def _noise_std(self, level):
+    def _noise_std(self, level: tf.Tensor) -> tf.Tensor:
         if self.power != "element":
             return tf.constant(1 / math.sqrt(self.snr), level.dtype)
         ratio = math.sqrt(self.snr) if self.reading == "power" else self.snr

@@ -1,5 +1,7 @@
 """What stands in for symbols that are lost: what every prior offers, and the priors without weights."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -18,7 +20,7 @@ class SymbolPrior(keras.layers.Layer):
     `T` is the number of bands and `m` that of the symbols in one; where single symbols are lost, `m = 1`.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         """Initialises the layer.
 
         Args:
@@ -26,7 +28,7 @@ class SymbolPrior(keras.layers.Layer):
         """
         super().__init__(autocast=False, **kwargs)
 
-    def dist_params(self, context):
+    def dist_params(self, context: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The law of every band given the bands before it.
 
         Args:
@@ -37,7 +39,7 @@ class SymbolPrior(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def sample(self, received, keep, seed):
+    def sample(self, received: tf.Tensor, keep: tf.Tensor, seed: tf.types.experimental.TensorLike | None) -> tf.Tensor:
         """Draws the symbols that were lost, given those that were not.
 
         Args:
@@ -68,11 +70,11 @@ class GaussianPrior(SymbolPrior):
         4.1. https://arxiv.org/abs/2003.13367
     """
 
-    def dist_params(self, context):
+    def dist_params(self, context: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Mean 0 and log standard deviation 0, see `SymbolPrior.dist_params`."""
         return tf.zeros_like(context), tf.zeros_like(context)
 
-    def sample(self, received, keep, seed):
+    def sample(self, received: tf.Tensor, keep: tf.Tensor, seed: tf.types.experimental.TensorLike | None) -> tf.Tensor:
         """Standard normal numbers, see `SymbolPrior.sample`."""
         return standard_normal(received, seed)
 
@@ -86,7 +88,7 @@ class ZeroPrior(SymbolPrior):
     ```
     """
 
-    def sample(self, received, keep, seed):
+    def sample(self, received: tf.Tensor, keep: tf.Tensor, seed: tf.types.experimental.TensorLike | None) -> tf.Tensor:
         """Zeros, see `SymbolPrior.sample`; the seed is not used."""
         return tf.zeros_like(received)
 
@@ -101,7 +103,7 @@ class BinaryPrior(SymbolPrior):
     ```
     """
 
-    def __init__(self, temperature=None, **kwargs):
+    def __init__(self, temperature: float | None = None, **kwargs: Any) -> None:
         """Initialises the layer.
 
         Args:
@@ -114,14 +116,14 @@ class BinaryPrior(SymbolPrior):
         super().__init__(**kwargs)
         self.temperature = None if temperature is None else float(positive(temperature, "temperature"))
 
-    def sample(self, received, keep, seed):
+    def sample(self, received: tf.Tensor, keep: tf.Tensor, seed: tf.types.experimental.TensorLike | None) -> tf.Tensor:
         """Bits of the dtype of `received`, or logits, see `SymbolPrior.sample`."""
         if self.temperature is None:
             draws = uniform(1, tf.zeros_like(received, tf.float32), seed)[0]
             return tf.cast(draws < 0.5, received.dtype)
         return BinaryConcreteLogit(tf.zeros_like(received), self.temperature).sample(seed=seed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {**super().get_config(), "temperature": self.temperature}
 
@@ -137,7 +139,7 @@ class ErasedPrior(SymbolPrior):
     ```
     """
 
-    def sample(self, received, keep, seed):
+    def sample(self, received: tf.Tensor, keep: tf.Tensor, seed: tf.types.experimental.TensorLike | None) -> tf.Tensor:
         """One-hot symbols `[..., T, m, classes]`, see `SymbolPrior.sample`; the seed is not used."""
         classes = received.shape[-1]
         return tf.broadcast_to(tf.one_hot(classes - 1, classes, dtype=received.dtype), tf.shape(received))

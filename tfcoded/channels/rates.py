@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 tfd = tfp.distributions
 
 
-def encoder_distribution(sent):
+def encoder_distribution(sent: dict[str, tf.Tensor]) -> tfp.distributions.Distribution:
     """The law of what is sent, `N(mu, sig^2)`, of whole codewords.
 
     ```python
@@ -30,7 +30,7 @@ def encoder_distribution(sent):
     return tfd.Independent(tfd.Normal(sent["mu"], sent["sig"]), 1)
 
 
-def channel_distribution(sent):
+def channel_distribution(sent: dict[str, tf.Tensor]) -> tfp.distributions.Distribution:
     """The law of what is received given what was sent, `N(y, noise_std^2)`, of whole codewords.
 
     Args:
@@ -42,7 +42,7 @@ def channel_distribution(sent):
     return tfd.Independent(tfd.Normal(sent["y"], sent["noise_std"]), 1)
 
 
-def received_distribution(sent):
+def received_distribution(sent: dict[str, tf.Tensor]) -> tfp.distributions.Distribution:
     """The law of what is received given the encoder's input, `N(mu, sig^2 + noise_std^2)`, of codewords.
 
     Args:
@@ -55,7 +55,7 @@ def received_distribution(sent):
     return tfd.Independent(tfd.Normal(sent["mu"], std), 1)
 
 
-def transmission_rate(sent):
+def transmission_rate(sent: dict[str, tf.Tensor]) -> tf.Tensor:
     """Upper bound of `I(Y; Z)`: the divergence of the channel's law from N(0, 1 + noise_std^2).
 
     `T = E[log C(z|y) - log N(z)]`, here its mean over `z` in closed form for every codeword `y`. With symbols
@@ -74,7 +74,7 @@ def transmission_rate(sent):
     return _bits(sent["y"], tf.square(sent["noise_std"]), sent["noise_std"])
 
 
-def source_rate(sent):
+def source_rate(sent: dict[str, tf.Tensor]) -> tf.Tensor:
     """Upper bound of `I(X; Z)`: as `transmission_rate`, of the law of `z` given the encoder's input.
 
     `T_x = E[log p(z|x) - log N(z)]` with `p(z|x) = N(mu, sig^2 + noise_std^2)`; at most the transmission rate
@@ -93,7 +93,7 @@ def source_rate(sent):
     return _bits(sent["mu"], tf.square(sent["sig"]) + tf.square(sent["noise_std"]), sent["noise_std"])
 
 
-def sampled_rate(z, log_prob, variance):
+def sampled_rate(z: tf.Tensor, log_prob: tf.Tensor, variance: float) -> tf.Tensor:
     """Upper bound of `I(Y; Z)` of any channel, estimated without bias of what arrived: `log C(z|y) - log N(z; 0, v)`.
 
     Its mean over what is sent and received is `E KL(C(z|y) || N(0, v))`, at least `I(Y; Z)` whatever `v` is, and the
@@ -115,7 +115,7 @@ def sampled_rate(z, log_prob, variance):
     return tf.reduce_sum(log_prob - marginal.log_prob(z), axis=-1) / math.log(2)
 
 
-def _bits(mean, variance, noise_std):
+def _bits(mean: tf.Tensor, variance: tf.Tensor, noise_std: tf.Tensor) -> tf.Tensor:
     """Divergence KL(N(mean, variance) || N(0, 1 + noise_std^2)), summed over the last axis, in bits."""
     if noise_std.shape.rank:
         raise ValueError('the noise follows the symbols (power="element"): nothing bounds what they carry')

@@ -1,9 +1,11 @@
 """What channels of real numbers share: the encoder's law is normalised to unit power, drawn, and sent."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from tfcoded.channels.channel import Channel, as_reals, choice, derive, positive_count
-from tfcoded.channels.prior import GaussianPrior
+from tfcoded.channels.prior import GaussianPrior, SymbolPrior
 from tfcoded.distributions import standard_normal
 
 _FLOOR = 1e-6  # of a power that is divided by
@@ -43,9 +45,9 @@ class RealChannel(Channel):
     the prior and needs nothing of the channel. A channel that bounds what its symbols carry says so in `rates`.
     """
 
-    powers = ("batch", "codeword", "none")  # what `power` may be
+    powers: tuple[str, ...] = ("batch", "codeword", "none")  # what `power` may be
 
-    def __init__(self, power="batch", bands=1, decay=0.99, **kwargs):
+    def __init__(self, power: str = "batch", bands: int = 1, decay: float = 0.99, **kwargs: Any) -> None:
         """Initialises the layer.
 
         Args:
@@ -66,7 +68,7 @@ class RealChannel(Channel):
         if bands != 1 and power != "codeword":
             raise ValueError(f"bands={bands} are normalised by power='codeword' only, got power={power!r}")
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates the moving average of the power, two non-trainable float32 weights."""
         symbols = input_shape[-1] if len(input_shape) else None
         if symbols is None:
@@ -80,7 +82,15 @@ class RealChannel(Channel):
             self.power_sum = self.add_weight(name="power_sum", shape=(symbols,), initializer="zeros", **options)
             self.power_weight = self.add_weight(name="power_weight", shape=(), initializer="zeros", **options)
 
-    def call(self, mu, log_sig=None, seed=None, training=False, eps=None, w=None):
+    def call(
+        self,
+        mu: tf.Tensor,
+        log_sig: tf.Tensor | None = None,
+        seed: tf.types.experimental.TensorLike | None = None,
+        training: bool = False,
+        eps: tf.Tensor | None = None,
+        w: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
         """Sends codewords.
 
         Args:
@@ -111,7 +121,7 @@ class RealChannel(Channel):
             y, mu, sig = scale * y, scale * mu, scale * sig
         return {"y": y, "z": self._received(y, mu, seed, w), "mu": mu, "sig": sig}
 
-    def rates(self, sent):
+    def rates(self, sent: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Upper bounds of what codewords say of the encoder's input, by name; a dict, empty where none is known.
 
         Of the names `"transmission_rate"`, of I(Y; Z), and `"source_rate"`, of I(X; Z); the section of the channel lists
@@ -126,19 +136,21 @@ class RealChannel(Channel):
         """
         return {}
 
-    def default_prior(self):
+    def default_prior(self) -> SymbolPrior:
         """`GaussianPrior()`."""
         return GaussianPrior()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor."""
         return {**super().get_config(), "power": self.power, "bands": self.bands, "decay": self.decay}
 
-    def _received(self, y, mu, seed, w):
+    def _received(
+        self, y: tf.Tensor, mu: tf.Tensor, seed: tf.types.experimental.TensorLike | None, w: tf.Tensor | None
+    ) -> tf.Tensor:
         """What arrives of `y`, drawn around `mu`: for a channel whose noise depends on the latter."""
         return self.corrupt(y, seed, w)
 
-    def _codeword_scale(self, y):
+    def _codeword_scale(self, y: tf.Tensor) -> tf.Tensor:
         """`[..., n]`, the factor of each symbol's band."""
         shape = tf.shape(y)
         bands = tf.reshape(y, tf.concat([shape[:-1], [self.bands, y.shape[-1] // self.bands]], axis=0))
@@ -146,7 +158,7 @@ class RealChannel(Channel):
         scale = tf.math.rsqrt(tf.maximum(mean_square, _FLOOR))
         return tf.reshape(tf.broadcast_to(scale, tf.shape(bands)), shape)
 
-    def _symbol_power(self, mu, sig, training):
+    def _symbol_power(self, mu: tf.Tensor, sig: tf.Tensor, training: bool) -> tf.Tensor:
         """`[n]`, the power of every symbol."""
         if not training:
             average = tf.math.divide_no_nan(tf.convert_to_tensor(self.power_sum), self.power_weight)
@@ -161,7 +173,9 @@ class RealChannel(Channel):
         return power
 
 
-def normal_noise(like, supplied, seed, purpose, name):
+def normal_noise(
+    like: tf.Tensor, supplied: tf.Tensor | None, seed: tf.types.experimental.TensorLike | None, purpose: int, name: str
+) -> tf.Tensor:
     """Standard normal noise of the shape and dtype of `like`, or that which was `supplied` as the argument `name`."""
     if supplied is not None:
         return as_reals(supplied, name, like=like)
