@@ -2,8 +2,8 @@
 
     python examples/own_code.py --out=own_code.png
 
-The picture has test images in its first row and their reconstructions from 4 bits below. The training of three epochs takes
-about five minutes on two CPU cores.
+The picture has test images in its first row and their reconstructions from 4 bits below. Three epochs are trained, which
+takes minutes on CPU cores.
 """
 
 import argparse
